@@ -1,0 +1,1 @@
+"""The benchmarks of fastmux: `python -m bench`, read through `bench/README.md`."""

@@ -1,0 +1,94 @@
+"""What every bulk worker shares: its options, its meter and the lines of JSON it prints.
+
+A worker is one process, server or client, of one transfer. The server prints `{"port": …}`, then both print one
+result line. Owns these lines and the measure (wall and CPU seconds after the warm-up, peak RSS). Knows no transport.
+"""
+
+import argparse
+import asyncio
+import importlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+Result = dict[str, object]
+
+GRACE_SECONDS = 10.0
+"""Past the seconds asked for: connecting, the last window and the goodbye. Then the worker fails by itself."""
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The options of every worker; a worker adds its own. Sizes in bytes, times in seconds."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("role", choices=("server", "client"))
+    options.add_argument("--port", type=int, default=0)
+    options.add_argument("--certificates", type=Path, help="a folder of bench.certificates")
+    options.add_argument("--seconds", type=float, default=3.0, help="the client stops sending then")
+    options.add_argument("--size", type=int, default=1 << 40, help="or after so many bytes")
+    options.add_argument("--warmup", type=float, default=0.5, help="not measured; within --seconds")
+    options.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    return options
+
+
+class Meter:
+    """Bytes, wall and CPU seconds of this process from the end of the warm-up on.
+
+    Invariant: everything before the mark (`_marked_*`) is left out of the result; the mark moves once.
+    """
+
+    def __init__(self, seconds: float, warmup: float, max_size: int = 1 << 62) -> None:
+        self.size = 0
+        self._seconds = seconds
+        self._warmup = warmup
+        self._max_size = max_size
+        self._marked = False
+        self._started_at = self._marked_at = time.monotonic()
+        self._marked_cpu = _cpu_seconds()
+        self._marked_size = 0
+
+    def add(self, size: int) -> bool:
+        """Counts bytes sent or received; False once the sender has done its time or its size."""
+        self.size += size
+        elapsed = time.monotonic() - self._started_at
+        if not self._marked and elapsed >= self._warmup:
+            self._marked = True
+            self._marked_at = time.monotonic()
+            self._marked_cpu = _cpu_seconds()
+            self._marked_size = self.size
+        return elapsed < self._seconds and self.size < self._max_size
+
+    def result(self, role: str, detail: Mapping[str, object]) -> Result:
+        """The result line; call it when the last byte is verified, before anything is torn down."""
+        return {
+            "role": role,
+            "total_size": self.size,
+            "size": self.size - self._marked_size,
+            "seconds": time.monotonic() - self._marked_at,
+            "cpu_seconds": _cpu_seconds() - self._marked_cpu,
+            "rss_size": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT,
+            "detail": dict(detail),
+        }
+
+
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def announce(line: Mapping[str, object]) -> None:
+    """One line of JSON to the harness."""
+    print(json.dumps(line), flush=True)
+
+
+def run(main: Coroutine[Any, Any, None], options: argparse.Namespace) -> None:
+    """Runs a worker on its loop, for `--seconds` and GRACE_SECONDS at the most (TimeoutError)."""
+    factory = importlib.import_module("uvloop").new_event_loop if options.loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(main, options.seconds + GRACE_SECONDS))

@@ -1,0 +1,64 @@
+"""What the core accepts from outside: integers, buffers, fixed-size byte strings.
+
+Owns: the argument checks and their errors, the same as the compiled core's. May not know: the protocol.
+"""
+
+from __future__ import annotations
+
+from operator import index
+from typing import TYPE_CHECKING, NoReturn, SupportsIndex
+
+from fastmux.constants import MAX_VARINT
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class Uncopied:
+    """Base of the core's classes: they refuse pickling and copying."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle or copy {type(self).__name__}")
+
+
+def integer(value: SupportsIndex, lowest: int = 0, highest: int = MAX_VARINT) -> int:
+    """The integer; TypeError for what is none (a float too), OverflowError outside [lowest, highest]."""
+    number = index(value)
+    if not lowest <= number <= highest:
+        raise OverflowError(f"integer out of range: not in {lowest} to {highest}")
+    return number
+
+
+def octets(data: Buffer) -> memoryview:
+    """A view of single bytes on any contiguous buffer; TypeError for what is none, else BufferError."""
+    view = memoryview(data)
+    if not view.c_contiguous:
+        raise BufferError("the buffer is not contiguous")
+    if view.nbytes == 0:
+        return memoryview(b"")
+    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+
+
+def immutable(data: Buffer) -> bytes:
+    """Exact `bytes` by reference, a copy of anything else."""
+    return data if type(data) is bytes else bytes(octets(data))
+
+
+def writable(data: Buffer) -> memoryview:
+    """A view of single bytes that may be written; BufferError for a read-only buffer."""
+    view = memoryview(data)
+    if view.readonly:
+        raise BufferError("the buffer is not writable")
+    if not view.c_contiguous:
+        raise BufferError("the buffer is not contiguous")
+    return view if view.nbytes == 0 else view.cast("B")
+
+
+def sized(name: str, data: Buffer, smallest: int, largest: int) -> bytes:
+    """The bytes; ValueError unless there are `smallest` to `largest` of them."""
+    value = immutable(data)
+    if not smallest <= len(value) <= largest:
+        raise ValueError(f"{name} must have {smallest} to {largest} bytes, not {len(value)}")
+    return value

@@ -1,0 +1,268 @@
+# The sent-packet ledger (RFC 9002 A.1): what was sent, acknowledged, lost, and the delivery rate.
+# Owns: packet numbers, bytes in flight, loss by packet and time threshold. May not know: frames' meaning, windows.
+
+cdef enum:
+    PACKET_NONE = 0
+    PACKET_SENT = 1
+    PACKET_ELICITING = 1  # flags
+    PACKET_IN_FLIGHT = 2
+    PACKET_APP_LIMITED = 4
+    PACKET_PROBE = 8  # outside the congestion account's acknowledgements and losses
+    RECORDS_PER_CHUNK = 7
+    MAX_SKIPPED = 64  # skipped numbers remembered against optimistic ACKs
+    MIN_LEDGER = 16
+
+# One frame of a packet, as acknowledgement and loss need it; what start, stop and aux mean is `kind`'s.
+cdef struct Record:
+    uint8_t kind
+    uint8_t fin
+    uint32_t aux
+    int64_t channel_id
+    int64_t start
+    int64_t stop
+
+cdef struct RecordChunk:
+    RecordChunk *next
+    Record records[RECORDS_PER_CHUNK]
+
+cdef struct SentPacket:
+    double sent_at
+    int64_t delivered
+    double delivered_at
+    double first_sent_at
+    uint32_t size
+    uint8_t state
+    uint8_t flags
+    uint16_t record_count
+    Record record  # the first; further ones in `more`, newest chunk first
+    RecordChunk *more
+
+cdef struct Summary:
+    bint is_there
+    bint has_sample
+    bint is_app_limited
+    int64_t acked_size
+    int64_t acked_packets
+    int64_t lost_size
+    int64_t lost_packets
+    int64_t max_acked_size
+    int64_t max_lost_size
+    int64_t prior_in_flight
+    int64_t prior_delivered
+    double prior_at
+    double send_elapsed
+    double latest_rtt
+    double ack_delay
+    double lost_span
+    double largest_lost_sent_at
+
+# Invariant: slots[n & (capacity - 1)] is packet n for first <= n < next_number, and next_number - first <= capacity.
+# `done` holds the numbers at or above `first` that are acknowledged, lost, skipped or not tracked; the others are
+# PACKET_SENT. `first` is in no range of `done`.
+cdef struct Sent:
+    SentPacket *slots
+    uint32_t capacity
+    uint32_t count
+    int64_t first
+    int64_t next_number
+    int64_t largest_acked
+    double largest_acked_sent_at
+    int64_t bytes_in_flight
+    int64_t eliciting_in_flight
+    double last_eliciting_sent_at
+    double loss_at
+    int64_t delivered
+    double delivered_at
+    double first_sent_at
+    int64_t app_limited
+    Ranges done
+    Ranges skipped
+    Summary summary
+
+ctypedef void (*PacketHandler)(void *owner, int64_t number, SentPacket *packet) noexcept nogil
+
+cdef Pool chunk_pool
+chunk_pool.free_list = NULL
+chunk_pool.count = 0
+chunk_pool.limit = RECORD_POOL_LIMIT
+chunk_pool.size = sizeof(RecordChunk)
+
+
+cdef void sent_init(Sent *self, int64_t first_number) noexcept nogil:
+    memset(self, 0, sizeof(Sent))
+    self.first = first_number
+    self.next_number = first_number
+    self.largest_acked = -1
+    self.loss_at = -1.0
+
+
+cdef inline SentPacket *sent_at_number(Sent *self, int64_t number) noexcept nogil:
+    return self.slots + (number & (self.capacity - 1))
+
+
+cdef void packet_drop_records(SentPacket *packet) noexcept nogil:
+    cdef RecordChunk *chunk = packet.more
+    cdef RecordChunk *after
+    while chunk != NULL:
+        after = chunk.next
+        pool_give(&chunk_pool, chunk)
+        chunk = after
+    packet.more = NULL
+    packet.record_count = 0
+
+
+cdef void sent_free(Sent *self) noexcept nogil:
+    cdef int64_t number
+    for number in range(self.first, self.next_number):
+        packet_drop_records(sent_at_number(self, number))
+    mem_free(self.slots, self.capacity * sizeof(SentPacket))
+    ranges_free(&self.done)
+    ranges_free(&self.skipped)
+    self.slots = NULL
+    self.capacity = 0
+    self.first = self.next_number
+
+
+cdef int sent_room(Sent *self) noexcept nogil:
+    """A free slot for next_number: doubles the ring when it is full."""
+    cdef uint32_t capacity
+    cdef SentPacket *slots
+    cdef int64_t number
+    if self.next_number - self.first < self.capacity:
+        return OK
+    capacity = self.capacity * 2 if self.capacity else MIN_LEDGER
+    slots = <SentPacket *>mem_zeroed(capacity * sizeof(SentPacket))
+    if slots == NULL:
+        return NO_MEMORY
+    for number in range(self.first, self.next_number):
+        slots[number & (capacity - 1)] = sent_at_number(self, number)[0]
+    mem_free(self.slots, self.capacity * sizeof(SentPacket))
+    self.slots = slots
+    self.capacity = capacity
+    return OK
+
+
+cdef void sent_advance(Sent *self) noexcept nogil:
+    """Moves `first` past what is done; an empty ledger gives a large ring back."""
+    cdef Range *front
+    if self.done.count:
+        front = range_at(&self.done, 0)
+        if front.start <= self.first:
+            self.first = front.stop
+            ranges_drop_at(&self.done, 0, 1)
+    if self.first == self.next_number and self.capacity > MIN_LEDGER * 4:
+        mem_free(self.slots, self.capacity * sizeof(SentPacket))
+        self.slots = NULL
+        self.capacity = 0
+
+
+cdef int sent_pass_over(Sent *self) noexcept nogil:
+    """Uses one number that is not tracked."""
+    if sent_room(self) < 0 or ranges_add(&self.done, self.next_number, self.next_number + 1) < 0:
+        return NO_MEMORY
+    sent_at_number(self, self.next_number).state = PACKET_NONE
+    sent_at_number(self, self.next_number).record_count = 0
+    sent_at_number(self, self.next_number).more = NULL
+    self.next_number += 1
+    sent_advance(self)
+    return OK
+
+
+cdef int sent_skip(Sent *self) noexcept nogil:
+    if ranges_add(&self.skipped, self.next_number, self.next_number + 1) < 0:
+        return NO_MEMORY
+    if self.skipped.count > MAX_SKIPPED:
+        ranges_drop_at(&self.skipped, 0, 1)
+    return sent_pass_over(self)
+
+
+cdef SentPacket *sent_begin(Sent *self) noexcept nogil:
+    """The slot of the packet being built, without records; NULL without memory. `sent_commit` makes it sent."""
+    cdef SentPacket *packet
+    if sent_room(self) < 0:
+        return NULL
+    packet = sent_at_number(self, self.next_number)
+    packet.state = PACKET_NONE
+    packet.record_count = 0
+    packet.more = NULL
+    return packet
+
+
+cdef Record *packet_record(SentPacket *packet) noexcept nogil:
+    """Room for one more record; NULL without memory."""
+    cdef RecordChunk *chunk
+    cdef uint32_t position = packet.record_count
+    if position == 0:
+        packet.record_count = 1
+        return &packet.record
+    position = (position - 1) % RECORDS_PER_CHUNK
+    if position == 0:
+        chunk = <RecordChunk *>pool_take(&chunk_pool)
+        if chunk == NULL:
+            return NULL
+        chunk.next = packet.more
+        packet.more = chunk
+    packet.record_count += 1
+    return &packet.more.records[position]
+
+
+cdef void sent_commit(Sent *self, SentPacket *packet, uint32_t size, double now, uint8_t flags) noexcept nogil:
+    """Files the packet that `sent_begin` gave under next_number."""
+    packet.state = PACKET_SENT
+    packet.size = size
+    packet.sent_at = now
+    if flags & PACKET_IN_FLIGHT:
+        if self.bytes_in_flight == 0:
+            self.first_sent_at = now
+            self.delivered_at = now
+        self.bytes_in_flight += size
+        if flags & PACKET_ELICITING:
+            self.eliciting_in_flight += 1
+            self.last_eliciting_sent_at = now
+    packet.delivered = self.delivered
+    packet.delivered_at = self.delivered_at
+    packet.first_sent_at = self.first_sent_at
+    packet.flags = flags | (PACKET_APP_LIMITED if self.app_limited else 0)
+    self.next_number += 1
+    self.count += 1
+
+
+cdef void sent_leave_flight(Sent *self, SentPacket *packet) noexcept nogil:
+    if packet.flags & PACKET_IN_FLIGHT:
+        self.bytes_in_flight -= packet.size
+        if packet.flags & PACKET_ELICITING:
+            self.eliciting_in_flight -= 1
+    self.count -= 1
+
+
+cdef Summary *sent_summary(Sent *self) noexcept nogil:
+    """The open summary; a new one notes the bytes in flight before it."""
+    cdef Summary *summary = &self.summary
+    if not summary.is_there:
+        memset(summary, 0, sizeof(Summary))
+        summary.is_there = True
+        summary.prior_in_flight = self.bytes_in_flight
+        summary.latest_rtt = -1.0
+        summary.largest_lost_sent_at = -1.0
+    return summary
+
+
+cdef void sent_on_acked(Sent *self, SentPacket *packet, double now) noexcept nogil:
+    """The accounts of one newly acknowledged packet, delivery rate included (draft-ietf-ccwg-bbr §4.1)."""
+    cdef Summary *summary = sent_summary(self)
+    sent_leave_flight(self, packet)
+    if not packet.flags & PACKET_IN_FLIGHT:
+        return
+    self.delivered += packet.size
+    self.delivered_at = now
+    if not summary.has_sample or packet.delivered >= summary.prior_delivered:
+        summary.has_sample = True
+        summary.prior_delivered = packet.delivered
+        summary.prior_at = packet.delivered_at
+        summary.send_elapsed = packet.sent_at - packet.first_sent_at
+        summary.is_app_limited = packet.flags & PACKET_APP_LIMITED != 0
+        self.first_sent_at = packet.sent_at
+    if not packet.flags & PACKET_PROBE:
+        summary.acked_size += packet.size
+        summary.acked_packets += 1
+        summary.max_acked_size = max(summary.max_acked_size, <int64_t>packet.size)

@@ -1,0 +1,224 @@
+"""Every number of the wire and every default limit, once, with its reason.
+
+Owns: numbers. May not know: anything else of fastmux. Both cores read these; the compiled core repeats
+the hot ones as C enums and a test compares them with this file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- Versions -------------------------------------------------------------------------------------
+VERSION_NEGOTIATION: Final = 0x00000000
+VERSION_1: Final = 0x664D7801  # "fmx" and a one
+VERSION_PLAINTEXT: Final = 0x664D78F1  # no encryption, no identity: never negotiated to or from
+VERSION_GREASE_MASK: Final = 0x0F0F0F0F  # versions of the form 0x?a?a?a?a are grease (RFC 9000 §15)
+ALPN: Final = b"fastmux/1"
+EXPORTER_LABEL: Final = b"EXPORTER-fastmux-1"
+HANDSHAKE_SALT: Final = bytes.fromhex("9b1fd0c3f6a84e7f8a2d0c9be5c1f0a7734e6a5d")
+PROTOCOL_LABEL: Final = b"fastmux 1"
+
+# --- First byte -----------------------------------------------------------------------------------
+FORM_LONG: Final = 0x80
+FIXED_BIT: Final = 0x40  # set in every packet: keeps fastmux apart from STUN (RFC 9443)
+KEY_PHASE_BIT: Final = 0x04
+SHORT_RESERVED_MASK: Final = 0x3B  # zero under authentication
+LONG_TYPE_MASK: Final = 0x30
+LONG_HANDSHAKE: Final = 0x00
+LONG_RETRY: Final = 0x30
+LONG_RESERVED_MASK: Final = 0x0F
+
+# --- Sizes ----------------------------------------------------------------------------------------
+PACKET_NUMBER_SIZE: Final = 4
+TAG_SIZE: Final = 16
+IV_SIZE: Final = 12
+MIN_CONNECTION_ID_SIZE: Final = 4
+MAX_CONNECTION_ID_SIZE: Final = 20
+DEFAULT_CONNECTION_ID_SIZE: Final = 8
+RESET_TOKEN_SIZE: Final = 16
+MIN_STATELESS_RESET_SIZE: Final = 41  # longer than any packet it could answer with a loop (RFC 9000 §10.3)
+MAX_TOKEN_SIZE: Final = 512
+MAX_VARINT: Final = (1 << 62) - 1
+MAX_PACKET_NUMBER: Final = (1 << 62) - 1
+FRAGMENT_UNIT: Final = 128  # bytes: a message is a row of these, the last one shorter
+MAX_LABEL_SIZE: Final = 255
+MAX_REASON_SIZE: Final = 512
+MAX_UDP_PAYLOAD: Final = 65507
+MAX_TRAIN_SIZE: Final = 65507
+MAX_TRAIN_SEGMENTS: Final = 64  # Linux UDP_MAX_SEGMENTS before 6.9
+
+# --- AEAD suites ----------------------------------------------------------------------------------
+SUITE_NULL: Final = 0  # PLAINTEXT: CRC-32 and the nonce in place of a tag
+SUITE_AES_128_GCM: Final = 1
+SUITE_AES_256_GCM: Final = 2
+SUITE_CHACHA20_POLY1305: Final = 3
+SUITE_KEY_SIZES: Final = {0: 0, 1: 16, 2: 32, 3: 32}
+AES_GCM_PACKET_LIMIT: Final = 1 << 23  # sealed under one key (RFC 9001 §6.6)
+AES_GCM_FAILURE_LIMIT: Final = 1 << 52
+CHACHA20_FAILURE_LIMIT: Final = 1 << 36
+
+# --- Frame types ----------------------------------------------------------------------------------
+FRAME_PADDING: Final = 0x00
+FRAME_PING: Final = 0x01
+FRAME_ACK: Final = 0x02
+FRAME_ACK_ECN: Final = 0x03  # reserved: ACK with three ECN counts
+FRAME_HANDSHAKE: Final = 0x06
+FRAME_PARAMETERS: Final = 0x07
+FRAME_HANDSHAKE_DONE: Final = 0x08
+FRAME_STREAM: Final = 0x10  # | STREAM_FIN | FRAME_LENGTH
+FRAME_MESSAGE: Final = 0x14  # | FRAME_LENGTH
+FRAME_MESSAGE_FIN: Final = 0x18
+FRAME_MESSAGE_ABANDON: Final = 0x19
+FRAME_DATAGRAM: Final = 0x1C  # | FRAME_LENGTH
+FRAME_OPEN: Final = 0x20
+FRAME_RESET: Final = 0x21
+FRAME_STOP: Final = 0x22
+FRAME_MAX_DATA: Final = 0x28
+FRAME_MAX_CHANNEL_DATA: Final = 0x29
+FRAME_MAX_CHANNELS: Final = 0x2A
+FRAME_DATA_BLOCKED: Final = 0x2C
+FRAME_CHANNEL_DATA_BLOCKED: Final = 0x2D
+FRAME_CHANNELS_BLOCKED: Final = 0x2E
+FRAME_NEW_ID: Final = 0x30
+FRAME_RETIRE_ID: Final = 0x31
+FRAME_PATH_CHALLENGE: Final = 0x32
+FRAME_PATH_RESPONSE: Final = 0x33
+FRAME_ACK_FREQUENCY: Final = 0x34
+FRAME_CONNECTION_CLOSE: Final = 0x38  # by the transport
+FRAME_APPLICATION_CLOSE: Final = 0x39  # by the application
+FRAME_EXTENSION_FIRST: Final = 0x100  # length-prefixed, ignored when unknown but enabled
+FRAME_EXTENSION_LAST: Final = 0x1FF
+STREAM_FIN: Final = 0x01
+FRAME_LENGTH: Final = 0x02  # a length follows; without it the data runs to the end of the packet
+
+# --- Control reports of DataPath.take_control() that are no frames -----------------------------------
+CONTROL_ACKED: Final = -1
+CONTROL_LOST: Final = -2
+
+# --- Channels -------------------------------------------------------------------------------------
+# channel id = index << 2 | kind << 1 | role of the opener
+ROLE_CLIENT: Final = 0
+ROLE_SERVER: Final = 1
+KIND_STREAM: Final = 0
+KIND_MESSAGE: Final = 1
+CONNECTION_CHANNEL: Final = -1  # "the connection" where a channel id is asked for
+RELIABLE: Final = 0
+MAX_RETRANSMITS: Final = 1  # value: how often one message may be sent again
+LIFETIME: Final = 2  # value: milliseconds after which an undelivered message is given up
+UNRELIABLE: Final = 3
+
+# --- Flags of DataPath.take_ready() ---------------------------------------------------------------
+READY_OPENED: Final = 0x01  # the peer opened it and its OPEN frame is here
+READY_READABLE: Final = 0x02  # bytes, a message or the end can be taken
+READY_WRITABLE: Final = 0x04  # unsent bytes fell to half the write limit
+READY_RESET: Final = 0x08  # the peer reset its sending direction
+READY_STOPPED: Final = 0x10  # the peer asked us to stop sending
+READY_DELIVERED: Final = 0x20  # everything written is acknowledged (asked for by watch_delivered)
+READY_DONE: Final = 0x40  # both directions are over: release() frees the slot
+
+# --- Error codes (CONNECTION_CLOSE, RESET, STOP) -----------------------------------------------------
+NO_ERROR: Final = 0x00
+INTERNAL: Final = 0x01
+REFUSED: Final = 0x02
+FLOW_CONTROL_ERROR: Final = 0x03
+CHANNEL_LIMIT_ERROR: Final = 0x04
+CHANNEL_STATE_ERROR: Final = 0x05
+FINAL_SIZE_ERROR: Final = 0x06
+FRAME_ENCODING_ERROR: Final = 0x07
+PARAMETER_ERROR: Final = 0x08
+ID_LIMIT_ERROR: Final = 0x09
+PROTOCOL_VIOLATION: Final = 0x0A
+HANDSHAKE_BUFFER_EXCEEDED: Final = 0x0D
+KEY_UPDATE_ERROR: Final = 0x0E
+AEAD_LIMIT_REACHED: Final = 0x0F
+NO_VIABLE_PATH: Final = 0x10
+GLITCH_LIMIT: Final = 0x11  # too much useless work asked for
+RESOURCE_LIMIT: Final = 0x12
+IDLE_TIMEOUT: Final = 0x13  # never on the wire: what a local idle timeout reports
+CANCELLED: Final = 0x14  # a channel given up by its owner
+HANDSHAKE_FAILED: Final = 0x100  # 0x100 + TLS alert
+
+# --- Parameters (id, value) in the PARAMETERS frame -----------------------------------------------
+PARAMETER_MAX_IDLE_TIMEOUT: Final = 0x01  # milliseconds; 0: none
+PARAMETER_MAX_DATAGRAM_SIZE: Final = 0x03  # largest UDP payload this end takes
+PARAMETER_INITIAL_MAX_DATA: Final = 0x04
+PARAMETER_INITIAL_MAX_CHANNEL_DATA: Final = 0x05
+PARAMETER_INITIAL_MAX_STREAMS: Final = 0x08
+PARAMETER_INITIAL_MAX_MESSAGE_CHANNELS: Final = 0x09
+PARAMETER_MAX_ACK_DELAY: Final = 0x0B  # milliseconds
+PARAMETER_ACTIVE_ID_LIMIT: Final = 0x0E
+PARAMETER_MAX_MESSAGE_SIZE: Final = 0x10
+PARAMETER_MAX_DATAGRAM_FRAME_SIZE: Final = 0x20
+PARAMETER_MIN_ACK_DELAY: Final = 0x21  # microseconds; its presence offers ACK_FREQUENCY
+PARAMETER_EXTENSION_FRAMES: Final = 0x22  # its presence enables the extension range
+MAX_PARAMETERS_SIZE: Final = 1024
+
+# --- Loss recovery (RFC 9002) ------------------------------------------------------------------------
+K_PACKET_THRESHOLD: Final = 3
+K_TIME_THRESHOLD: Final = 9 / 8
+K_GRANULARITY: Final = 0.001
+K_INITIAL_RTT: Final = 0.333
+K_PERSISTENT_CONGESTION_THRESHOLD: Final = 3
+K_INITIAL_WINDOW_PACKETS: Final = 10
+K_MINIMUM_WINDOW_PACKETS: Final = 2
+K_LOSS_REDUCTION_FACTOR: Final = 0.5
+MAX_PTO: Final = 10.0  # seconds: a back-off beyond it only delays the answer (H18)
+MAX_ACK_DELAY: Final = 0.025
+ACK_DELAY_EXPONENT: Final = 3  # ack delay on the wire is in units of 8 microseconds
+ACK_ELICITING_THRESHOLD: Final = 2  # an ACK is due after this many eliciting packets
+MAX_ACK_RANGES_SENT: Final = 64
+MAX_ACK_RANGES_ACCEPTED: Final = 256  # more in one ACK frame closes the connection (H16)
+MAX_RECEIVED_RANGES: Final = 1024  # remembered for the duplicate filter; older packets are duplicates
+MAX_CONTROL_QUEUE_SIZE: Final = 65536  # bytes of control frames waiting to be sent (H21)
+MAX_CONTROL_REPORTS: Final = 4096  # rare frames waiting for take_control()
+MAX_PATH_CHALLENGES: Final = 3  # newest kept (H19)
+
+# --- Path MTU (RFC 8899) -----------------------------------------------------------------------------
+BASE_PLPMTU: Final = 1200
+MAX_PLPMTU: Final = 1452  # 1500 less IPv6 and UDP headers
+MAX_MTU_PROBES: Final = 3
+MTU_PROBE_TIMEOUT: Final = 15.0
+PMTU_RAISE_TIMER: Final = 600.0
+BLACK_HOLE_THRESHOLD: Final = 3  # loss bursts of full-size packets, or PTOs, in a row
+MIN_INITIAL_DATAGRAM_SIZE: Final = 1200  # client handshake datagrams, against amplification
+AMPLIFICATION_FACTOR: Final = 3
+
+# --- Credit ------------------------------------------------------------------------------------------
+INITIAL_CHANNEL_WINDOW: Final = 65536  # small: 1,000 unread channels cost 64 MiB at the most
+MAX_CHANNEL_WINDOW: Final = 16 * 2**20
+INITIAL_CONNECTION_WINDOW: Final = 2**20
+MAX_CONNECTION_WINDOW: Final = 32 * 2**20
+CONNECTION_BUDGET: Final = 64 * 2**20  # received bytes held unread, over all channels
+DEFAULT_MAX_STREAMS: Final = 1024
+DEFAULT_MAX_MESSAGE_CHANNELS: Final = 1024
+MAX_CHANNELS_LIMIT: Final = 1 << 60
+WRITE_LIMIT: Final = 2**20  # unsent bytes of a channel at which a writer waits
+MAX_MESSAGE_SIZE: Final = 16 * 2**20
+MIN_RECEIVED_SPANS: Final = 1000  # disjoint spans per channel: the larger of this and window // divisor (H29)
+RECEIVED_SPAN_DIVISOR: Final = 1024
+MAX_DATAGRAM_FRAME_SIZE: Final = 65000
+MAX_DATAGRAM_QUEUE: Final = 1024  # each way; more are dropped and counted
+MAX_DATAGRAM_QUEUE_SIZE: Final = 2**20
+STALE_MESSAGE_TIMEOUT: Final = 30.0  # unreliable partial messages without progress (H42)
+
+# --- Connections -------------------------------------------------------------------------------------
+DEFAULT_IDLE_TIMEOUT: Final = 30.0
+DEFAULT_KEEP_ALIVE: Final = 15.0
+HANDSHAKE_TIMEOUT: Final = 10.0
+MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake (H6)
+MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384
+MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's handshake (H5)
+MAX_HALF_OPEN: Final = 1000
+MAX_HALF_OPEN_PER_ADDRESS: Final = 256
+MAX_CONNECTIONS: Final = 65536
+GLITCH_BURST: Final = 1000  # useless frames forgiven at once (H22)
+GLITCH_RATE: Final = 33.0  # and per second
+ACTIVE_ID_LIMIT: Final = 4
+CLOSE_REPEAT_PTOS: Final = 3  # closing and draining last this many PTO (RFC 9000 §10.2)
+NO_PROGRESS_TIMEOUT: Final = 16.0  # reserved for H17: no new ACK with data in flight
+
+# --- asyncio -----------------------------------------------------------------------------------------
+SOCKET_BUFFER_SIZE: Final = 4 * 2**20
+MAX_TRAINS_PER_WAKEUP: Final = 64
+MAX_WAKEUP_TIME: Final = 0.002
+ACCEPT_QUEUE: Final = 1024

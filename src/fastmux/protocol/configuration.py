@@ -1,0 +1,60 @@
+"""What an endpoint and its connections are told once: limits, times and choices.
+
+Owns: the settings, their defaults and their checks. May not know: sockets, clocks, TLS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastmux.protocol.congestion.base import CongestionController
+from fastmux.protocol.congestion.cubic import Cubic
+
+from fastmux import constants as c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Settings of an endpoint. Sizes in bytes, times in seconds; None switches a limit off.
+
+    `max_datagram_size` caps the path MTU (UDP payload). `channel_window` and `connection_window` are where
+    credit starts, the `max_…` ones how far auto-tuning may raise them; `budget` bounds the received bytes
+    that one connection holds unread. `congestion` makes a controller from the datagram size.
+
+    Raises `ValueError` for a setting that cannot work.
+    """
+
+    idle_timeout: float | None = c.DEFAULT_IDLE_TIMEOUT
+    keep_alive: float | None = c.DEFAULT_KEEP_ALIVE
+    handshake_timeout: float | None = c.HANDSHAKE_TIMEOUT
+    connection_id_size: int = c.DEFAULT_CONNECTION_ID_SIZE
+    max_datagram_size: int = c.MAX_PLPMTU
+    max_streams: int = c.DEFAULT_MAX_STREAMS
+    max_message_channels: int = c.DEFAULT_MAX_MESSAGE_CHANNELS
+    channel_window: int = c.INITIAL_CHANNEL_WINDOW
+    max_channel_window: int = c.MAX_CHANNEL_WINDOW
+    connection_window: int = c.INITIAL_CONNECTION_WINDOW
+    max_connection_window: int = c.MAX_CONNECTION_WINDOW
+    budget: int = c.CONNECTION_BUDGET
+    write_limit: int = c.WRITE_LIMIT
+    max_message_size: int = c.MAX_MESSAGE_SIZE
+    max_datagram_frame_size: int = c.MAX_DATAGRAM_FRAME_SIZE
+    max_ack_delay: float = c.MAX_ACK_DELAY
+    initial_rtt: float = c.K_INITIAL_RTT
+    max_connections: int = c.MAX_CONNECTIONS
+    max_half_open: int = c.MAX_HALF_OPEN
+    max_half_open_per_address: int = c.MAX_HALF_OPEN_PER_ADDRESS
+    congestion: Callable[[int], CongestionController] = Cubic
+
+    def __post_init__(self) -> None:
+        if not c.MIN_CONNECTION_ID_SIZE <= self.connection_id_size <= c.MAX_CONNECTION_ID_SIZE:
+            raise ValueError(f"connection_id_size must be 4 to 20, not {self.connection_id_size}")
+        if not c.BASE_PLPMTU <= self.max_datagram_size <= c.MAX_UDP_PAYLOAD:
+            raise ValueError(f"max_datagram_size must be 1200 to 65507, not {self.max_datagram_size}")
+        if self.channel_window < 1024 or self.connection_window < self.channel_window:
+            raise ValueError("channel_window must be at least 1024 and at most connection_window")
+        for name in ("idle_timeout", "keep_alive", "handshake_timeout"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be positive or None, not {value}")

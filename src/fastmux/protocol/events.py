@@ -1,0 +1,69 @@
+"""What a connection tells its user, taken one by one with `Connection.next_event()`.
+
+Owns: the event types. May not know: who consumes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fastmux.protocol.handshake import PeerIdentity
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+
+
+class Transmit(NamedTuple):
+    """A filled train: the first `size` bytes of the buffer, in datagrams of `segment_size`, for `address`."""
+
+    size: int
+    segment_size: int
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The handshake is complete here and channels may be opened. Comes once, first unless Closed does."""
+
+    peer: PeerIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelsReady:
+    """Channels with something new: `(channel_id, READY_* flags)`, each once. One event a batch."""
+
+    ready: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelsAvailable:
+    """The peer raised a channel limit: openers may try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramsReceived:
+    """Unreliable datagrams, oldest first."""
+
+    datagrams: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class PingAcknowledged:
+    """The PING with this token was acknowledged `round_trip` seconds after it was sent."""
+
+    token: int
+    round_trip: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The connection is over: the last event. `error` is what waiters should raise.
+
+    A graceful or remote close is a `ConnectionClosed`; a failed handshake a `HandshakeError` or
+    `AuthenticationError`.
+    """
+
+    error: ConnectionError
+
+
+Event = Opened | ChannelsReady | ChannelsAvailable | DatagramsReceived | PingAcknowledged | Closed

@@ -1,0 +1,53 @@
+"""How much credit a peer gets (RFC 9000 §4; docs/core.md, Credit).
+
+Owns: the window of one channel or of the connection, and when it grows. May not know: frames, channels, what
+a byte is. The core says when credit is worth giving; this says how much.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_FAST_ROUND_TRIPS: Final = 2
+_FAST_TIME: Final = 0.010  # an event loop and the application's turn add to a round trip; on loopback they are it
+
+
+class WindowPolicy:
+    """Doubles a window when half of it was used up within two round trips. Sizes are bytes.
+
+    A channel's limit is `consumed + window`. The connection's is `charged + window`, so that bytes which stalled channels
+    leave unread do not hold up the others, but at most `consumed + budget`: what is held unread never passes `budget`.
+    Invariant: `window` never shrinks and stays within `maximum`; a limit never falls.
+    """
+
+    __slots__ = ("_budget", "_maximum", "_raised_at", "window")
+
+    def __init__(self, initial: int, maximum: int, budget: int | None = None) -> None:
+        self.window = initial
+        self._maximum = max(initial, maximum)
+        self._budget = budget  # None: a channel
+        self._raised_at: float | None = None
+
+    def next_limit(
+        self, consumed: int, charged: int, limit: int, now: float, smoothed_rtt: float
+    ) -> tuple[int, int]:
+        """Return `(limit, window)` for `DataPath.set_limit`, from an entry of `take_credit()`.
+
+        The first call only starts the clock. The limit comes back unchanged if `budget` allows no more.
+        """
+        new_limit = self._limit(consumed, charged)
+        if new_limit <= limit:
+            return limit, self.window
+        fast = max(_FAST_ROUND_TRIPS * smoothed_rtt, _FAST_TIME)
+        if self._raised_at is not None and now - self._raised_at < fast:
+            # `take_credit` lists after half a window; a budget may have listed it for less.
+            if 2 * (new_limit - limit) >= self.window:
+                self.window = min(2 * self.window, self._maximum)
+                new_limit = self._limit(consumed, charged)
+        self._raised_at = now
+        return new_limit, self.window
+
+    def _limit(self, consumed: int, charged: int) -> int:
+        if self._budget is None:
+            return consumed + self.window
+        return min(charged + self.window, consumed + self._budget)

@@ -1,0 +1,35 @@
+"""How much useless work a peer may cause: empty frames, no-op updates, data for dead channels (H22).
+
+Owns: one token bucket. May not know: what a glitch was.
+"""
+
+from __future__ import annotations
+
+from fastmux.constants import GLITCH_BURST, GLITCH_RATE
+
+
+class GlitchLimit:
+    """Forgives `burst` glitches at once and `rate` a second.
+
+    Invariant: `0 <= tokens <= burst` until the limit is passed, which is final.
+    """
+
+    __slots__ = ("_added_at", "_burst", "_rate", "_tokens", "is_exceeded")
+
+    def __init__(self, burst: int = GLITCH_BURST, rate: float = GLITCH_RATE) -> None:
+        self.is_exceeded = False
+        self._burst = burst
+        self._rate = rate
+        self._tokens = float(burst)
+        self._added_at: float | None = None
+
+    def add(self, count: int, now: float) -> bool:
+        """Charge `count` new glitches. Return True once the peer has passed the limit: close with GLITCH_LIMIT."""
+        if self._added_at is not None:
+            refill = max(now - self._added_at, 0.0) * self._rate
+            self._tokens = min(self._tokens + refill, self._burst)
+        self._added_at = now
+        if count > self._tokens:
+            self.is_exceeded = True
+        self._tokens = max(self._tokens - count, 0.0)
+        return self.is_exceeded

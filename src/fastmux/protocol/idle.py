@@ -1,0 +1,76 @@
+"""When a connection has been silent for too long (RFC 9000 §10.1).
+
+Owns: the idle timeout and the keep-alive that prevents it. May not know: packets, timers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_MIN_PTOS: Final = 3  # RFC 9000 §10.1: probes get their chance first
+
+
+class IdleTimer:
+    """Times are seconds; a timeout of None (0 on the wire) never fires.
+
+    `pto` is set by the owner when the round trip becomes known.
+    Invariant: the timer restarts with every packet received, and with the first ack-eliciting packet sent after one.
+    """
+
+    __slots__ = (
+        "_active_at",
+        "_has_sent_since",
+        "_keep_alive",
+        "_peer_timeout",
+        "_restarted_at",
+        "_timeout",
+        "pto",
+    )
+
+    def __init__(self, timeout: float | None, keep_alive: float | None) -> None:
+        self.pto = 0.0
+        self._timeout = timeout
+        self._peer_timeout: float | None = None
+        self._keep_alive = keep_alive
+        self._restarted_at: float | None = None
+        self._active_at: float | None = None
+        self._has_sent_since = False
+
+    def set_peer_timeout(self, timeout: float | None) -> None:
+        """Take the peer's own timeout; the smaller of both counts, as either end may go silently."""
+        self._peer_timeout = timeout or None
+
+    @property
+    def timeout(self) -> float | None:
+        """The timeout in force."""
+        timeouts = [value for value in (self._timeout, self._peer_timeout) if value]
+        return max(min(timeouts), _MIN_PTOS * self.pto) if timeouts else None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the connection is idle for too long; None before anything was sent or received."""
+        timeout = self.timeout
+        if timeout is None or self._restarted_at is None:
+            return None
+        return self._restarted_at + timeout
+
+    @property
+    def keep_alive_at(self) -> float | None:
+        """When to send a PING: after `keep_alive` without traffic, or half the timeout if that is less."""
+        if self._keep_alive is None or self._active_at is None:
+            return None
+        timeout = self.timeout
+        interval = self._keep_alive if timeout is None else min(self._keep_alive, timeout / 2)
+        return self._active_at + interval
+
+    def on_received(self, now: float) -> None:
+        """A packet was received and authenticated."""
+        self._restarted_at = self._active_at = now
+        self._has_sent_since = False
+
+    def on_sent_eliciting(self, now: float) -> None:
+        """An ack-eliciting packet was sent."""
+        self._active_at = now
+        if not self._has_sent_since:
+            self._has_sent_since = True
+            self._restarted_at = now

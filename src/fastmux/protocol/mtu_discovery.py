@@ -1,0 +1,165 @@
+"""The largest datagram that a path carries (RFC 8899, with RFC 9000 §14.3).
+
+Owns: the search for it, and the suspicion that the path has shrunk. May not know: packets, how a probe is
+made. A probe is padded to its size; its loss is not congestion.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final
+
+from fastmux.constants import (
+    BASE_PLPMTU,
+    BLACK_HOLE_THRESHOLD,
+    MAX_MTU_PROBES,
+    MAX_PLPMTU,
+    MTU_PROBE_TIMEOUT,
+    PMTU_RAISE_TIMER,
+)
+from fastmux.records import AckSummary
+
+RETRY_DELAY: Final = 15.0  # from a black hole to the next search, doubled for each one in a row
+_SUSPICIOUS_PTO_COUNT: Final = 2
+
+
+class MtuState(Enum):
+    """RFC 8899 §5.2. DISABLED is a search whose maximum is its base: SEARCH_COMPLETE at once."""
+
+    BASE = auto()  # only the base is used; a search starts when the deadline, if any, passes
+    SEARCHING = auto()
+    SEARCH_COMPLETE = auto()
+    ERROR = auto()  # not even the base seems to pass: nothing is probed until something is acknowledged
+
+
+class MtuDiscovery:
+    """Probes the maximum itself first, as it usually passes, then bisects. Sizes are UDP payload bytes.
+
+    Make it when the handshake, whose datagrams have the base size, has confirmed the base.
+    Invariant: `base <= current <= _ceiling <= maximum`; `current` passed as a probe, or is the base; while SEARCHING, a
+    size above `_ceiling` was lost MAX_MTU_PROBES times. At most one probe is outstanding, so a search takes
+    at most `MAX_MTU_PROBES * (2 + log2(maximum - base))` probes.
+    """
+
+    __slots__ = (
+        "_base",
+        "_ceiling",
+        "_holes",
+        "_losses",
+        "_maximum",
+        "_probe_sent_at",
+        "_probe_size",
+        "_search_at",
+        "_suspects",
+        "current",
+        "state",
+    )
+
+    def __init__(self, base: int = BASE_PLPMTU, maximum: int = MAX_PLPMTU) -> None:
+        self.current = base
+        self.state = MtuState.BASE if maximum > base else MtuState.SEARCH_COMPLETE
+        self._base = base
+        self._maximum = max(base, maximum)
+        self._ceiling = self._maximum
+        self._search_at: float | None = None  # when BASE or SEARCH_COMPLETE ends; BASE without it: now
+        self._probe_size = 0  # of the outstanding probe, 0: none
+        self._probe_sent_at = 0.0
+        self._losses = 0  # of probes of the size now tried
+        self._holes = 0  # black holes since the last search that reached the maximum or went quiet
+        self._suspects: list[int] = []  # largest sizes of loss bursts not yet refuted
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call `next_probe` at the latest: a probe times out or a new search is due."""
+        if self._probe_size:
+            return self._probe_sent_at + MTU_PROBE_TIMEOUT
+        return self._search_at
+
+    def next_probe(self, now: float) -> int | None:
+        """Return the size of a probe, which must then be sent, or None if there is nothing to probe now."""
+        if self._probe_size:
+            if now < self._probe_sent_at + MTU_PROBE_TIMEOUT:
+                return None
+            self.on_probe_lost(self._probe_size, now)
+        if self._is_search_due(now):
+            self._start_search()
+        if self.state is not MtuState.SEARCHING:
+            return None
+        is_first = self._ceiling == self._maximum
+        self._probe_size = self._maximum if is_first else (self.current + self._ceiling + 1) // 2
+        self._probe_sent_at = now
+        return self._probe_size
+
+    def on_probe_acked(self, size: int, now: float) -> None:
+        """The outstanding probe of `size` passed. Reports of older probes are ignored."""
+        if size != self._probe_size:
+            return
+        self._probe_size = 0
+        self._losses = 0
+        self.current = size
+        self._suspects.clear()
+        self._settle(now)
+
+    def on_probe_lost(self, size: int, now: float) -> None:
+        """The outstanding probe of `size` was lost; after MAX_MTU_PROBES of them the size is too large."""
+        if size != self._probe_size:
+            return
+        self._probe_size = 0
+        self._losses += 1
+        if self._losses >= MAX_MTU_PROBES:
+            self._losses = 0
+            self._ceiling = size - 1
+            self._settle(now)
+
+    def on_summary(self, summary: AckSummary, now: float) -> None:
+        """Look for a black hole: large packets are lost again and again while none as large arrives.
+
+        A burst is suspicious until a packet at least as large as its largest is acknowledged.
+        """
+        if summary.acked_packets and self.state is MtuState.ERROR:
+            self._fall_to_base(now)
+        if summary.max_acked_size:
+            self._suspects = [size for size in self._suspects if size > summary.max_acked_size]
+        if summary.max_lost_size > max(self._base, summary.max_acked_size):
+            self._suspects.append(summary.max_lost_size)
+            if len(self._suspects) >= BLACK_HOLE_THRESHOLD:
+                self._fall_to_base(now)
+
+    def on_probe_timeout(self, pto_count: int, now: float) -> None:
+        """A PTO fired, the `pto_count`th in a row: perhaps nothing arrives because everything is too large."""
+        if self.current > self._base:
+            if pto_count >= _SUSPICIOUS_PTO_COUNT:
+                self._fall_to_base(now)
+        elif pto_count >= BLACK_HOLE_THRESHOLD and self.state is not MtuState.SEARCH_COMPLETE:
+            self.state = MtuState.ERROR
+            self._probe_size = 0
+            self._search_at = None
+
+    def _is_search_due(self, now: float) -> bool:
+        if self.state is MtuState.BASE:
+            return self._search_at is None or now >= self._search_at
+        if self.state is MtuState.SEARCH_COMPLETE:
+            return self._search_at is not None and now >= self._search_at
+        return False
+
+    def _start_search(self) -> None:
+        self.state = MtuState.SEARCHING
+        self._search_at = None
+        self._ceiling = self._maximum
+        self._losses = 0
+
+    def _settle(self, now: float) -> None:
+        """End the search if nothing is left between what passes and what does not."""
+        if self.current < self._ceiling:
+            return
+        self.state = MtuState.SEARCH_COMPLETE
+        at_maximum = self.current == self._maximum
+        self._search_at = None if at_maximum else now + PMTU_RAISE_TIMER
+
+    def _fall_to_base(self, now: float) -> None:
+        self.current = self._base
+        self.state = MtuState.BASE
+        self._search_at = now + min(RETRY_DELAY * (1 << self._holes), PMTU_RAISE_TIMER)
+        self._holes = min(self._holes + 1, 6)  # RETRY_DELAY << 6 is beyond the raise timer
+        self._probe_size = 0
+        self._suspects.clear()

@@ -1,0 +1,66 @@
+"""One address of the peer: whether it is really there, and how much it may be sent until that is known.
+
+Owns: the anti-amplification account (RFC 9000 §8.1) and path validation (§8.2). May not know: packets, where random
+bytes come from.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from fastmux.constants import AMPLIFICATION_FACTOR, MAX_PATH_CHALLENGES
+from fastmux.protocol.events import Address
+
+
+class Path:
+    """An address and what is known of it. Sizes are UDP payload bytes.
+
+    Invariant: while not validated, `sent <= AMPLIFICATION_FACTOR * received`, as long as the owner keeps to `send_limit`.
+    At most MAX_PATH_CHALLENGES challenges, the newest, can still be answered.
+    """
+
+    __slots__ = ("_challenges", "_received_size", "_sent_size", "address", "is_validated")
+
+    def __init__(self, address: Address, is_validated: bool) -> None:
+        self.address = address
+        self.is_validated = is_validated
+        self._received_size = 0
+        self._sent_size = 0
+        self._challenges: list[bytes] = []
+
+    @property
+    def send_limit(self) -> int | None:
+        """The bytes that may still be sent, None for any number."""
+        if self.is_validated:
+            return None
+        return max(AMPLIFICATION_FACTOR * self._received_size - self._sent_size, 0)
+
+    def on_received(self, size: int) -> None:
+        """A datagram came from the address, whether or not its packet could be read."""
+        self._received_size += size
+
+    def on_sent(self, size: int) -> None:
+        """A datagram went to the address."""
+        self._sent_size += size
+
+    def challenge(self, data: bytes) -> None:
+        """Remember the 8 random bytes of a PATH_CHALLENGE that is being sent.
+
+        Raises `ValueError` if they are not 8.
+        """
+        if len(data) != 8:
+            raise ValueError(f"a path challenge has 8 bytes, not {len(data)}")
+        self._challenges.append(data)
+        del self._challenges[:-MAX_PATH_CHALLENGES]
+
+    def on_response(self, data: bytes) -> bool:
+        """Take a PATH_RESPONSE. Return True if it answers a challenge, which validates the path."""
+        if not any([hmac.compare_digest(data, challenge) for challenge in self._challenges]):
+            return False
+        self.validate()
+        return True
+
+    def validate(self) -> None:
+        """The address is real: proved by a token, a response or a verified Finished."""
+        self.is_validated = True
+        self._challenges.clear()

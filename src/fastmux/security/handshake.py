@@ -1,0 +1,211 @@
+"""TLS 1.3 over memory BIOs: bytes in, bytes out, then the keys of the connection.
+
+Owns: one OpenSSL connection until its handshake is confirmed. May not know: packets, sockets, time.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
+
+from fastmux.constants import (
+    ALPN,
+    EXPORTER_LABEL,
+    MAX_HANDSHAKE_BUFFER,
+    MAX_HANDSHAKE_BUFFER_AFTER,
+    VERSION_1,
+)
+from fastmux.exceptions import AuthenticationError, HandshakeError
+from fastmux.protocol.handshake import PacketKeys, PeerIdentity
+from fastmux.security import keys
+from fastmux.security.alerts import explain
+from fastmux.security.config import TLSConfig
+from fastmux.security.confirmation import ConfirmationReader, encode_confirmation
+from fastmux.security.contexts import NoCommonProtocol, context_for
+from fastmux.security.names import parse_host
+from fastmux.security.plaintext import HELLO_MAGIC
+from fastmux.security.suites import SUITES
+from fastmux.security.verification import PeerVerifier
+
+_READ_SIZE: Final = 16384  # bytes: one TLS record
+
+
+class TLSHandshake:
+    """One end of a mutual TLS 1.3 handshake (the `Handshake` interface).
+
+    Invariant: `_tls` is None before `start()`, after an error and after `close()`; `_peer` is set
+    only when TLS is complete here and the verifier passed the very certificate that TLS
+    authenticated.
+    """
+
+    def __init__(self, config: TLSConfig, is_client: bool, server_hostname: str | None = None) -> None:
+        """`server_hostname` is what a client connects to; the configuration's name goes before it.
+
+        Raises ValueError if a client has no name to expect or a file's content is of no use,
+        OSError if a file cannot be read.
+        """
+        name = config.server_hostname or server_hostname
+        self._is_client = is_client
+        self._host = parse_host(name) if is_client and name else None
+        self._verifier = PeerVerifier(is_client, self._host, config.pins, os.fspath(config.cafile))
+        self._context: SSL.Context | None = context_for(config)
+        self._tls: SSL.Connection | None = None
+        self._out = bytearray()
+        self._received_size = 0
+        self._suite = 0
+        self._peer: PeerIdentity | None = None
+        self._confirmation = ConfirmationReader()
+
+    @property
+    def is_complete(self) -> bool:
+        """True once TLS is complete on this side and the peer's identity passed."""
+        return self._peer is not None
+
+    @property
+    def peer(self) -> PeerIdentity | None:
+        """The verified peer, None until complete."""
+        return self._peer
+
+    @property
+    def version(self) -> int:
+        """Version 1 of the wire."""
+        return VERSION_1
+
+    @property
+    def peer_context(self) -> bytes | None:
+        """The context that the peer confirmed, None until it came."""
+        return self._confirmation.context
+
+    def start(self) -> None:
+        """Begin; a client's ClientHello is in `send()` afterwards."""
+        if self._context is None:
+            raise HandshakeError("this handshake has been started already")
+        self._tls = SSL.Connection(self._context, None)
+        self._context = None
+        self._tls.set_app_data(self._verifier)
+        if not self._is_client:
+            self._tls.set_accept_state()
+            return
+        self._tls.set_connect_state()
+        if isinstance(self._host, str):  # an address is no server name (RFC 6066 §3)
+            self._tls.set_tlsext_host_name(self._host.encode("ascii"))
+        self._advance(self._tls)
+
+    def receive(self, data: bytes) -> None:
+        """Take the peer's next bytes; after `close()` or an error they are dropped.
+
+        Raises AuthenticationError, or HandshakeError for what is not about a proof of identity.
+        An alert that this end owes the peer is in `send()` then.
+        """
+        if self._tls is None or not data:
+            return
+        try:
+            self._count(data)
+        except HandshakeError:
+            self.close()
+            raise
+        self._tls.bio_write(data)
+        self._advance(self._tls)
+
+    def send(self) -> bytes:
+        """Give the bytes to send and forget them; b"" if there are none."""
+        data = bytes(self._out)
+        self._out.clear()
+        return data
+
+    def packet_keys(self, context: bytes) -> PacketKeys:
+        """Derive the application keys by the TLS exporter (RFC 8446 §7.5), bound to `context`.
+
+        Raises HandshakeError before completion and after `close()`.
+        """
+        tls = self._completed()
+        size = keys.secret_size(self._suite)
+        secrets = tls.export_keying_material(EXPORTER_LABEL, 2 * size, context)
+        return keys.traffic_keys(secrets[:size], secrets[size:], self._suite, self._is_client)
+
+    def confirm(self, context: bytes) -> None:
+        """Queue the confirmation of `context` (32 bytes) as TLS application data.
+
+        Raises HandshakeError before completion and after `close()`, ValueError for another size.
+        """
+        tls = self._completed()
+        tls.send(encode_confirmation(context))
+        self._drain(tls)
+
+    def close(self) -> None:
+        """Drop the TLS connection; what waits in `send()` stays, later bytes are ignored."""
+        self._tls = None
+        self._context = None
+
+    def _completed(self) -> SSL.Connection:
+        if self._tls is None or self._peer is None:
+            raise HandshakeError("the handshake is not complete, or was closed")
+        return self._tls
+
+    def _count(self, data: bytes) -> None:
+        if not self._received_size and HELLO_MAGIC.startswith(data[: len(HELLO_MAGIC)]):
+            raise HandshakeError("the peer is set to PLAINTEXT, this end to TLS: set both to the same")
+        self._received_size += len(data)
+        limit = MAX_HANDSHAKE_BUFFER_AFTER if self.is_complete else MAX_HANDSHAKE_BUFFER
+        if self._received_size > limit:
+            raise HandshakeError(f"the peer sent more than {limit} bytes of handshake")
+
+    def _advance(self, tls: SSL.Connection) -> None:
+        """Let OpenSSL work on what came; on failure translate the error and drop the connection."""
+        certificate_sent = self.is_complete or not self._is_client
+        try:
+            self._step(tls)
+        except SSL.Error as error:
+            self._drain(tls)
+            self.close()
+            raise self._verifier.refusal or explain(error, certificate_sent) from None
+        except HandshakeError:
+            if self._verifier.refusal is None:  # no alert was sent: close_notify is all there is
+                tls.shutdown()
+            self._drain(tls)
+            self.close()
+            raise
+        self._drain(tls)
+
+    def _step(self, tls: SSL.Connection) -> None:
+        try:
+            if not self.is_complete:
+                self._shake(tls)
+            while True:
+                self._confirmation.feed(tls.recv(_READ_SIZE))
+        except SSL.WantReadError:
+            return
+        except SSL.ZeroReturnError:
+            if self.peer_context is None:
+                raise HandshakeError("the peer closed the handshake without giving a reason") from None
+
+    def _shake(self, tls: SSL.Connection) -> None:
+        # A callback's exception lies with the context, so that another thread's connection may
+        # be the one to meet it. It is not about this one unless this one has a refusal.
+        try:
+            tls.do_handshake()
+        except NoCommonProtocol:
+            if self._verifier.refusal is not None:
+                raise self._verifier.refusal from None
+            tls.do_handshake()
+        if tls.get_alpn_proto_negotiated() != ALPN:
+            raise HandshakeError(f"the peer does not speak {ALPN.decode()} (no application protocol)")
+        identity = self._verifier.identity
+        certificate = tls.get_peer_certificate(as_cryptography=True)
+        if identity is None or certificate is None:
+            raise AuthenticationError("the peer sent no certificate")
+        if certificate.public_bytes(Encoding.DER) != identity.certificate:
+            raise AuthenticationError("the peer's certificate is not the one that was verified")
+        self._suite = SUITES[tls.get_cipher_name() or ""]
+        self._received_size = 0
+        self._peer = identity
+
+    def _drain(self, tls: SSL.Connection) -> None:
+        while True:
+            try:
+                self._out += tls.bio_read(_READ_SIZE)
+            except SSL.WantReadError:
+                return

@@ -1,0 +1,128 @@
+"""The certificates that fastmux makes."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from fastmux.security.certificates import (
+    issue_client,
+    issue_server,
+    make_ca,
+    make_credentials,
+    write_credential,
+)
+from fastmux.security.config import TLSConfig
+from fastmux.security.handshake import TLSHandshake
+from security.support import NOW, pump
+
+NAMES = ["ca", "ca_key", "server", "server_key", "client", "client_key"]
+
+
+def test_made_credentials_connect_under_every_default_name(tmp_path: Path) -> None:
+    files = make_credentials(tmp_path / "d")
+    server = TLSConfig(files.server, files.server_key, files.ca)
+    client = TLSConfig(files.client, files.client_key, files.ca)
+    for host in ("localhost", "127.0.0.1", "::1"):
+        ends = TLSHandshake(client, True, host), TLSHandshake(server, False)
+        assert pump(*ends) == [None, None]
+
+
+def test_the_files_have_their_names_and_are_private(tmp_path: Path) -> None:
+    files = make_credentials(tmp_path / "d")
+    paths = [getattr(files, name) for name in NAMES]
+    assert [path.name for path in paths] == [
+        "ca.pem", "ca.key", "server.pem", "server.key", "client.pem", "client.key",
+    ]  # fmt: skip
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
+    assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o700
+
+
+def test_nothing_is_replaced(tmp_path: Path) -> None:
+    files = make_credentials(tmp_path / "d")
+    before = files.ca_key.read_bytes()
+    with pytest.raises(FileExistsError):
+        make_credentials(tmp_path / "d")
+    assert files.ca_key.read_bytes() == before
+
+
+def test_a_bad_name_leaves_no_file_behind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="neither a host name"):
+        make_credentials(tmp_path / "d", ["good.example", "bad name"])
+    assert not (tmp_path / "d").exists()
+
+
+def extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType:
+    value: x509.ExtensionType = certificate.extensions.get_extension_for_class(kind).value
+    return value
+
+
+def test_a_certificate_has_one_role_and_its_names() -> None:
+    ca = make_ca()
+    names = ["a.example", "*.b.example", "10.0.0.1", "::1"]
+    server = issue_server(ca, "server", names).certificate
+    client = issue_client(ca, "laptop").certificate
+    usage = ExtendedKeyUsageOID
+    assert extension(server, x509.ExtendedKeyUsage) == x509.ExtendedKeyUsage([usage.SERVER_AUTH])
+    assert extension(client, x509.ExtendedKeyUsage) == x509.ExtendedKeyUsage([usage.CLIENT_AUTH])
+    assert extension(server, x509.SubjectAlternativeName) == x509.SubjectAlternativeName(
+        [
+            x509.DNSName("a.example"),
+            x509.DNSName("*.b.example"),
+            x509.IPAddress(ipaddress.ip_address("10.0.0.1")),
+            x509.IPAddress(ipaddress.ip_address("::1")),
+        ]
+    )
+    with pytest.raises(x509.ExtensionNotFound):
+        extension(client, x509.SubjectAlternativeName)
+
+
+def test_only_a_ca_may_sign() -> None:
+    ca = make_ca()
+    key = ca.certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1"
+    for credential, is_ca in ((ca, True), (issue_client(ca, "laptop"), False)):
+        constraints = extension(credential.certificate, x509.BasicConstraints)
+        usage = extension(credential.certificate, x509.KeyUsage)
+        assert isinstance(constraints, x509.BasicConstraints) and constraints.ca is is_ca
+        assert isinstance(usage, x509.KeyUsage) and usage.key_cert_sign is is_ca
+
+
+def test_a_certificate_lasts_its_days_and_no_longer_than_its_issuer() -> None:
+    ca = make_ca(days=10, now=NOW)
+    short = issue_client(ca, "a", days=2, now=NOW).certificate
+    long = issue_client(ca, "b", days=100, now=NOW).certificate
+    assert short.not_valid_after_utc == NOW.replace(microsecond=0) + datetime.timedelta(days=2)
+    assert long.not_valid_after_utc == ca.certificate.not_valid_after_utc
+    assert short.not_valid_before_utc < NOW
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    ca = make_ca()
+    with pytest.raises(ValueError, match="at least one day, not 0"):
+        issue_client(ca, "a", days=0)
+    with pytest.raises(ValueError, match="at least one name"):
+        issue_server(ca, "a", [])
+    for name in ("*.10.0.0.1", "*", "a..b"):
+        with pytest.raises(ValueError, match="neither a host name nor an IP address"):
+            issue_server(ca, "a", [name])
+
+
+def test_intermediates_go_into_the_certificate_file_and_the_root_does_not(tmp_path: Path) -> None:
+    root = make_ca("root")
+    middle = make_ca("middle", issuer=root)
+    leaf = issue_client(make_ca("low", issuer=middle), "laptop")
+    path, _ = write_credential(tmp_path, "leaf", leaf)
+    names = [each.subject.rfc4514_string() for each in x509.load_pem_x509_certificates(path.read_bytes())]
+    assert names == ["CN=laptop", "CN=low", "CN=middle"]
+
+
+def test_the_key_of_a_credential_does_not_show_in_its_repr() -> None:
+    assert "key" not in repr(make_ca("CA"))
