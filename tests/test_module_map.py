@@ -40,6 +40,11 @@ def test_a_source_file_has_a_test_file_of_its_own(source: str) -> None:
     assert (TESTS / path_of_test(source)).is_file(), f"write tests/{path_of_test(source)}"
 
 
+def test_every_room_is_a_package_or_the_wheel_would_lack_it() -> None:
+    rooms = {path.parent for path in SOURCE.rglob("*.py")}
+    assert [room.name for room in rooms if not (room / "__init__.py").is_file()] == []
+
+
 def test_the_exceptions_to_the_map_are_files_that_exist() -> None:
     assert set(ELSEWHERE) <= set(sources())
 

@@ -74,12 +74,14 @@ class Runner:
         if code != 0:
             raise StageFailed(f"exit status {code}: {text}")
 
-    def run_all(self, *commands: tuple[str | Path, ...]) -> None:
+    def run_all(
+        self, *commands: tuple[str | Path, ...], env: Mapping[str, str] | None = None
+    ) -> None:
         """Run every command even if one fails; raise StageFailed for those that did."""
         failures = []
         for command in commands:
             try:
-                self.run(*command)
+                self.run(*command, env=env)
             except StageFailed as failure:
                 failures.append(str(failure))
         if failures:

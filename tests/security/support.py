@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -131,6 +132,13 @@ def raw_context(ca: Credential, credential: Credential | None = None) -> SSL.Con
     return context
 
 
+def completed(world: World) -> tuple[TLSHandshake, TLSHandshake]:
+    """Give both ends of a finished handshake."""
+    client, server = world.pair()
+    assert pump(client, server) == [None, None]
+    return client, server
+
+
 def pump(client: End, server: End, size: int = 1 << 20) -> list[HandshakeError | None]:
     """Start both ends and carry their bytes, at most `size` at a time, until both are quiet.
 
@@ -152,3 +160,8 @@ def pump(client: End, server: End, size: int = 1 << 20) -> list[HandshakeError |
                     assert errors[index] is None, "an end failed twice"
                     errors[index] = error
     return errors
+
+
+def live_connections() -> int:
+    """Count the TLS connections that exist."""
+    return sum(type(each) is SSL.Connection for each in gc.get_objects())

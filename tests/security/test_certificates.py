@@ -45,12 +45,16 @@ def test_the_files_have_their_names_and_are_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o700
 
 
-def test_nothing_is_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", NAMES)
+def test_nothing_is_replaced_nor_made_beside_an_existing_file(tmp_path: Path, kept: str) -> None:
     files = make_credentials(tmp_path / "d")
-    before = files.ca_key.read_bytes()
-    with pytest.raises(FileExistsError):
+    for name in NAMES:
+        if name != kept:
+            getattr(files, name).unlink()
+    before = getattr(files, kept).read_bytes()
+    with pytest.raises(FileExistsError, match="exists already"):
         make_credentials(tmp_path / "d")
-    assert files.ca_key.read_bytes() == before
+    assert [path.read_bytes() for path in (tmp_path / "d").iterdir()] == [before]
 
 
 def test_a_bad_name_leaves_no_file_behind(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_plaintext_makes_both_ends_with_randomness_of_their_own() -> None:
 
 def test_paths_may_be_strings_or_paths_and_end_as_strings(world: World) -> None:
     made = world.client()
-    again = TLSConfig(*(Path(getattr(made, name)) for name in ("certfile", "keyfile", "cafile")))
+    again = TLSConfig(Path(made.certfile), Path(made.keyfile), Path(made.cafile))
     assert again == made and hash(again) == hash(made)
     assert isinstance(again.certfile, str)
 
@@ -69,7 +69,7 @@ def test_a_value_that_cannot_be_is_refused_at_once(
 @pytest.mark.parametrize("name", ["certfile", "keyfile", "cafile"])
 def test_a_missing_file_is_named_at_once(world: World, name: str) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere.pem"):
-        dataclasses.replace(world.client(), **{name: str(world.directory / "nowhere.pem")})
+        TLSConfig(**(dataclasses.asdict(world.client()) | {name: world.directory / "nowhere.pem"}))
 
 
 def test_a_key_that_others_can_read_is_refused_at_once(world: World) -> None:

@@ -98,8 +98,9 @@ def test_anything_else_is_refused_and_what_follows_is_ignored(data: bytes, messa
     with pytest.raises(HandshakeError, match=message):
         for piece in pieces:
             server.receive(piece)
-    server.receive(b"fmxplain" + CLIENT_RANDOM)
-    assert server.peer_context is None
+    before = server.is_complete, server.peer_context
+    server.receive(b"fmxplain" + CLIENT_RANDOM + b"fmx1" + CONTEXT)
+    assert (server.is_complete, server.peer_context) == before
 
 
 def test_after_close_bytes_are_ignored_and_what_waits_stays() -> None:

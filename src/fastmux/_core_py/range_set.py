@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from operator import index
-from typing import ClassVar, SupportsIndex, final
+from typing import TYPE_CHECKING, SupportsIndex, final
 
 from fastmux._core_py._arguments import Uncopied, integer
 
@@ -22,7 +22,6 @@ class RangeSet(Uncopied):
     """Half-open ranges of integers in [0, 2^62]. Adding at the end is O(1), elsewhere O(log n) to find."""
 
     __slots__ = ("_covered", "_starts", "_stops")
-    __hash__: ClassVar[None]
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         self._starts: list[int] = []
@@ -83,6 +82,9 @@ class RangeSet(Uncopied):
         if not isinstance(other, RangeSet):
             return NotImplemented
         return self._starts == other._starts and self._stops == other._stops
+
+    if not TYPE_CHECKING:
+        __hash__ = None
 
     def __repr__(self) -> str:
         return f"RangeSet({list(self)})"

@@ -33,6 +33,8 @@ cdef int received_add(Received *self, int64_t number, double now) noexcept nogil
     if number > self.largest:
         self.largest = number
         self.largest_at = now
+    if number < self.report_from:
+        self.report_from = number  # it came late: its range is news again
     if self.ranges.count > self.max_ranges:
         self.floor = range_at(&self.ranges, 0).stop
         ranges_drop_at(&self.ranges, 0, 1)

@@ -2,14 +2,12 @@
 # Owns: packet numbers, bytes in flight, loss by packet and time threshold. May not know: frames' meaning, windows.
 
 cdef enum:
-    PACKET_NONE = 0
-    PACKET_SENT = 1
-    PACKET_ELICITING = 1  # flags
+    PACKET_ELICITING = 1  # flags of a kept packet
     PACKET_IN_FLIGHT = 2
     PACKET_APP_LIMITED = 4
-    PACKET_PROBE = 8  # outside the congestion account's acknowledgements and losses
+    PACKET_PROBE = 8  # outside the summaries' sizes
     RECORDS_PER_CHUNK = 7
-    MAX_SKIPPED = 64  # skipped numbers remembered against optimistic ACKs
+    MAX_SKIPPED = 256  # skipped numbers remembered against optimistic ACKs
     MIN_LEDGER = 16
 
 # One frame of a packet, as acknowledgement and loss need it; what start, stop and aux mean is `kind`'s.
@@ -31,15 +29,14 @@ cdef struct SentPacket:
     double delivered_at
     double first_sent_at
     uint32_t size
-    uint8_t state
-    uint8_t flags
+    uint32_t ordinal  # counts the packets kept: neighbours differ by one, whatever numbers lie between
     uint16_t record_count
+    uint8_t flags
     Record record  # the first; further ones in `more`, newest chunk first
     RecordChunk *more
 
 cdef struct Summary:
     bint is_there
-    bint has_sample
     bint is_app_limited
     int64_t acked_size
     int64_t acked_packets
@@ -48,25 +45,25 @@ cdef struct Summary:
     int64_t max_acked_size
     int64_t max_lost_size
     int64_t prior_in_flight
-    int64_t prior_delivered
-    double prior_at
-    double send_elapsed
+    int64_t largest_acked
+    double largest_acked_sent_at
+    double largest_lost_sent_at  # None as -1, like the next and delivery_rate
     double latest_rtt
     double ack_delay
     double lost_span
-    double largest_lost_sent_at
+    double delivery_rate
 
 # Invariant: slots[n & (capacity - 1)] is packet n for first <= n < next_number, and next_number - first <= capacity.
-# `done` holds the numbers at or above `first` that are acknowledged, lost, skipped or not tracked; the others are
-# PACKET_SENT. `first` is in no range of `done`.
+# `done` holds the numbers at or above `first` that are acknowledged, lost, skipped or not kept; the other `count`
+# are outstanding. `first` is in no range of `done`.
 cdef struct Sent:
     SentPacket *slots
     uint32_t capacity
     uint32_t count
+    uint32_t ordinal
     int64_t first
     int64_t next_number
     int64_t largest_acked
-    double largest_acked_sent_at
     int64_t bytes_in_flight
     int64_t eliciting_in_flight
     double last_eliciting_sent_at
@@ -157,11 +154,9 @@ cdef void sent_advance(Sent *self) noexcept nogil:
 
 
 cdef int sent_pass_over(Sent *self) noexcept nogil:
-    """Uses one number that is not tracked."""
+    """Uses one number that is not kept."""
     if sent_room(self) < 0 or ranges_add(&self.done, self.next_number, self.next_number + 1) < 0:
         return NO_MEMORY
-    sent_at_number(self, self.next_number).state = PACKET_NONE
-    sent_at_number(self, self.next_number).record_count = 0
     sent_at_number(self, self.next_number).more = NULL
     self.next_number += 1
     sent_advance(self)
@@ -182,7 +177,6 @@ cdef SentPacket *sent_begin(Sent *self) noexcept nogil:
     if sent_room(self) < 0:
         return NULL
     packet = sent_at_number(self, self.next_number)
-    packet.state = PACKET_NONE
     packet.record_count = 0
     packet.more = NULL
     return packet
@@ -208,8 +202,9 @@ cdef Record *packet_record(SentPacket *packet) noexcept nogil:
 
 cdef void sent_commit(Sent *self, SentPacket *packet, uint32_t size, double now, uint8_t flags) noexcept nogil:
     """Files the packet that `sent_begin` gave under next_number."""
-    packet.state = PACKET_SENT
     packet.size = size
+    packet.ordinal = self.ordinal
+    self.ordinal += 1
     packet.sent_at = now
     if flags & PACKET_IN_FLIGHT:
         if self.bytes_in_flight == 0:
@@ -242,27 +237,12 @@ cdef Summary *sent_summary(Sent *self) noexcept nogil:
         memset(summary, 0, sizeof(Summary))
         summary.is_there = True
         summary.prior_in_flight = self.bytes_in_flight
+        summary.largest_acked = self.largest_acked
         summary.latest_rtt = -1.0
         summary.largest_lost_sent_at = -1.0
+        summary.delivery_rate = -1.0
     return summary
 
 
-cdef void sent_on_acked(Sent *self, SentPacket *packet, double now) noexcept nogil:
-    """The accounts of one newly acknowledged packet, delivery rate included (draft-ietf-ccwg-bbr §4.1)."""
-    cdef Summary *summary = sent_summary(self)
-    sent_leave_flight(self, packet)
-    if not packet.flags & PACKET_IN_FLIGHT:
-        return
-    self.delivered += packet.size
-    self.delivered_at = now
-    if not summary.has_sample or packet.delivered >= summary.prior_delivered:
-        summary.has_sample = True
-        summary.prior_delivered = packet.delivered
-        summary.prior_at = packet.delivered_at
-        summary.send_elapsed = packet.sent_at - packet.first_sent_at
-        summary.is_app_limited = packet.flags & PACKET_APP_LIMITED != 0
-        self.first_sent_at = packet.sent_at
-    if not packet.flags & PACKET_PROBE:
-        summary.acked_size += packet.size
-        summary.acked_packets += 1
-        summary.max_acked_size = max(summary.max_acked_size, <int64_t>packet.size)
+cdef inline void sent_set_app_limited(Sent *self) noexcept nogil:
+    self.app_limited = max(self.delivered + self.bytes_in_flight, <int64_t>1)

@@ -1,137 +1,149 @@
-# Acknowledgement and loss (RFC 9002 §5, §6) over the ledger, and the SentPackets class.
-# Owns: the two scans and the summary of both. May not know: frames' meaning, windows.
+# SentPackets: the ledger as Python sees it, for tests and for the handshake space.
+# Owns: the class. May not know: frames, windows.
 
-cdef int sent_check_ack(Sent *self, const Range *acked, size_t count) noexcept nogil:
-    """A FAULT for a number that was never sent or was skipped."""
-    cdef size_t position
-    for position in range(count):
-        if acked[position].stop > self.next_number:
-            return fail(PROTOCOL_VIOLATION, b"ACK of a packet that was never sent")
-        if self.skipped.count and (
-            ranges_missing_size(&self.skipped, acked[position].start, acked[position].stop)
-            != acked[position].stop - acked[position].start
-        ):
-            return fail(PROTOCOL_VIOLATION, b"ACK of a packet number that was skipped")
-    return OK
+cdef void note_number(void *owner, int64_t number, SentPacket *packet) noexcept nogil:
+    """Collects numbers in a Ranges that has room for one more run a call."""
+    ranges_add(<Ranges *>owner, number, number + 1)
 
 
-cdef bint sent_ack_run(
-    Sent *self, int64_t start, int64_t stop, double now, PacketHandler handler, void *owner
-) noexcept nogil:
-    """Acknowledges packets that are all outstanding; True if one of them was ack-eliciting."""
-    cdef int64_t number
-    cdef SentPacket *packet
-    cdef bint eliciting = False
-    for number in range(start, stop):
-        packet = sent_at_number(self, number)
-        if packet.flags & PACKET_ELICITING:
-            eliciting = True
-        sent_on_acked(self, packet, now)
-        handler(owner, number, packet)
-        packet.state = PACKET_NONE
-        if packet.more != NULL:
-            packet_drop_records(packet)
-    return eliciting
+cdef list numbers_of(Ranges *ranges):
+    cdef uint32_t position
+    numbers = []
+    for position in range(ranges.count):
+        numbers.extend(range(range_at(ranges, position).start, range_at(ranges, position).stop))
+    return numbers
 
 
-cdef int sent_acknowledge(
-    Sent *self, const Range *acked, size_t count, double ack_delay, double now, PacketHandler handler, void *owner
-) noexcept nogil:
-    """One checked ACK frame, ranges newest first: O(ranges + newly acknowledged)."""
-    cdef size_t position
-    cdef uint32_t place
-    cdef int64_t start, stop, until
-    cdef int64_t largest = acked[0].stop - 1
-    cdef double largest_sent_at = -1.0
-    cdef bint eliciting = False
-    cdef Summary *summary
-    if largest >= self.first and not ranges_contain(&self.done, largest):
-        largest_sent_at = sent_at_number(self, largest).sent_at
-    for position in range(count):
-        start = max(acked[position].start, self.first)
-        stop = acked[position].stop
-        if start >= stop:
-            break
-        if ranges_room(&self.done) < 0:
-            return NO_MEMORY
-        place = ranges_find(&self.done, start + 1)
-        while start < stop:
-            until = stop
-            if place < self.done.count and range_at(&self.done, place).start < stop:
-                until = range_at(&self.done, place).start
-            if start < until:
-                eliciting |= sent_ack_run(self, start, until, now, handler, owner)
-            if until == stop:
-                break
-            start = range_at(&self.done, place).stop
-            place += 1
-        ranges_add(&self.done, max(acked[position].start, self.first), stop)
-    if largest > self.largest_acked:
-        self.largest_acked = largest
-        if largest_sent_at >= 0.0:
-            self.largest_acked_sent_at = largest_sent_at
-    if largest_sent_at >= 0.0 and eliciting:
-        summary = sent_summary(self)
-        summary.latest_rtt = now - largest_sent_at
-        summary.ack_delay = ack_delay
-    if self.app_limited and self.delivered > self.app_limited:
-        self.app_limited = 0
-    sent_advance(self)
-    return OK
+@final
+cdef class SentPackets:
+    """The ledger of one packet-number space.
 
+    A packet that is neither ack-eliciting nor in flight (a bare ACK) takes a number and is not kept: nobody
+    must acknowledge it, so a ledger of such packets could grow for ever.
+    """
 
-cdef void sent_lose(Sent *self, int64_t number, PacketHandler handler, void *owner) noexcept nogil:
-    cdef SentPacket *packet = sent_at_number(self, number)
-    cdef Summary *summary = sent_summary(self)
-    sent_leave_flight(self, packet)
-    if packet.flags & PACKET_IN_FLIGHT and not packet.flags & PACKET_PROBE:
-        summary.lost_size += packet.size
-        summary.lost_packets += 1
-        summary.max_lost_size = max(summary.max_lost_size, <int64_t>packet.size)
-        summary.largest_lost_sent_at = max(summary.largest_lost_sent_at, packet.sent_at)
-    handler(owner, number, packet)
-    packet.state = PACKET_NONE
-    packet_drop_records(packet)
+    cdef Sent sent
 
+    def __cinit__(self):
+        global live_objects
+        live_objects += 1
+        sent_init(&self.sent, 0)
 
-cdef int sent_detect_losses(
-    Sent *self, double loss_delay, double now, PacketHandler handler, void *owner
-) noexcept nogil:
-    """RFC 9002 §6.1: what is now lost goes to `handler`, ascending; `loss_at` is when the next would be."""
-    cdef int64_t number = self.first
-    cdef int64_t lost_from = -1
-    cdef uint32_t place = 0
-    cdef double span_from = -1.0
-    cdef SentPacket *packet
-    cdef Summary *summary
-    self.loss_at = -1.0
-    while number < self.largest_acked and number < self.next_number:
-        if place < self.done.count and range_at(&self.done, place).start <= number:
-            if lost_from >= 0:
-                if ranges_add(&self.done, lost_from, number) < 0:
-                    return NO_MEMORY
-                place = ranges_find(&self.done, number)
-                lost_from = -1
-                span_from = -1.0
-            number = range_at(&self.done, place).stop
-            place += 1
-            continue
-        packet = sent_at_number(self, number)
-        if number > self.largest_acked - K_PACKET_THRESHOLD and packet.sent_at > now - loss_delay:
-            self.loss_at = packet.sent_at + loss_delay
-            break
-        if lost_from < 0:
-            if ranges_room(&self.done) < 0:
-                return NO_MEMORY
-            lost_from = number
-        if packet.flags & PACKET_ELICITING:
-            if span_from < 0.0:
-                span_from = packet.sent_at
-            summary = sent_summary(self)
-            summary.lost_span = max(summary.lost_span, packet.sent_at - span_from)
-        sent_lose(self, number, handler, owner)
-        number += 1
-    if lost_from >= 0 and ranges_add(&self.done, lost_from, number) < 0:
-        return NO_MEMORY
-    sent_advance(self)
-    return OK
+    def __init__(self):
+        sent_free(&self.sent)
+        sent_init(&self.sent, 0)
+
+    def __dealloc__(self):
+        global live_objects
+        live_objects -= 1
+        sent_free(&self.sent)
+
+    def __reduce__(self):
+        raise TypeError("cannot pickle or copy SentPackets")
+
+    def add(self, size, double now, bint ack_eliciting=True, bint in_flight=True):
+        """Gives the next number to a packet of `size` bytes sent at `now`, and returns it."""
+        cdef uint32_t length = <uint32_t>as_integer(size, 0, 0xFFFFFFFF)
+        cdef SentPacket *packet
+        if not ack_eliciting and not in_flight:
+            if sent_pass_over(&self.sent) < 0:
+                raise MemoryError
+            return self.sent.next_number - 1
+        packet = sent_begin(&self.sent)
+        if packet == NULL:
+            raise MemoryError
+        sent_commit(
+            &self.sent,
+            packet,
+            length,
+            now,
+            (PACKET_ELICITING if ack_eliciting else 0) | (PACKET_IN_FLIGHT if in_flight else 0),
+        )
+        return self.sent.next_number - 1
+
+    def skip(self):
+        """Leaves a number out and returns it: who acknowledges it has not seen what it acknowledges."""
+        if sent_skip(&self.sent) < 0:
+            raise MemoryError
+        return self.sent.next_number - 1
+
+    def acknowledge(self, ranges, double ack_delay, double now):
+        """The newly acknowledged numbers, ascending; O(ranges + newly acknowledged).
+
+        ProtocolError(PROTOCOL_VIOLATION) for a number never sent or skipped; nothing changes then.
+        """
+        cdef Ranges acked
+        cdef Ranges newly
+        cdef int status
+        memset(&acked, 0, sizeof(Ranges))
+        memset(&newly, 0, sizeof(Ranges))
+        if not ranges:
+            raise ValueError("no ranges")
+        try:
+            for start, stop in sorted(ranges, reverse=True):
+                if not 0 <= start < stop:
+                    raise ValueError("an empty range")
+                if stop > self.sent.next_number:
+                    fail(PROTOCOL_VIOLATION, b"ACK of a packet never sent")
+                    raise_status(FAULT)
+                if ranges_insert_at(&acked, acked.count, start, stop) < 0:
+                    raise MemoryError
+            status = sent_check_ack(&self.sent, acked.items, acked.count)
+            if status == OK:
+                status = sent_acknowledge(
+                    &self.sent, acked.items, acked.count, ack_delay, now, note_number, &newly
+                )
+            if status < 0:
+                raise_status(status)
+            return numbers_of(&newly)
+        finally:
+            ranges_free(&acked)
+            ranges_free(&newly)
+
+    def detect_losses(self, double loss_delay, double now):
+        """The numbers now lost, ascending (RFC 9002 §6.1); sets `loss_at` for the next one."""
+        cdef Ranges lost
+        cdef int status
+        memset(&lost, 0, sizeof(Ranges))
+        status = sent_detect_losses(&self.sent, loss_delay, now, note_number, &lost)
+        numbers = numbers_of(&lost)
+        ranges_free(&lost)
+        if status < 0:
+            raise_status(status)
+        return numbers
+
+    def take_summary(self):
+        """What was newly acknowledged or lost since the last call; None if nothing was."""
+        return sent_take_summary(&self.sent)
+
+    def set_app_limited(self):
+        """The application has nothing to send: samples until all in flight is delivered are low for it."""
+        sent_set_app_limited(&self.sent)
+
+    @property
+    def next_packet_number(self):
+        """The number that the next packet gets."""
+        return self.sent.next_number
+
+    @property
+    def largest_acked(self):
+        """The largest number acknowledged, -1 before any."""
+        return self.sent.largest_acked
+
+    @property
+    def bytes_in_flight(self):
+        """Bytes of the packets in flight."""
+        return self.sent.bytes_in_flight
+
+    @property
+    def loss_at(self):
+        """When the next packet is lost by time, as of the last `detect_losses`."""
+        return none_below_zero(self.sent.loss_at)
+
+    @property
+    def last_eliciting_sent_at(self):
+        """When the newest ack-eliciting packet was sent; None with none in flight (RFC 9002 A.3)."""
+        return self.sent.last_eliciting_sent_at if self.sent.eliciting_in_flight else None
+
+    def __len__(self):
+        return self.sent.count

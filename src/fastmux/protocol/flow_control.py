@@ -9,14 +9,17 @@ from __future__ import annotations
 from typing import Final
 
 _FAST_ROUND_TRIPS: Final = 2
-_FAST_TIME: Final = 0.010  # an event loop and the application's turn add to a round trip; on loopback they are it
+_FAST_TIME: Final = (
+    0.010  # the turns of event loop and application add to a round trip, on loopback all of it
+)
 
 
 class WindowPolicy:
     """Doubles a window when half of it was used up within two round trips. Sizes are bytes.
 
-    A channel's limit is `consumed + window`. The connection's is `charged + window`, so that bytes which stalled channels
-    leave unread do not hold up the others, but at most `consumed + budget`: what is held unread never passes `budget`.
+    A channel's limit is `consumed + window`. The connection's is `charged + window`, so that bytes
+    which stalled channels leave unread do not hold up the others, but at most `consumed + budget`: what
+    is held unread never passes `budget`.
     Invariant: `window` never shrinks and stays within `maximum`; a limit never falls.
     """
 
@@ -39,11 +42,11 @@ class WindowPolicy:
         if new_limit <= limit:
             return limit, self.window
         fast = max(_FAST_ROUND_TRIPS * smoothed_rtt, _FAST_TIME)
-        if self._raised_at is not None and now - self._raised_at < fast:
-            # `take_credit` lists after half a window; a budget may have listed it for less.
-            if 2 * (new_limit - limit) >= self.window:
-                self.window = min(2 * self.window, self._maximum)
-                new_limit = self._limit(consumed, charged)
+        is_fast = self._raised_at is not None and now - self._raised_at < fast
+        # `take_credit` lists after half a window, but after any reading once `budget` held a raise back.
+        if is_fast and 2 * (new_limit - limit) >= self.window:
+            self.window = min(2 * self.window, self._maximum)
+            new_limit = self._limit(consumed, charged)
         self._raised_at = now
         return new_limit, self.window
 

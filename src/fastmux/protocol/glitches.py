@@ -24,7 +24,7 @@ class GlitchLimit:
         self._added_at: float | None = None
 
     def add(self, count: int, now: float) -> bool:
-        """Charge `count` new glitches. Return True once the peer has passed the limit: close with GLITCH_LIMIT."""
+        """Charge `count` new glitches. Return True once the limit is passed: close with GLITCH_LIMIT."""
         if self._added_at is not None:
             refill = max(now - self._added_at, 0.0) * self._rate
             self._tokens = min(self._tokens + refill, self._burst)

@@ -14,7 +14,8 @@ class IdleTimer:
     """Times are seconds; a timeout of None (0 on the wire) never fires.
 
     `pto` is set by the owner when the round trip becomes known.
-    Invariant: the timer restarts with every packet received, and with the first ack-eliciting packet sent after one.
+    Invariant: the timer restarts with every packet received, and with the first ack-eliciting packet
+    sent after one.
     """
 
     __slots__ = (

@@ -6,6 +6,7 @@ made. A probe is padded to its size; its loss is not congestion.
 
 from __future__ import annotations
 
+import math
 from enum import Enum, auto
 from typing import Final
 
@@ -36,20 +37,22 @@ class MtuDiscovery:
     """Probes the maximum itself first, as it usually passes, then bisects. Sizes are UDP payload bytes.
 
     Make it when the handshake, whose datagrams have the base size, has confirmed the base.
-    Invariant: `base <= current <= _ceiling <= maximum`; `current` passed as a probe, or is the base; while SEARCHING, a
-    size above `_ceiling` was lost MAX_MTU_PROBES times. At most one probe is outstanding, so a search takes
-    at most `MAX_MTU_PROBES * (2 + log2(maximum - base))` probes.
+    Invariant: `base <= current <= _ceiling <= maximum`; `current` passed as a probe, or is the base; while
+    SEARCHING, `_ceiling + 1` was lost MAX_MTU_PROBES times or is above `maximum`. At most one probe is
+    outstanding, and a search takes at most `MAX_MTU_PROBES * (2 + log2(maximum - base))` of them.
     """
 
     __slots__ = (
         "_base",
         "_ceiling",
+        "_hole_at",
         "_holes",
         "_losses",
         "_maximum",
         "_probe_sent_at",
         "_probe_size",
         "_search_at",
+        "_suspected_at",
         "_suspects",
         "current",
         "state",
@@ -65,8 +68,10 @@ class MtuDiscovery:
         self._probe_size = 0  # of the outstanding probe, 0: none
         self._probe_sent_at = 0.0
         self._losses = 0  # of probes of the size now tried
-        self._holes = 0  # black holes since the last search that reached the maximum or went quiet
+        self._holes = 0  # black holes in a row, less than PMTU_RAISE_TIMER apart
+        self._hole_at = -math.inf
         self._suspects: list[int] = []  # largest sizes of loss bursts not yet refuted
+        self._suspected_at = -math.inf
 
     @property
     def deadline(self) -> float | None:
@@ -114,19 +119,26 @@ class MtuDiscovery:
     def on_summary(self, summary: AckSummary, now: float) -> None:
         """Look for a black hole: large packets are lost again and again while none as large arrives.
 
-        A burst is suspicious until a packet at least as large as its largest is acknowledged.
+        A burst is what was sent after the last one was noticed, so there is at most one a round trip. It is
+        suspicious until a packet at least as large as its largest is acknowledged.
         """
-        if summary.acked_packets and self.state is MtuState.ERROR:
-            self._fall_to_base(now)
-        if summary.max_acked_size:
+        if self.state is MtuState.ERROR and summary.acked_packets:
+            self.state = MtuState.BASE  # the path is back: search at once
+        if self.current == self._base:
+            return
+        if self._suspects:
             self._suspects = [size for size in self._suspects if size > summary.max_acked_size]
+        lost_sent_at = summary.largest_lost_sent_at
+        if lost_sent_at is None or lost_sent_at <= self._suspected_at:
+            return
         if summary.max_lost_size > max(self._base, summary.max_acked_size):
+            self._suspected_at = now
             self._suspects.append(summary.max_lost_size)
             if len(self._suspects) >= BLACK_HOLE_THRESHOLD:
                 self._fall_to_base(now)
 
     def on_probe_timeout(self, pto_count: int, now: float) -> None:
-        """A PTO fired, the `pto_count`th in a row: perhaps nothing arrives because everything is too large."""
+        """A PTO fired, the `pto_count`th in a row: perhaps nothing arrives because it is too large."""
         if self.current > self._base:
             if pto_count >= _SUSPICIOUS_PTO_COUNT:
                 self._fall_to_base(now)
@@ -159,6 +171,9 @@ class MtuDiscovery:
     def _fall_to_base(self, now: float) -> None:
         self.current = self._base
         self.state = MtuState.BASE
+        if now - self._hole_at > PMTU_RAISE_TIMER:
+            self._holes = 0
+        self._hole_at = now
         self._search_at = now + min(RETRY_DELAY * (1 << self._holes), PMTU_RAISE_TIMER)
         self._holes = min(self._holes + 1, 6)  # RETRY_DELAY << 6 is beyond the raise timer
         self._probe_size = 0

@@ -20,8 +20,9 @@ class Pacer:
     where a round trip is shorter than that (loopback, a LAN) a whole window always may, and no timer is
     needed; where the rate is high, trains are as long as the socket takes; where it is low, they are short.
 
-    Invariant: `-(1 ms of rate) - one datagram <= tokens <= burst`, the burst being 2 ms of rate or ten datagrams,
-    whichever is more. So what goes in any time T is at most `burst + rate * (T + 1 ms)`.
+    Invariant: `-(1 ms of rate) - one datagram <= tokens <= burst` when a budget is asked for, the burst
+    being 2 ms of rate or ten datagrams, whichever is more. So what goes in any time T is at most
+    `burst + rate * (T + 1 ms)`, probes beyond the budget apart.
     """
 
     __slots__ = ("_accrued_at", "_datagram_size", "_rate", "_tokens", "next_at")
@@ -52,7 +53,9 @@ class Pacer:
         return int(available) // datagram_size * datagram_size
 
     def on_sent(self, size: int, now: float) -> None:
-        """Charge what went, probes beyond the budget too."""
+        """Charge what went, probes beyond the budget too. Before the first `budget` nothing is paced."""
+        if self._accrued_at is None:
+            return
         self._accrue(now)
         self._tokens -= size
 

@@ -1,12 +1,10 @@
 """One address of the peer: whether it is really there, and how much it may be sent until that is known.
 
-Owns: the anti-amplification account (RFC 9000 §8.1) and path validation (§8.2). May not know: packets, where random
-bytes come from.
+Owns: the anti-amplification account (RFC 9000 §8.1) and path validation (§8.2). May not know:
+packets, where random bytes come from.
 """
 
 from __future__ import annotations
-
-import hmac
 
 from fastmux.constants import AMPLIFICATION_FACTOR, MAX_PATH_CHALLENGES
 from fastmux.protocol.events import Address
@@ -15,8 +13,8 @@ from fastmux.protocol.events import Address
 class Path:
     """An address and what is known of it. Sizes are UDP payload bytes.
 
-    Invariant: while not validated, `sent <= AMPLIFICATION_FACTOR * received`, as long as the owner keeps to `send_limit`.
-    At most MAX_PATH_CHALLENGES challenges, the newest, can still be answered.
+    Invariant: while not validated, `sent <= AMPLIFICATION_FACTOR * received`, as long as the owner keeps to
+    `send_limit`. At most MAX_PATH_CHALLENGES challenges, the newest, can still be answered.
     """
 
     __slots__ = ("_challenges", "_received_size", "_sent_size", "address", "is_validated")
@@ -55,7 +53,7 @@ class Path:
 
     def on_response(self, data: bytes) -> bool:
         """Take a PATH_RESPONSE. Return True if it answers a challenge, which validates the path."""
-        if not any([hmac.compare_digest(data, challenge) for challenge in self._challenges]):
+        if data not in self._challenges:
             return False
         self.validate()
         return True

@@ -22,6 +22,7 @@ from fastmux.security.files import make_private_directory, write_private_file
 from fastmux.security.names import parse_host
 
 DEFAULT_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+_FILE_NAMES: Final = ("ca", "server", "client")
 DEFAULT_DAYS: Final = 365
 DEFAULT_CA_DAYS: Final = 3650
 _BACKDATE: Final = datetime.timedelta(hours=1)  # clocks of other machines may be behind
@@ -125,6 +126,9 @@ def make_credentials(
     server = issue_server(ca, "server", names, days=days)
     client = issue_client(ca, "client", days=days)
     make_private_directory(directory)
+    for path in (directory / f"{name}{suffix}" for name in _FILE_NAMES for suffix in (".pem", ".key")):
+        if path.is_symlink() or path.exists():
+            raise FileExistsError(f"{path} exists already: it is not replaced")
     return CredentialFiles(
         *write_credential(directory, "ca", ca),
         *write_credential(directory, "server", server),

@@ -92,7 +92,7 @@ class TLSHandshake:
         self._tls.set_connect_state()
         if isinstance(self._host, str):  # an address is no server name (RFC 6066 §3)
             self._tls.set_tlsext_host_name(self._host.encode("ascii"))
-        self._advance(self._tls)
+        self._advance()
 
     def receive(self, data: bytes) -> None:
         """Take the peer's next bytes; after `close()` or an error they are dropped.
@@ -108,7 +108,7 @@ class TLSHandshake:
             self.close()
             raise
         self._tls.bio_write(data)
-        self._advance(self._tls)
+        self._advance()
 
     def send(self) -> bytes:
         """Give the bytes to send and forget them; b"" if there are none."""
@@ -146,29 +146,42 @@ class TLSHandshake:
         return self._tls
 
     def _count(self, data: bytes) -> None:
-        if not self._received_size and HELLO_MAGIC.startswith(data[: len(HELLO_MAGIC)]):
+        is_first = not self.is_complete and not self._received_size
+        if is_first and HELLO_MAGIC.startswith(data[: len(HELLO_MAGIC)]):
             raise HandshakeError("the peer is set to PLAINTEXT, this end to TLS: set both to the same")
         self._received_size += len(data)
         limit = MAX_HANDSHAKE_BUFFER_AFTER if self.is_complete else MAX_HANDSHAKE_BUFFER
         if self._received_size > limit:
             raise HandshakeError(f"the peer sent more than {limit} bytes of handshake")
 
-    def _advance(self, tls: SSL.Connection) -> None:
-        """Let OpenSSL work on what came; on failure translate the error and drop the connection."""
+    def _advance(self) -> None:
+        """Let OpenSSL work on what came; on failure drop the connection and raise.
+
+        The error is raised where nothing refers to the connection any more: whoever keeps the error
+        must not keep the connection's secrets with it.
+        """
+        failure = self._work()
+        if failure is not None:
+            self.close()
+            raise failure
+
+    def _work(self) -> HandshakeError | None:
+        tls = self._tls
+        if tls is None:
+            return None
         certificate_sent = self.is_complete or not self._is_client
+        failure: HandshakeError | None = None
         try:
             self._step(tls)
         except SSL.Error as error:
-            self._drain(tls)
-            self.close()
-            raise self._verifier.refusal or explain(error, certificate_sent) from None
-        except HandshakeError:
+            refusal = self._verifier.refusal
+            failure = _fresh(refusal) if refusal else explain(error, certificate_sent)
+        except HandshakeError as error:
+            failure = _fresh(error)
             if self._verifier.refusal is None:  # no alert was sent: close_notify is all there is
                 tls.shutdown()
-            self._drain(tls)
-            self.close()
-            raise
         self._drain(tls)
+        return failure
 
     def _step(self, tls: SSL.Connection) -> None:
         try:
@@ -189,7 +202,7 @@ class TLSHandshake:
             tls.do_handshake()
         except NoCommonProtocol:
             if self._verifier.refusal is not None:
-                raise self._verifier.refusal from None
+                raise _fresh(self._verifier.refusal) from None
             tls.do_handshake()
         if tls.get_alpn_proto_negotiated() != ALPN:
             raise HandshakeError(f"the peer does not speak {ALPN.decode()} (no application protocol)")
@@ -209,3 +222,8 @@ class TLSHandshake:
                 self._out += tls.bio_read(_READ_SIZE)
             except SSL.WantReadError:
                 return
+
+
+def _fresh(error: HandshakeError) -> HandshakeError:
+    """Make the error anew, without the traceback whose frames refer to the connection."""
+    return type(error)(*error.args)

@@ -11,8 +11,8 @@ from fastmux.constants import K_INITIAL_WINDOW_PACKETS, K_MINIMUM_WINDOW_PACKETS
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.records import AckSummary
 
-_INITIAL_WINDOW_SIZE: Final = 14720  # RFC 9002 §7.2: ten datagrams, but of large ones no more than this or two
-_PACING_GAIN: Final = 1.25  # RFC 9002 §7.7: a little faster than the window, so that the window limits
+_INITIAL_WINDOW_SIZE: Final = 14720  # RFC 9002 §7.2: bounds ten large datagrams, but not two
+_PACING_GAIN: Final = 1.25  # RFC 9002 §7.7: so that the window limits, not the pace
 _SLOW_START_PACING_GAIN: Final = 2.0  # the window doubles while it is being sent
 _WINDOW_SLACK_PACKETS: Final = 3
 

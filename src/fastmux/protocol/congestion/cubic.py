@@ -51,9 +51,7 @@ class Cubic(LossBasedController):
         hystart = self._hystart
         if hystart is None:
             return summary.acked_size
-        size = hystart.growth(
-            summary.acked_size, summary.largest_acked_sent_at, summary.latest_rtt, now
-        )
+        size = hystart.growth(summary.acked_size, summary.largest_acked_sent_at, summary.latest_rtt, now)
         if hystart.is_over:
             self._ssthresh = self._window
             self._hystart = None

@@ -48,15 +48,16 @@ class LossBasedController(ABC):
         A batch counts as acknowledged after the recovery period began if its newest packet was sent after it.
         """
         lost_sent_at = summary.largest_lost_sent_at
-        if summary.lost_size and lost_sent_at is not None:
-            if lost_sent_at > self._recovery_started_at:
-                self._recovery_started_at = now
-                self._reduce()
-        if summary.acked_size and summary.largest_acked_sent_at > self._recovery_started_at:
-            if base.is_window_limited(
-                summary, self._window, self._max_datagram_size, self.in_slow_start
-            ):
-                self._grow(summary, rtt, now)
+        if lost_sent_at is None or not summary.lost_size:
+            lost_sent_at = -math.inf
+        if lost_sent_at > self._recovery_started_at:
+            self._recovery_started_at = now
+            self._reduce()
+        if not summary.acked_size or summary.largest_acked_sent_at <= self._recovery_started_at:
+            return
+        size = self._max_datagram_size
+        if base.is_window_limited(summary, self._window, size, self.in_slow_start):
+            self._grow(summary, rtt, now)
 
     def on_persistent_congestion(self, now: float) -> None:
         """Start again from the minimum window.
@@ -69,9 +70,7 @@ class LossBasedController(ABC):
 
     def set_max_datagram_size(self, size: int) -> None:
         """The path MTU changed. A window that has not moved yet becomes the new initial one."""
-        if self._window == base.initial_window(self._max_datagram_size) and (
-            self._ssthresh == math.inf
-        ):
+        if self._window == base.initial_window(self._max_datagram_size) and (self._ssthresh == math.inf):
             self._window = base.initial_window(size)
         self._max_datagram_size = size
         self._window = max(self._window, base.minimum_window(size))

@@ -12,11 +12,11 @@ import ssl
 import time
 from pathlib import Path
 
-from fastmux.security.config import PLAINTEXT, Plaintext, TLSConfig
+from fastmux.security.config import PLAINTEXT, PlaintextConfig, TLSConfig
 from fastmux.tunnel.demo.workload import CHUNK_SIZE, read_chunks
 
 
-def tls_config(directory: Path, role: str, plaintext: bool) -> TLSConfig | Plaintext:
+def tls_config(directory: Path, role: str, plaintext: bool) -> TLSConfig | PlaintextConfig:
     """The certificates of `role` ("server" or "client") in `directory`, or PLAINTEXT."""
     if plaintext:
         return PLAINTEXT

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import http.client
 import io
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -135,7 +136,7 @@ async def fetch(
         chunks.append(chunk)
         received += len(chunk)
         progress("http", received, max(received, CHUNK_SIZE))
-    response = http.client.HTTPResponse(cast("http.client.socket.socket", _ResponseSocket(b"".join(chunks))))
+    response = http.client.HTTPResponse(cast(socket.socket, _ResponseSocket(b"".join(chunks))))
     response.begin()
     body = response.read()
     elapsed = time.perf_counter() - started

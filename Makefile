@@ -1,0 +1,64 @@
+# Every target sets up what it needs: Python >= 3.11, a C compiler and make are enough.
+# Without a compiler the pure-Python core is used, and the build says so.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+EXTRAS := tunnel,rich,uvloop,test,dev
+ARGS ?=
+
+.PHONY: help demo test check lint bench coverage build clean distclean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       the main job: every kind of channel at once over one connection"
+	@echo "make test       the suite on both cores"
+	@echo "make check      linters, uvloop, other Pythons, sanitizers, seeds, the wheel"
+	@echo "make lint       ruff, mypy, cython-lint, stubtest"
+	@echo "make bench      benchmarks, with tables"
+	@echo "make coverage   what the suite reaches of the Python code, on the pure core"
+	@echo "make build      the environment and the compiled core"
+	@echo "make clean      all that is built; make distclean: the environment too"
+	@echo "ARGS='...' goes on to the command behind a target; PYTHON=... makes the environment"
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("fastmux needs Python 3.11 or newer, and $(PYTHON) is " \
+		+ sys.version.split()[0] + ": set PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
+# Always run: setuptools and Cython know best whether a part is newer than the extension.
+build: $(VENV)/.installed
+	@$(PY) setup.py --quiet build_ext --inplace
+	@$(PY) -c 'from fastmux import core; print(core.describe())'
+
+demo: build
+	$(PY) -m fastmux demo $(ARGS)
+
+test: build
+	$(PY) -m tools.suite $(ARGS)
+
+check: build
+	$(PY) -m tools.check $(ARGS)
+
+lint: build
+	$(PY) -m tools.check lint stubtest
+
+bench: build $(VENV)/.bench
+	$(PY) -m bench $(ARGS)
+
+coverage: build
+	FASTMUX_NO_EXTENSIONS=1 $(PY) -m coverage run -m pytest $(ARGS)
+	$(PY) -m coverage report
+
+clean:
+	rm -rf build dist src/*.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -f src/fastmux/_core.*.so src/fastmux/_core.*.pyd
+	find src tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

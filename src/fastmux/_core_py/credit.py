@@ -1,0 +1,82 @@
+"""The connection's credit (docs/wire-format.md §10), both ways, and what received data occupies.
+
+Owns: the sums over all channels and the list of limits that want raising. May not know: how high a limit
+should be, frames, packets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastmux.constants import CONNECTION_CHANNEL, FRAGMENT_UNIT
+
+if TYPE_CHECKING:
+    from fastmux._core_py.channel import Channel
+
+
+# Invariant: consumed <= charged; charged, consumed and held_size are the sums of those of all channels,
+# released ones included (they hold nothing). sent_charged may pass peer_limit by one message.
+class Credit:
+    """Bytes that may be sent and received over all channels of one connection."""
+
+    __slots__ = (
+        "_due",
+        "_listed_at",
+        "budget",
+        "charged",
+        "consumed",
+        "held_size",
+        "limit",
+        "max_message_charge",
+        "peer_limit",
+        "sent_charged",
+        "window",
+    )
+
+    def __init__(self, max_data: int, budget: int, max_message_size: int) -> None:
+        self.limit = self.window = max_data
+        self.budget = budget
+        self.max_message_charge = (max_message_size + FRAGMENT_UNIT - 1) // FRAGMENT_UNIT * FRAGMENT_UNIT
+        self.charged = self.consumed = self.held_size = 0
+        self.peer_limit = self.sent_charged = 0
+        self._due: dict[int, Channel] = {}
+        self._listed_at: int | None = None  # `consumed` when the connection was listed
+
+    @property
+    def available(self) -> int:
+        """Bytes that may be sent; not above zero when the peer must raise its limit first."""
+        return self.peer_limit - self.sent_charged
+
+    def note(self, channel: Channel) -> None:
+        """The channel's limit wants raising."""
+        self._due[channel.id] = channel
+
+    def forget(self, channel: Channel) -> None:
+        """The channel's limit matters no more."""
+        self._due.pop(channel.id, None)
+
+    def raise_limit(self, limit: int, window: int) -> bool:
+        """True if the connection's limit rose."""
+        self.window = window
+        if limit <= self.limit:
+            return False
+        self.limit = limit
+        self._listed_at = None
+        return True
+
+    def take(self) -> list[tuple[int, int, int, int]]:
+        """(channel id, consumed, charged, limit) of each channel noted, then of the connection if it is due.
+
+        The connection is due when half its window is charged; again, while its limit does not rise, when
+        more was consumed since it was listed.
+        """
+        due = [
+            (channel.id, channel.consumed, channel.charged, channel.limit) for channel in self._due.values()
+        ]
+        self._due.clear()
+        if (self.charged + self.window - self.limit) * 2 >= self.window and (
+            self._listed_at is None or self.consumed > self._listed_at
+        ):
+            self._listed_at = self.consumed
+            due.append((CONNECTION_CHANNEL, self.consumed, self.charged, self.limit))
+        return due

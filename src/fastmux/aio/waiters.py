@@ -1,0 +1,105 @@
+"""Tasks that wait for room, for data or for an end, cancellable at any time.
+
+Owns: the order of the waiting and the wake-ups. May not know: what is waited for. A wake-up carries no
+value and no error: who is woken looks at the state himself, so a wake-up that meets a cancelled task costs
+nothing and loses nothing.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Future
+from collections import deque
+
+from fastmux.exceptions import BusyResourceError
+
+
+class WaiterQueue:
+    """First come, first served.
+
+    Invariant: futures stand in the order in which their tasks came; only the first may be woken by
+    `wake_first`, and it keeps its place until its task has acted and left, so nobody overtakes it.
+    """
+
+    __slots__ = ("_loop", "_queue")
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queue: deque[Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def join(self) -> Future[None]:
+        """Stand at the end; await what is returned, and `leave` with it however that ends."""
+        future: Future[None] = self._loop.create_future()
+        self._queue.append(future)
+        return future
+
+    def leave(self, future: Future[None]) -> None:
+        """Give up the place. The caller decides whether the next one may be woken."""
+        if self._queue[0] is future:
+            self._queue.popleft()
+        else:
+            self._queue.remove(future)
+
+    def wake_first(self) -> None:
+        """Wake the first in line; does nothing if it is awake already."""
+        if self._queue and not self._queue[0].done():
+            self._queue[0].set_result(None)
+
+    def wake_all(self) -> None:
+        """Wake everybody, because the state they wait for will never come or came for all."""
+        for future in self._queue:
+            if not future.done():
+                future.set_result(None)
+
+
+class WaiterSlot:
+    """Room for one waiting task.
+
+    Invariant: `_future` is the future of the task that waits, None while nobody does; `_is_claimed` is True
+    while somebody holds the slot beyond a single wait.
+    """
+
+    __slots__ = ("_future", "_is_claimed", "_loop", "_what")
+
+    def __init__(self, loop: AbstractEventLoop, what: str) -> None:
+        """`what` goes on with "another task is already …"."""
+        self._loop = loop
+        self._what = what
+        self._future: Future[None] | None = None
+        self._is_claimed = False
+
+    @property
+    def is_taken(self) -> bool:
+        """True while somebody waits here or has claimed the slot."""
+        return self._future is not None or self._is_claimed
+
+    def check(self) -> None:
+        """Raise `BusyResourceError` if somebody is here."""
+        if self._future is not None or self._is_claimed:
+            raise BusyResourceError(f"another task is already {self._what}")
+
+    def claim(self) -> None:
+        """Hold the slot until `unclaim`. Raises `BusyResourceError` if somebody is here."""
+        self.check()
+        self._is_claimed = True
+
+    def unclaim(self) -> None:
+        """Give the slot back."""
+        self._is_claimed = False
+
+    async def wait(self) -> None:
+        """Wait for the next `wake`. Raises `BusyResourceError` if somebody waits already."""
+        if self._future is not None:
+            raise BusyResourceError(f"another task is already {self._what}")
+        self._future = self._loop.create_future()
+        try:
+            await self._future
+        finally:
+            self._future = None
+
+    def wake(self) -> None:
+        """Wake the waiting task, if there is one."""
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)

@@ -1,0 +1,75 @@
+"""The end of a connection: closing, draining, gone (RFC 9000 §10.2; docs/wire-format.md §11).
+
+Owns: the last packets, when they are sent again and when everything may be forgotten. May not know: keys
+(the packets are sealed already), why it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.protocol.events import Transmit
+from fastmux.protocol.path import Path
+
+
+def encode_close(frame_type: int, code: int, reason: str) -> bytes:
+    """Encode CONNECTION_CLOSE or APPLICATION_CLOSE; a reason over 512 bytes is cut between characters."""
+    text = reason.encode()[: c.MAX_REASON_SIZE].decode(errors="ignore")
+    return core.encode_frame((frame_type, code, text.encode()))
+
+
+class Closing:
+    """Says goodbye for 3 PTO, then is over.
+
+    The same sealed packets go out each time: at once, once a PTO, and for the 1st, 2nd, 4th, 8th … datagram that the
+    peer still sends. Sealing anew would need the whole connection; a number that comes twice tells a
+    receiver nothing new. A draining end has no packets.
+    Invariant: nothing is sent after `ends_at`, nor beyond the path's anti-amplification limit.
+    """
+
+    def __init__(self, packets: Sequence[bytes], path: Path, pto: float, now: float) -> None:
+        self.ends_at = now + c.CLOSE_REPEAT_PTOS * pto
+        self._packets = packets
+        self._path = path
+        self._pto = pto
+        self._due: list[bytes] = []
+        self._repeat_at = now
+        self._received_count = 0
+        self._repeat(now)
+
+    def on_received(self, size: int) -> None:
+        """A datagram of `size` bytes for this connection came from the peer's address."""
+        self._path.on_received(size)
+        self._received_count += 1
+        if self._received_count & (self._received_count - 1) == 0:
+            self._due = list(self._packets)
+
+    def transmit(self, buffer: bytearray | memoryview) -> Transmit | None:
+        """Give the next packet to send, one at a time."""
+        while self._due:
+            packet = self._due.pop(0)
+            limit = self._path.send_limit
+            if limit is None or len(packet) <= limit:
+                buffer[: len(packet)] = packet
+                self._path.on_sent(len(packet))
+                return Transmit(len(packet), len(packet), self._path.address)
+        return None
+
+    def deadline(self) -> float:
+        """When to call `handle_timeout`."""
+        return min(self._repeat_at, self.ends_at) if self._packets else self.ends_at
+
+    def handle_timeout(self, now: float) -> None:
+        """Send the packets again if a PTO has passed."""
+        if self._repeat_at <= now < self.ends_at:
+            self._repeat(now)
+
+    def is_over(self, now: float) -> bool:
+        """True once nothing of the connection needs to be remembered."""
+        return now >= self.ends_at
+
+    def _repeat(self, now: float) -> None:
+        self._due = list(self._packets)
+        self._repeat_at = now + self._pto

@@ -1,0 +1,152 @@
+"""The rare frames: PING, HANDSHAKE_DONE, path and MTU probes, closes, and the tokens by which the core reports on them.
+
+Owns: which token stands for what. May not know: how the connection reacts to a close or to the end of the handshake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import ProtocolError
+from fastmux.protocol.events import ChannelsAvailable, Event, PingAcknowledged
+from fastmux.protocol.handshake_packets import Frame
+from fastmux.protocol.traffic import Traffic
+
+_PING: Final = bytes((c.FRAME_PING,))
+_HANDSHAKE_DONE: Final = bytes((c.FRAME_HANDSHAKE_DONE,))
+_PINGS_SENT: Final = c.ACK_ELICITING_THRESHOLD  # so many eliciting packets are acknowledged at once
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the control frames of a batch mean to the connection."""
+
+    events: list[Event] = field(default_factory=list)
+    is_handshake_done: bool = False
+    close: tuple[int, str] | None = None
+
+
+class Control:
+    """Sends control frames until they are through.
+
+    Invariant: tokens are never used twice; `_pings` holds the first sending of every ping not acknowledged yet,
+    `_pings_due` those of them that wait for a packet; `_done_tokens` is empty once HANDSHAKE_DONE is acknowledged.
+    """
+
+    def __init__(self, data_path: core.DataPath, traffic: Traffic) -> None:
+        self._data_path = data_path
+        self._traffic = traffic
+        self._next_token = 1
+        self._pings: dict[int, float] = {}
+        self._pings_due: list[int] = []
+        self._done_tokens: set[int] = set()
+        self._mtu_probes: dict[int, int] = {}
+
+    # --- sending ------------------------------------------------------------------------------------
+
+    def ping(self, now: float) -> int:
+        """Start a round-trip measurement and return its token."""
+        token = self._token()
+        self._pings[token] = now
+        self._pings_due.append(token)
+        return token
+
+    def keep_alive(self) -> None:
+        """Queue a PING that nobody asks about."""
+        self._data_path.queue_control(0, _PING)
+
+    def send_handshake_done(self) -> None:
+        """Tell the client that the handshake is over here, until it is acknowledged."""
+        token = self._token()
+        self._done_tokens.add(token)
+        self._data_path.queue_control(token, _HANDSHAKE_DONE)
+
+    def on_probe_timeout(self) -> None:
+        """A PTO fired: a HANDSHAKE_DONE that may be lost goes again, as the client waits for nothing else."""
+        if self._done_tokens:
+            self.send_handshake_done()
+
+    def fill(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
+        """Build what needs packets of its own. Returns `(size, segment_size)`, sizes of 0 if there is nothing."""
+        size = self._traffic.next_mtu_probe(now)
+        if size is not None:
+            token = self._token()
+            self._mtu_probes[token] = size
+            size = self._traffic.build(buffer, _PING, size, token, now)
+            return size, size
+        if self._pings_due:
+            return self._fill_pings(buffer, now)
+        return 0, 0
+
+    def _fill_pings(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
+        """Build a train of small packets for one ping: one alone would be acknowledged after max_ack_delay only."""
+        token = self._pings_due.pop(0)
+        view = memoryview(buffer)
+        segment_size = size = self._traffic.build(view, _PING, 0, token, now)
+        for _ in range(_PINGS_SENT - 1):
+            size += self._traffic.build(view[size:], _PING, 0, self._token(), now)
+        return size, segment_size
+
+    def _token(self) -> int:
+        token = self._next_token
+        self._next_token += 1
+        return token
+
+    # --- receiving ----------------------------------------------------------------------------------
+
+    def take(self, now: float) -> Outcome | None:
+        """Act on the control frames and reports of a batch; None if there were none.
+
+        Raises `ProtocolError` for a frame that the peer may not send.
+        """
+        frames = self._data_path.take_control()
+        if not frames:
+            return None
+        outcome = Outcome()
+        for frame in frames:
+            self._apply(frame, outcome, now)
+        return outcome
+
+    def _apply(self, frame: Frame, outcome: Outcome, now: float) -> None:
+        match frame:
+            case (c.CONTROL_ACKED, int() as token):
+                self._on_acked(token, outcome, now)
+            case (c.CONTROL_LOST, int() as token):
+                self._on_lost(token, now)
+            case (c.FRAME_HANDSHAKE_DONE,):
+                outcome.is_handshake_done = True
+            case (c.FRAME_PATH_CHALLENGE, bytes() as data):
+                self._data_path.queue_control(0, core.encode_frame((c.FRAME_PATH_RESPONSE, data)))
+            case (c.FRAME_MAX_CHANNELS, int(), int()):
+                if not outcome.events or outcome.events[-1] != ChannelsAvailable():
+                    outcome.events.append(ChannelsAvailable())
+            case (
+                c.FRAME_CONNECTION_CLOSE | c.FRAME_APPLICATION_CLOSE,
+                int() as code,
+                bytes() as reason,
+            ):
+                outcome.close = outcome.close or (code, reason.decode(errors="replace"))
+            case (c.FRAME_RETIRE_ID, int() as sequence) if sequence > 0:
+                raise ProtocolError(c.PROTOCOL_VIOLATION, "an id retired that was never given")
+            case _:  # NEW_ID, ACK_FREQUENCY, PATH_RESPONSE, extensions: parsed, of no use yet (§13)
+                return
+
+    def _on_acked(self, token: int, outcome: Outcome, now: float) -> None:
+        if token in self._done_tokens:
+            self._done_tokens.clear()
+        elif token in self._mtu_probes:
+            self._traffic.on_mtu_report(self._mtu_probes.pop(token), True, now)
+        elif token in self._pings:
+            outcome.events.append(PingAcknowledged(token, now - self._pings.pop(token)))
+
+    def _on_lost(self, token: int, now: float) -> None:
+        if token in self._done_tokens:
+            self._done_tokens.discard(token)
+            self.send_handshake_done()
+        elif token in self._mtu_probes:
+            self._traffic.on_mtu_report(self._mtu_probes.pop(token), False, now)
+        elif token in self._pings:
+            self._pings_due.append(token)

@@ -1,0 +1,49 @@
+"""The credit that the peer gets as the application reads (docs/core.md, Credit).
+
+Owns: one window policy a channel that was read from, and the connection's. May not know: how a window grows
+(`WindowPolicy`), what is read.
+"""
+
+from __future__ import annotations
+
+from fastmux import core
+from fastmux.constants import CONNECTION_CHANNEL
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.flow_control import WindowPolicy
+
+
+class Credit:
+    """Invariant: a channel has a policy only between its first raise and `forget`."""
+
+    def __init__(self, data_path: core.DataPath, configuration: Configuration) -> None:
+        self._data_path = data_path
+        self._configuration = configuration
+        self._connection = WindowPolicy(
+            configuration.connection_window,
+            configuration.max_connection_window,
+            configuration.budget,
+        )
+        self._channels: dict[int, WindowPolicy] = {}
+
+    def update(self, now: float, smoothed_rtt: float) -> None:
+        """Raise the limits that the core says are worth raising."""
+        for channel_id, consumed, charged, limit in self._data_path.take_credit():
+            policy = self._policy(channel_id)
+            raised, window = policy.next_limit(consumed, charged, limit, now, smoothed_rtt)
+            if raised > limit:
+                self._data_path.set_limit(channel_id, raised, window)
+
+    def forget(self, channel_id: int) -> None:
+        """Both directions of the channel are over."""
+        self._channels.pop(channel_id, None)
+
+    def _policy(self, channel_id: int) -> WindowPolicy:
+        if channel_id == CONNECTION_CHANNEL:
+            return self._connection
+        policy = self._channels.get(channel_id)
+        if policy is None:
+            policy = WindowPolicy(
+                self._configuration.channel_window, self._configuration.max_channel_window
+            )
+            self._channels[channel_id] = policy
+        return policy

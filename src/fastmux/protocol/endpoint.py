@@ -1,0 +1,291 @@
+"""All connections of one socket, sans-IO: demultiplexing, admission, one timer.
+
+Owns: the connection table, who is admitted, strays and what answers them. May not know: what happens inside a
+connection; sockets, clocks and random numbers, which come from outside.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import HandshakeError, ProtocolError
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.connection import Connection, Ids
+from fastmux.protocol.events import Address, Transmit
+from fastmux.protocol.gate import Gate
+from fastmux.protocol.handshake import Handshake
+from fastmux.protocol.handshake_packets import HandshakePackets
+from fastmux.protocol.negotiation import decode_versions, encode_version_negotiation
+from fastmux.protocol.timers import Timers
+from fastmux.records import LongHeader
+
+MAX_ANSWERS: Final = 64  # version negotiation packets that wait to be sent; more are not made
+_FIRST_ID_SIZE: Final = 8  # of the id that a client makes up for a server it does not know
+_COUNTERS: Final = (
+    "datagrams_received",
+    "foreign",
+    "malformed",
+    "stray",
+    "too_short",
+    "unauthentic",
+    "unknown_version",
+    "refused",
+    "accepted",
+    "connected",
+)
+
+
+class Endpoint:
+    """Connections by connection id. It may accept, connect, or both on one socket.
+
+    `accept` makes the server's side of a handshake; without it the endpoint only connects. `random_bytes(n)`
+    gives n unpredictable bytes.
+
+    Invariant: every connection that is not over has its local id in `_by_id`, a server's also its client's
+    first id with the address in `_by_first_id`, and is watched by `_timers`. A datagram that is ignored leaves
+    nothing behind but a count.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        random_bytes: Callable[[int], bytes],
+        accept: Callable[[], Handshake] | None = None,
+    ) -> None:
+        self._configuration = configuration
+        self._random_bytes = random_bytes
+        self._accept = accept
+        self._version: int | None = None  # that `accept` serves, known with the first handshake it makes
+        self._by_id: dict[bytes, Connection] = {}
+        self._by_first_id: dict[tuple[Address, bytes], Connection] = {}
+        self._gate: Gate[Connection] = Gate(configuration)
+        self._timers: Timers[Connection] = Timers()
+        self._touched: dict[Connection, None] = {}
+        self._accepted: list[Connection] = []
+        self._answers: deque[tuple[bytes, Address]] = deque()
+        self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
+
+    @property
+    def connections(self) -> int:
+        """How many connections are not forgotten yet."""
+        return len(self._by_id)
+
+    def counters(self) -> dict[str, int]:
+        """What became of datagrams and knocks, since the start."""
+        return dict(self._counters)
+
+    def connect(self, address: Address, handshake: Handshake, now: float) -> Connection:
+        """Begin a connection to a server. Raises `HandshakeError` if the handshake cannot begin."""
+        first_id = self._random_bytes(_FIRST_ID_SIZE)
+        ids = Ids(local=self._unused_id(), remote=first_id, first=first_id)
+        connection = self._make(True, address, handshake, ids)
+        connection.start(now)
+        self._register(connection)
+        self._counters["connected"] += 1
+        return connection
+
+    # --- datagrams in ----------------------------------------------------------------------------------
+
+    def receive(
+        self,
+        buffer: bytearray | memoryview,
+        size: int,
+        segment_size: int,
+        address: Address,
+        now: float,
+    ) -> None:
+        """Take a train: the first `size` bytes of `buffer`, datagrams of `segment_size`, the last may be shorter.
+
+        Nothing that a peer can send makes this raise.
+        """
+        segment_size = max(segment_size, 1)
+        start = 0
+        while start < size:
+            stop = min(start + segment_size, size)
+            first = buffer[start]
+            if first & c.FORM_LONG:
+                self._receive_long(bytes(buffer[start:stop]), address, now)
+                self._counters["datagrams_received"] += 1
+                start = stop
+                continue
+            connection = self._find(buffer, start, stop) if first & c.FIXED_BIT else None
+            if connection is None:
+                self._counters["stray" if first & c.FIXED_BIT else "foreign"] += 1
+                consumed = stop - start
+            else:
+                consumed = connection.receive(buffer, start, size, segment_size, address, now)
+                self._settle(connection)
+            self._counters["datagrams_received"] += -(-consumed // segment_size)
+            start += consumed
+
+    def _find(self, buffer: bytearray | memoryview, start: int, stop: int) -> Connection | None:
+        end = start + 1 + self._configuration.connection_id_size
+        return self._by_id.get(bytes(buffer[start + 1 : end])) if end <= stop else None
+
+    def _receive_long(self, packet: bytes, address: Address, now: float) -> None:
+        try:
+            header = core.parse_long_header(packet, 0, len(packet))
+        except ProtocolError:
+            self._counters["malformed"] += 1
+            return
+        connection = self._by_id.get(header.destination_id)
+        if connection is None:
+            connection = self._by_first_id.get((address, header.destination_id))
+        if header.version == c.VERSION_NEGOTIATION:
+            if connection is not None and address == connection.address:
+                versions = decode_versions(header, packet)
+                connection.receive_version_negotiation(header, versions, now)
+        elif connection is None:
+            self._knock(header, packet, address, now)
+        elif not connection.is_client and len(packet) < c.MIN_INITIAL_DATAGRAM_SIZE:
+            self._counters["too_short"] += 1
+        else:
+            connection.receive_handshake(header, packet, address, now)
+            self._settle(connection)
+
+    # --- admission ----------------------------------------------------------------------------------
+
+    def _knock(self, header: LongHeader, packet: bytes, address: Address, now: float) -> None:
+        """Somebody who is not known yet: ignore, answer or admit."""
+        reason = self._reason_to_ignore(header, packet, address)
+        if reason is None:
+            reason = self._admit(header, packet, address, now)
+        self._counters[reason] += 1
+
+    def _reason_to_ignore(self, header: LongHeader, packet: bytes, address: Address) -> str | None:
+        if self._accept is None:
+            return "stray"
+        if len(packet) < c.MIN_INITIAL_DATAGRAM_SIZE:
+            return "too_short"
+        if self._version is None:
+            self._version = self._accept().version
+        if header.version != self._version:
+            self._answer(header, address)
+            return "unknown_version"
+        if header.type != c.LONG_HANDSHAKE:
+            return "stray"
+        if len(header.destination_id) < _FIRST_ID_SIZE:
+            return "stray"
+        if len(header.source_id) < c.MIN_CONNECTION_ID_SIZE:
+            return "malformed"
+        if not self._gate.admits(address, self.connections):
+            return "refused"
+        return None
+
+    def _admit(self, header: LongHeader, packet: bytes, address: Address, now: float) -> str:
+        """Open the packet before anything is made for it; then make a connection of it."""
+        assert self._accept is not None and self._version is not None
+        ids = Ids(self._unused_id(), header.source_id, header.destination_id)
+        packets = HandshakePackets(
+            is_client=False,
+            version=self._version,
+            local_id=ids.local,
+            remote_id=ids.remote,
+            first_id=ids.first,
+        )
+        if packets.open(header, packet, -1) is None:
+            return "unauthentic"
+        connection = self._make(False, address, self._accept(), ids)
+        try:
+            connection.start(now)
+        except HandshakeError:
+            return "refused"
+        self._register(connection)
+        self._by_first_id[address, ids.first] = connection
+        self._gate.enter(connection, address)
+        connection.receive_handshake(header, packet, address, now)
+        self._settle(connection)
+        return "accepted"
+
+    def _answer(self, header: LongHeader, address: Address) -> None:
+        if header.version & c.VERSION_GREASE_MASK == 0x0A0A0A0A & c.VERSION_GREASE_MASK:
+            pass
+        if len(self._answers) < MAX_ANSWERS and self._version is not None:
+            random_byte = self._random_bytes(1)[0]
+            packet = encode_version_negotiation(header, (self._version,), random_byte)
+            self._answers.append((packet, address))
+
+    def _make(
+        self, is_client: bool, address: Address, handshake: Handshake, ids: Ids
+    ) -> Connection:
+        return Connection(
+            is_client,
+            address,
+            handshake,
+            ids,
+            self._configuration,
+            self._random_bytes,
+            self.touch,
+        )
+
+    def _unused_id(self) -> bytes:
+        while True:
+            local_id = self._random_bytes(self._configuration.connection_id_size)
+            if local_id not in self._by_id:
+                return local_id
+
+    # --- the table ----------------------------------------------------------------------------------
+
+    def _register(self, connection: Connection) -> None:
+        self._by_id[connection.ids.local] = connection
+        self._timers.add(connection)
+
+    def _settle(self, connection: Connection) -> None:
+        """Count a connection as whole, or as gone, if it has become so."""
+        if not self._gate.is_empty and connection in self._gate:
+            if connection.has_opened:
+                self._gate.leave(connection)
+                self._accepted.append(connection)
+            elif connection.is_closed:
+                self._gate.leave(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._by_id.pop(connection.ids.local, None)
+        self._by_first_id.pop((connection.address, connection.ids.first), None)
+        self._gate.leave(connection)
+        self._timers.discard(connection)
+
+    # --- for whoever drives it ---------------------------------------------------------------------------
+
+    def touch(self, connection: Connection) -> None:
+        """The connection may have something to send or to say: `take_touched` will name it."""
+        self._touched[connection] = None
+        self._timers.changed(connection)
+
+    def take_touched(self) -> list[Connection]:
+        """Give the connections touched since the last call, each once. Their timers are looked at again."""
+        touched = list(self._touched)
+        self._touched.clear()
+        for connection in touched:
+            self._timers.changed(connection)
+        return touched
+
+    def take_accepted(self) -> list[Connection]:
+        """Give the connections accepted here that opened since the last call."""
+        accepted, self._accepted = self._accepted, []
+        return accepted
+
+    def transmit(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
+        """Give an answer of the endpoint itself, usually None."""
+        if not self._answers:
+            return None
+        packet, address = self._answers.popleft()
+        buffer[: len(packet)] = packet
+        return Transmit(len(packet), len(packet), address)
+
+    def deadline(self) -> float | None:
+        """When to call `handle_timeout`; None for never. It may be early, never late."""
+        return self._timers.deadline()
+
+    def handle_timeout(self, now: float) -> None:
+        """Let the connections that are due act, and forget those that are over. `take_touched` says whom to drive."""
+        for connection in self._timers.take_due(now):
+            connection.handle_timeout(now)
+            self._settle(connection)
+            if connection.is_over(now):
+                self._forget(connection)

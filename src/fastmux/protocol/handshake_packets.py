@@ -1,0 +1,84 @@
+"""Long-header packets of one connection, sealed and opened (docs/wire-format.md §3.3, §5.2).
+
+Owns: headers, protection and the list of frames that handshake packets may hold. May not know: what is
+sent when, and what a frame means.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import ProtocolError
+from fastmux.protocol.initial_keys import initial_protection
+from fastmux.records import LongHeader
+
+Frame = tuple[object, ...]
+
+_ALLOWED: Final = frozenset(
+    (
+        c.FRAME_PADDING,
+        c.FRAME_PING,
+        c.FRAME_ACK,
+        c.FRAME_HANDSHAKE,
+        c.FRAME_PARAMETERS,
+        c.FRAME_PATH_CHALLENGE,
+        c.FRAME_PATH_RESPONSE,
+        c.FRAME_CONNECTION_CLOSE,
+    )
+)
+NOT_ELICITING: Final = frozenset((c.FRAME_PADDING, c.FRAME_ACK, c.FRAME_CONNECTION_CLOSE))
+_FIXED_HEADER_SIZE: Final = 1 + 4 + 1 + 1 + 1 + c.PACKET_NUMBER_SIZE  # one byte of token length
+
+
+class OpenedPacket(NamedTuple):
+    """An authentic handshake packet: its number and its frames, all of kinds that may be there."""
+
+    packet_number: int
+    frames: list[Frame]
+
+
+class HandshakePackets:
+    """Seals for the peer and opens what it sealed. `remote_id` changes once at a client: to what the server chose."""
+
+    def __init__(
+        self, *, is_client: bool, version: int, local_id: bytes, remote_id: bytes, first_id: bytes
+    ) -> None:
+        self.remote_id = remote_id
+        self._version = version
+        self._local_id = local_id
+        self._sending, self._receiving = initial_protection(first_id, is_client)
+
+    @property
+    def overhead(self) -> int:
+        """The bytes of a packet that are not frames."""
+        return _FIXED_HEADER_SIZE + len(self.remote_id) + len(self._local_id) + c.TAG_SIZE
+
+    def seal(self, packet_number: int, payload: bytes) -> bytes:
+        """Give the whole packet."""
+        header = core.encode_long_header(
+            c.LONG_HANDSHAKE, self._version, self.remote_id, self._local_id, b"", packet_number
+        )
+        return header + self._sending.seal(packet_number, header, payload)
+
+    def open(self, header: LongHeader, packet: bytes, largest: int) -> OpenedPacket | None:
+        """Open a packet whose header was parsed; `largest` is the largest number opened before, or -1.
+
+        None for what does not authenticate or holds a frame that has no place here: it is as if it never came.
+        """
+        if header.version != self._version or header.type != c.LONG_HANDSHAKE:
+            return None
+        number = core.decode_packet_number(header.packet_number, largest)
+        payload = self._receiving.open(
+            number, packet[: header.header_size], packet[header.header_size :]
+        )
+        if payload is None:
+            return None
+        try:
+            frames = core.parse_frames(payload)
+        except ProtocolError:
+            return None
+        if any(frame[0] not in _ALLOWED for frame in frames):
+            return None
+        return OpenedPacket(number, frames)

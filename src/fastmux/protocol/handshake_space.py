@@ -1,0 +1,253 @@
+"""The handshake packet-number space (docs/wire-format.md §3.7, §6; RFC 9002 for loss and PTO).
+
+Owns: numbers, acknowledgements, loss, probes and the ordered TLS bytes of handshake packets, both ways.
+May not know: TLS, what the bytes mean, the application space, addresses and their limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import ProtocolError
+from fastmux.protocol.flight import Carried, Flight
+from fastmux.protocol.handshake_packets import NOT_ELICITING, Frame, HandshakePackets
+from fastmux.protocol.recovery import Recovery
+from fastmux.protocol.rtt import RttEstimator
+from fastmux.records import LongHeader
+
+PACKET_SIZE: Final = c.MIN_INITIAL_DATAGRAM_SIZE  # nothing larger is known to pass before the MTU search
+_MAX_ACK_RANGES: Final = 32
+_PING: Final = bytes((c.FRAME_PING,))
+
+
+@dataclass(slots=True)
+class Arrival:
+    """What one authentic, new handshake packet brought. `data` are the TLS bytes that are now in order."""
+
+    data: bytes = b""
+    parameters: bytes | None = None
+    path_responses: list[bytes] = field(default_factory=list)
+    close: tuple[int, str] | None = None
+
+
+class HandshakeSpace:
+    """Handshake packets of one connection: frames in order go up, what is written goes across until acknowledged.
+
+    Invariant: every packet number in `_carried` was sent and is neither acknowledged nor lost.
+    """
+
+    def __init__(self, packets: HandshakePackets, rtt: RttEstimator, *, is_client: bool) -> None:
+        self.flight = Flight()
+        self._packets = packets
+        self._rtt = rtt
+        self._is_client = is_client
+        self._recovery = Recovery(rtt)
+        self._sent = core.SentPackets()
+        self._carried: dict[int, Carried] = {}
+        self._received = core.ReceivedPackets()
+        self._incoming = core.ReceiveStream()
+        self._responses: list[bytes] = []
+        self._is_ack_due = False
+        self._owes_probe = False
+        self._last_active_at = 0.0
+
+    @property
+    def has_received(self) -> bool:
+        """True once an authentic packet came."""
+        return self._received.largest >= 0
+
+    @property
+    def has_pending(self) -> bool:
+        """True if `fill` may have something to send."""
+        return self._is_ack_due or self._owes_probe or self.flight.has_pending
+
+    # --- receiving ----------------------------------------------------------------------------------
+
+    def receive(self, header: LongHeader, packet: bytes, now: float) -> Arrival | None:
+        """Take a packet; None for one that is not authentic, not new, or over a limit of memory.
+
+        Raises `ProtocolError`: HANDSHAKE_BUFFER_EXCEEDED, or PROTOCOL_VIOLATION for an ACK of what was not sent.
+        """
+        opened = self._packets.open(header, packet, self._received.largest)
+        if opened is None or self._received.is_duplicate(opened.packet_number):
+            return None
+        if not self._has_room(opened.frames):
+            return None
+        eliciting = any(frame[0] not in NOT_ELICITING for frame in opened.frames)
+        arrival = Arrival()
+        for frame in opened.frames:
+            self._apply(frame, arrival, now)
+        self._received.add(opened.packet_number, now, eliciting)
+        self._is_ack_due |= eliciting
+        self._last_active_at = now
+        arrival.data = self._incoming.read(c.MAX_HANDSHAKE_BUFFER) or b""
+        return arrival
+
+    def _has_room(self, frames: list[Frame]) -> bool:
+        """False if the packet's TLS bytes would hold more out of order than allowed: it is as if lost."""
+        held = self._incoming.held_size
+        for frame in frames:
+            match frame:
+                case (c.FRAME_HANDSHAKE, int() as offset, bytes() as data):
+                    if offset + len(data) > c.MAX_HANDSHAKE_BUFFER:
+                        raise ProtocolError(
+                            c.HANDSHAKE_BUFFER_EXCEEDED,
+                            f"handshake bytes beyond {c.MAX_HANDSHAKE_BUFFER}",
+                        )
+                    if offset > self._incoming.consumed:
+                        held += len(data)
+        return held <= c.MAX_HANDSHAKE_BUFFER_AFTER
+
+    def _apply(self, frame: Frame, arrival: Arrival, now: float) -> None:
+        match frame:
+            case (c.FRAME_ACK, float() as ack_delay, tuple() as ranges):
+                self._acknowledge(cast("tuple[tuple[int, int], ...]", ranges), ack_delay, now)
+            case (c.FRAME_HANDSHAKE, int() as offset, bytes() as data):
+                self._incoming.receive(offset, data)
+            case (c.FRAME_PARAMETERS, bytes() as blob):
+                arrival.parameters = blob
+            case (c.FRAME_PATH_CHALLENGE, bytes() as challenge):
+                self._respond(challenge)
+            case (c.FRAME_PATH_RESPONSE, bytes() as response):
+                arrival.path_responses.append(response)
+            case (c.FRAME_CONNECTION_CLOSE, int() as code, bytes() as reason):
+                arrival.close = (code, reason.decode(errors="replace"))
+
+    def _respond(self, challenge: bytes) -> None:
+        """Answer a PATH_CHALLENGE; only the newest few are kept (H19)."""
+        response = core.encode_frame((c.FRAME_PATH_RESPONSE, challenge))
+        if response in self._responses:
+            return
+        self._responses.append(response)
+        self.flight.add_frame(response)
+        if len(self._responses) > c.MAX_PATH_CHALLENGES:
+            self.flight.remove_frame(self._responses.pop(0))
+
+    def _acknowledge(
+        self, ranges: tuple[tuple[int, int], ...], ack_delay: float, now: float
+    ) -> None:
+        for number in self._sent.acknowledge(ranges, ack_delay, now):
+            carried = self._carried.pop(number, None)
+            if carried is not None:
+                self.flight.on_acked(carried)
+        self._find_losses(now)
+
+    def _find_losses(self, now: float) -> None:
+        summary = self._sent.take_summary()
+        if summary is not None:
+            self._recovery.on_summary(summary, now)
+        for number in self._sent.detect_losses(self._rtt.loss_delay, now):
+            carried = self._carried.pop(number, None)
+            if carried is not None:
+                self.flight.on_lost(carried)
+
+    # --- sending ------------------------------------------------------------------------------------
+
+    def fill(self, buffer: bytearray | memoryview, limit: int, now: float) -> int:
+        """Fill a train of packets and return its size; all but the last have PACKET_SIZE bytes, a client's all.
+
+        `limit` bounds the whole in bytes: what the anti-amplification limit leaves. A packet goes only if
+        PACKET_SIZE bytes may.
+        """
+        limit = min(limit, len(buffer), c.MAX_TRAIN_SIZE)
+        size = 0
+        while size + PACKET_SIZE <= limit:
+            packet = self._next_packet(now)
+            if packet is None:
+                break
+            buffer[size : size + len(packet)] = packet
+            size += len(packet)
+            if len(packet) < PACKET_SIZE:
+                break
+        return size
+
+    def last_packets(self, close: bytes, limit: int, now: float) -> list[bytes]:
+        """Give everything that the peer may lack (an alert, most of all), each packet with the frame `close` too.
+
+        At most `limit` bytes. These are the last packets of this space: they are sent again as they are.
+        """
+        self._requeue()
+        packets: list[bytes] = []
+        while limit >= PACKET_SIZE and len(packets) < c.MAX_TRAIN_SEGMENTS:
+            packet = self._next_packet(now, close)
+            packets.append(packet or self._seal(close, None, now))
+            limit -= len(packets[-1])
+            if not self.flight.has_pending:
+                break
+        return packets
+
+    def _next_packet(self, now: float, extra: bytes = b"") -> bytes | None:
+        ack = self._ack_frame(now)
+        taken = self.flight.take(PACKET_SIZE - self._packets.overhead - len(ack) - len(extra))
+        if taken is not None:
+            return self._seal(ack + taken[0] + extra, taken[1], now)
+        if self._owes_probe:
+            return self._seal(ack + _PING + extra, Carried((), ()), now)
+        if self._is_ack_due:
+            return self._seal(ack + extra, None, now)
+        return None
+
+    def _seal(self, payload: bytes, carried: Carried | None, now: float) -> bytes:
+        """Make a packet; `carried` is None for one that elicits no acknowledgement."""
+        room = PACKET_SIZE - self._packets.overhead
+        if self._is_client or self.flight.has_pending:  # else the next one would not line up in the train
+            payload += bytes(room - len(payload))
+        eliciting = carried is not None
+        number = self._sent.add(
+            len(payload) + self._packets.overhead, now, ack_eliciting=eliciting, in_flight=eliciting
+        )
+        if carried is not None:
+            self._carried[number] = carried
+            self._owes_probe = False
+        self._is_ack_due = False
+        self._last_active_at = now
+        return self._packets.seal(number, payload)
+
+    def _ack_frame(self, now: float) -> bytes:
+        ranges = self._received.ack_ranges(_MAX_ACK_RANGES)
+        if not ranges:
+            return b""
+        delay = max(0.0, now - self._received.largest_at)
+        return core.encode_frame((c.FRAME_ACK, delay, tuple(ranges)))
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    def deadline(self, can_send: bool) -> float | None:
+        """When to call `handle_timeout`. `can_send` is False while the anti-amplification limit stops this end.
+
+        A client has a probe coming even with nothing in flight (RFC 9002 §6.2.2.1): what it sends may be all
+        that lets the server go on.
+        """
+        if self._sent.loss_at is not None:
+            return self._sent.loss_at
+        if not can_send:
+            return None
+        eliciting_at = self._sent.last_eliciting_sent_at
+        if eliciting_at is None and self._is_client:
+            eliciting_at = self._last_active_at
+        return self._recovery.probe_at(eliciting_at, 0.0)
+
+    def handle_timeout(self, now: float, can_send: bool) -> None:
+        """Declare losses, or send everything outstanding again with a probe."""
+        loss_at = self._sent.loss_at
+        if loss_at is not None:
+            if loss_at <= now:
+                self._find_losses(now)
+            return
+        probe_at = self.deadline(can_send)
+        if probe_at is not None and probe_at <= now:
+            self._recovery.on_probe_timeout(now)
+            self._requeue()
+            self._owes_probe = True
+
+    def pto(self) -> float:
+        """The probe timeout of this space without back-off, seconds."""
+        return self._rtt.pto(0.0)
+
+    def _requeue(self) -> None:
+        """Send again what is in flight. A flight is small; the records stay, so that a late ACK still counts."""
+        for carried in self._carried.values():
+            self.flight.on_lost(carried)

@@ -1,0 +1,216 @@
+"""The handshake step by step, from the first packet to the packet keys (docs/wire-format.md §6).
+
+Owns: the order of its steps, what binds the keys, the early packets and the reasons of a failure. May not know: TLS
+(that is behind `Handshake`), how packets are numbered and repeated (`HandshakeSpace`), the application space.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import AuthenticationError, HandshakeError, ProtocolError
+from fastmux.protocol.context import key_context
+from fastmux.protocol.handshake import Handshake, PacketKeys
+from fastmux.protocol.handshake_space import PACKET_SIZE, HandshakeSpace
+from fastmux.protocol.parameters import Parameters, decode_parameters
+from fastmux.protocol.path import Path
+from fastmux.records import LongHeader
+
+_CERTIFICATE_ALERTS: Final = frozenset((42, 43, 44, 45, 46, 48, 49, 116))  # RFC 8446 §6.2
+
+
+class Handshaking:
+    """One end's handshake until it is over.
+
+    `keys` and `peer_parameters` are set together, when the handshake is complete here; `is_verified` when the peer
+    has also confirmed the context that the keys are bound to. A server sends and opens application packets only
+    then (step 4), a client from `keys` on, and is done with HANDSHAKE_DONE (step 5).
+    """
+
+    def __init__(
+        self,
+        handshake: Handshake,
+        space: HandshakeSpace,
+        path: Path,
+        *,
+        is_client: bool,
+        parameters: bytes,
+        first_id: bytes,
+    ) -> None:
+        self.space = space
+        self.keys: PacketKeys | None = None
+        self.peer_parameters: Parameters | None = None
+        self._handshake = handshake
+        self._path = path
+        self._is_client = is_client
+        self._parameters = parameters
+        self._first_id = first_id
+        self._peer_blob: bytes | None = None
+        self._context = b""
+        self._timeout: float | None = None
+        self._expires_at: float | None = None
+        self._hint: tuple[int, str] | None = None
+        self._hint_at = 0.0
+        self._early: list[bytes] = []
+
+    @property
+    def is_verified(self) -> bool:
+        """True once the peer confirmed the context."""
+        return self.keys is not None and self._handshake.peer_context == self._context
+
+    @property
+    def handshake(self) -> Handshake:
+        """Who authenticates the two ends."""
+        return self._handshake
+
+    def start(self, timeout: float | None, now: float, challenge: bytes = b"") -> None:
+        """Begin. `challenge` are the 8 bytes of a server's PATH_CHALLENGE.
+
+        Raises `HandshakeError` if the handshake cannot begin.
+        """
+        self._timeout = timeout
+        self._expires_at = None if timeout is None else now + timeout
+        flight = self.space.flight
+        flight.add_frame(core.encode_frame((c.FRAME_PARAMETERS, self._parameters)))
+        if challenge:
+            self._path.challenge(challenge)
+            flight.add_frame(core.encode_frame((c.FRAME_PATH_CHALLENGE, challenge)))
+        self._handshake.start()
+        self._flush()
+
+    # --- packets ------------------------------------------------------------------------------------
+
+    def receive(self, header: LongHeader, packet: bytes, now: float) -> bool:
+        """Take a handshake packet from the peer's address; False if it counts for nothing.
+
+        Raises `HandshakeError` or `ProtocolError` if the handshake has failed; what is to be said about it is
+        in the flight then.
+        """
+        arrival = self.space.receive(header, packet, now)
+        if arrival is None:
+            return False
+        self._path.on_received(len(packet))
+        for response in arrival.path_responses:
+            self._path.on_response(response)
+        if arrival.parameters is not None:
+            self._take_parameters(arrival.parameters)
+        if arrival.data:
+            self._hint = None  # the handshake goes on: that is better than a hint
+            self._feed(arrival.data)
+        self._advance()
+        if arrival.close is not None and self._hint is None:
+            self._hint = arrival.close
+            self._hint_at = now + c.CLOSE_REPEAT_PTOS * self.space.pto()
+        return True
+
+    def keep_early(self, packet: bytes) -> bool:
+        """Keep an application packet that came before the keys; False if there is no room."""
+        if len(self._early) >= c.MAX_EARLY_PACKETS:
+            return False
+        self._early.append(packet)
+        return True
+
+    def take_early(self) -> list[bytes]:
+        """Give the packets that waited, and forget them."""
+        early, self._early = self._early, []
+        return early
+
+    def fill(self, buffer: bytearray | memoryview, now: float) -> int:
+        """Fill a train of handshake packets for the peer and return its size."""
+        if not self.space.has_pending:
+            return 0
+        limit = self._path.send_limit
+        size = self.space.fill(buffer, len(buffer) if limit is None else limit, now)
+        self._path.on_sent(size)
+        return size
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        """When to call `handle_timeout`."""
+        times = [self._expires_at, self.space.deadline(self._can_send())]
+        if self._hint is not None:
+            times.append(self._hint_at)
+        return min((at for at in times if at is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Probe, or raise `HandshakeError` if the time is over or nothing better than the peer's hint came."""
+        if self._hint is not None and now >= self._hint_at:
+            raise _refusal(*self._hint)
+        if self._expires_at is not None and now >= self._expires_at:
+            raise HandshakeError(self._explain_timeout())
+        self.space.handle_timeout(now, self._can_send())
+
+    def _can_send(self) -> bool:
+        limit = self._path.send_limit
+        return limit is None or limit >= PACKET_SIZE
+
+    # --- steps --------------------------------------------------------------------------------------
+
+    def _take_parameters(self, blob: bytes) -> None:
+        if self._peer_blob is not None and blob != self._peer_blob:
+            raise ProtocolError(c.PARAMETER_ERROR, "the peer changed its parameters")
+        self._peer_blob = blob
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._handshake.receive(data)
+        finally:
+            self._flush()  # after an error too: an alert must go out
+
+    def _flush(self) -> None:
+        data = self._handshake.send()
+        if data:
+            self.space.flight.write(data)
+
+    def _advance(self) -> None:
+        if self.keys is None and self._handshake.is_complete and self._peer_blob is not None:
+            self._complete(self._peer_blob)
+        confirmed = self._handshake.peer_context
+        if self.keys is not None and confirmed is not None and confirmed != self._context:
+            raise HandshakeError(
+                "the two ends do not agree on their parameters: something on the way changed them"
+            )
+
+    def _complete(self, peer_blob: bytes) -> None:
+        self.peer_parameters = decode_parameters(peer_blob)
+        blobs = (self._parameters, peer_blob)
+        client_blob, server_blob = blobs if self._is_client else blobs[::-1]
+        version = self._handshake.version
+        self._context = key_context(version, (version,), client_blob, server_blob, self._first_id)
+        keys = self._handshake.packet_keys(self._context)
+        self._handshake.confirm(self._context)
+        self._flush()
+        self.keys = keys
+        if not self._is_client:
+            self._path.validate()  # nobody but the real client could have finished
+
+    def _explain_timeout(self) -> str:
+        peer, seconds = self._path.address[:2], f"{self._timeout:g} s"
+        if self._hint is not None:
+            return str(_refusal(*self._hint))
+        if not self.space.has_received:
+            return f"no answer from {peer} within {seconds}"
+        if self._peer_blob is None:
+            return f"{peer} answered, but its parameters did not arrive within {seconds}"
+        if self.keys is None:
+            return f"{peer} answered, but its handshake did not arrive whole within {seconds}"
+        return f"{peer} did not confirm the handshake within {seconds}"
+
+
+def failure_code(error: Exception) -> int:
+    """Give the code of the CONNECTION_CLOSE that says why a handshake failed."""
+    if isinstance(error, ProtocolError):
+        return error.code
+    # The alert itself travels in TLS; this is the hint for a peer that cannot read it.
+    return c.HANDSHAKE_FAILED + (42 if isinstance(error, AuthenticationError) else 40)
+
+
+def _refusal(code: int, reason: str) -> HandshakeError:
+    """The error of a peer that closed the handshake (nobody has proved that it was the peer)."""
+    text = f"the peer closed the handshake (code {code:#x})" + (f": {reason}" if reason else "")
+    if code - c.HANDSHAKE_FAILED in _CERTIFICATE_ALERTS:
+        return AuthenticationError(text)
+    return HandshakeError(text)

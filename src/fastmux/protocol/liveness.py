@@ -1,0 +1,98 @@
+"""Whether the peer is still there, and whether it behaves.
+
+Owns: the idle timer, the moment of the keep-alive, when the peer was last seen, and the budget for useless work.
+May not know: how a PING is sent, what happens to a connection whose peer is gone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import ProtocolError
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.glitches import GlitchLimit
+from fastmux.protocol.idle import IdleTimer
+from fastmux.protocol.parameters import Parameters
+
+_CHECK_INTERVAL: Final = 0.05  # between two looks at the counters: no need to look with every train
+
+
+class Liveness:
+    """Times are seconds. Nothing runs before `start`."""
+
+    def __init__(self, data_path: core.DataPath, configuration: Configuration, now: float) -> None:
+        self.last_seen = now
+        self._data_path = data_path
+        self._idle = IdleTimer(configuration.idle_timeout, configuration.keep_alive)
+        self._received_at = data_path.last_received_at
+        self._glitches = GlitchLimit()
+        self._glitch_count = 0
+        self._check_at = now
+        self._failure_limit: int | None = None
+
+    @property
+    def timeout(self) -> float | None:
+        """The idle timeout in force, None for none."""
+        return self._idle.timeout
+
+    def start(self, peer: Parameters, suite: int, now: float) -> None:
+        """The connection is open: the timers run."""
+        self._idle.set_peer_timeout(peer.max_idle_timeout)
+        self._idle.on_received(now)
+        if suite == c.SUITE_CHACHA20_POLY1305:
+            self._failure_limit = c.CHACHA20_FAILURE_LIMIT
+        elif suite != c.SUITE_NULL:
+            self._failure_limit = c.AES_GCM_FAILURE_LIMIT
+
+    def on_handshake_packet(self, now: float) -> None:
+        """An authentic handshake packet came."""
+        self.last_seen = now
+
+    def on_batch(self, now: float) -> None:
+        """Look at what a batch brought. Raises `ProtocolError`: GLITCH_LIMIT, AEAD_LIMIT_REACHED."""
+        received_at = self._data_path.last_received_at
+        if received_at != self._received_at:
+            self._received_at = received_at
+            self.last_seen = now
+            self._idle.on_received(now)
+        if now >= self._check_at:
+            self._check_at = now + _CHECK_INTERVAL
+            self._check_counters(now)
+
+    def on_sent(self, now: float) -> None:
+        """Something ack-eliciting was sent."""
+        self._idle.on_sent_eliciting(now)
+
+    def deadline(self, pto: float) -> float | None:
+        """When the idle timeout, or the keep-alive if it may go, is due."""
+        self._idle.pto = pto
+        times = (self._idle.deadline, self._keep_alive_at())
+        return min((at for at in times if at is not None), default=None)
+
+    def is_silent(self, now: float) -> bool:
+        """True if the peer was silent for the idle timeout."""
+        deadline = self._idle.deadline
+        return deadline is not None and now >= deadline
+
+    def is_keep_alive_due(self, now: float) -> bool:
+        """True if a PING should go."""
+        keep_alive_at = self._keep_alive_at()
+        return keep_alive_at is not None and now >= keep_alive_at
+
+    def _keep_alive_at(self) -> float | None:
+        """None while something is on the way: its acknowledgement, or its probes, keep the path alive."""
+        if self._data_path.bytes_in_flight or self._data_path.has_pending:
+            return None
+        return self._idle.keep_alive_at
+
+    def _check_counters(self, now: float) -> None:
+        counters = self._data_path.counters()
+        glitch_count = counters["glitches"]
+        if self._glitches.add(glitch_count - self._glitch_count, now):
+            raise ProtocolError(c.GLITCH_LIMIT, "too much useless work")
+        self._glitch_count = glitch_count
+        limit = self._failure_limit
+        if limit is not None and counters["undecryptable_packets"] >= limit:
+            raise ProtocolError(c.AEAD_LIMIT_REACHED, "too many packets that do not authenticate")

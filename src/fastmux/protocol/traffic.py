@@ -1,0 +1,198 @@
+"""How much may be sent when: loss recovery, congestion, pacing and path MTU over one data path.
+
+Owns: the composition of these policies, once a batch or train. May not know: handshake, channels, events, closing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.mtu_discovery import MtuDiscovery
+from fastmux.protocol.pacer import Pacer
+from fastmux.protocol.parameters import Parameters
+from fastmux.protocol.recovery import Recovery
+from fastmux.protocol.rtt import RttEstimator
+
+_MIN_SKIP_INTERVAL: Final = 256  # packets between two numbers left out against optimistic ACKs (H15)
+_KEY_RESERVE: Final = 2 * c.MAX_TRAIN_SEGMENTS  # so that the last train and the close still fit under a key
+
+
+class Traffic:
+    """Feeds what the core reports to the policies and lets the core fill trains as they allow.
+
+    Invariant: bytes in flight stay within the congestion window, probes and the packets of `build` apart.
+    """
+
+    def __init__(
+        self,
+        data_path: core.DataPath,
+        rtt: RttEstimator,
+        configuration: Configuration,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self.rtt = rtt
+        self.recovery = Recovery(rtt)
+        self.congestion = configuration.congestion(c.BASE_PLPMTU)
+        self.mtu = MtuDiscovery(c.BASE_PLPMTU, c.BASE_PLPMTU)  # no search before the parameters are known
+        self.sent_packets = 0
+        self.eliciting_sent_at = float("-inf")  # when something ack-eliciting was last sent
+        self._data_path = data_path
+        self._configuration = configuration
+        self._random_bytes = random_bytes
+        self._pacer = Pacer()
+        self._probes_owed = 0
+        self._skip_at = self._next_skip()
+        self._packet_limit: int | None = None
+        self._train: memoryview = memoryview(b"")
+        self._train_of: bytearray | memoryview | None = None
+        self._train_segment = 0
+
+    def on_keys(self, suite: int) -> None:
+        """The data path got its keys."""
+        is_gcm = suite in (c.SUITE_AES_128_GCM, c.SUITE_AES_256_GCM)
+        self._packet_limit = c.AES_GCM_PACKET_LIMIT - _KEY_RESERVE if is_gcm else None
+
+    def on_confirmed(self, peer: Parameters) -> None:
+        """The handshake is confirmed: the peer's delays hold, and larger datagrams may be tried."""
+        self.recovery.handshake_confirmed = True
+        self.recovery.max_ack_delay = peer.max_ack_delay
+        largest = min(self._configuration.max_datagram_size, peer.max_datagram_size)
+        self.mtu = MtuDiscovery(c.BASE_PLPMTU, largest)
+
+    @property
+    def is_key_exhausted(self) -> bool:
+        """True if the sending key has sealed all it may (RFC 9001 §6.6); without a key update that is the end."""
+        return self._packet_limit is not None and self.sent_packets >= self._packet_limit
+
+    def pto(self) -> float:
+        """The probe timeout without back-off, seconds."""
+        return self.rtt.pto(self.recovery.max_ack_delay)
+
+    # --- once a batch ---------------------------------------------------------------------------------
+
+    def on_batch(self, now: float) -> None:
+        """Take what ACK frames and loss scans came to since the last call."""
+        summary = self._data_path.take_ack_summary()
+        if summary is None:
+            return
+        self.recovery.on_summary(summary, now)
+        self._data_path.set_loss_delay(self.rtt.loss_delay)
+        self.congestion.on_summary(summary, self.rtt, now)
+        if summary.lost_packets and self.recovery.is_persistent_congestion(summary):
+            self.congestion.on_persistent_congestion(now)
+        before = self.mtu.current
+        self.mtu.on_summary(summary, now)
+        self._follow_mtu(before)
+
+    def on_mtu_report(self, size: int, is_acked: bool, now: float) -> None:
+        """The MTU probe of `size` bytes was acknowledged or lost."""
+        before = self.mtu.current
+        if is_acked:
+            self.mtu.on_probe_acked(size, now)
+        else:
+            self.mtu.on_probe_lost(size, now)
+        self._follow_mtu(before)
+
+    def _follow_mtu(self, before: int) -> None:
+        if self.mtu.current != before:
+            self.congestion.set_max_datagram_size(self.mtu.current)
+
+    # --- sending ------------------------------------------------------------------------------------
+
+    def fill(self, buffer: bytearray | memoryview, now: float) -> int:
+        """Fill a train and return its size; datagrams are `mtu.current` bytes but for the last."""
+        data_path = self._data_path
+        if self.sent_packets >= self._skip_at:
+            data_path.skip_packet_number()
+            self._skip_at = self._next_skip()
+        in_flight = data_path.bytes_in_flight
+        size, segments = data_path.fill(
+            self._train_view(buffer), self.mtu.current, self._size_limit(in_flight, now), now
+        )
+        self.sent_packets += segments
+        sent = data_path.bytes_in_flight - in_flight
+        if sent > 0:
+            self._pacer.on_sent(sent, now)
+            self._probes_owed = 0
+            self.eliciting_sent_at = now
+        return size
+
+    def build(
+        self, buffer: bytearray | memoryview, payload: bytes, size: int, token: int, now: float
+    ) -> int:
+        """Build one packet of the given frames, padded to `size` (0: not), outside window and pace."""
+        self.sent_packets += 1
+        self.eliciting_sent_at = now
+        return self._data_path.build_packet(buffer, payload, size, token, now)
+
+    def next_mtu_probe(self, now: float) -> int | None:
+        """Give the size of a probe that must then be built, None if there is none to send now."""
+        return self.mtu.next_probe(now) if self._has_room(self._data_path.bytes_in_flight) else None
+
+    def _has_room(self, in_flight: int) -> bool:
+        """True if a datagram fits into the window. One cut to the rest of it would cost as much as a whole one."""
+        return self.congestion.congestion_window - in_flight >= self.mtu.current
+
+    def _size_limit(self, in_flight: int, now: float) -> int:
+        segment_size = self.mtu.current
+        window = self.congestion.congestion_window
+        if self._probes_owed:
+            return max(window - in_flight, self._probes_owed * segment_size)
+        if not self._has_room(in_flight) or not self._data_path.has_pending:
+            return 0
+        rate = self.congestion.pacing_rate(self.rtt)
+        return min(window - in_flight, self._pacer.budget(now, rate, window, segment_size))
+
+    def _train_view(self, buffer: bytearray | memoryview) -> bytearray | memoryview:
+        """The part of the buffer that one send call takes. The view is kept: the buffer is the same each time."""
+        segment_size = self.mtu.current
+        if self._train_of is not buffer or self._train_segment != segment_size:
+            segments = min(c.MAX_TRAIN_SEGMENTS, c.MAX_TRAIN_SIZE // segment_size)
+            self._train = memoryview(buffer)[: segments * segment_size]
+            self._train_of = buffer
+            self._train_segment = segment_size
+        return self._train
+
+    def _next_skip(self) -> int:
+        distance = int.from_bytes(self._random_bytes(2), "big")
+        return self.sent_packets + _MIN_SKIP_INTERVAL + distance
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        """When to call `handle_timeout`, or to transmit."""
+        data_path = self._data_path
+        ack_at, loss_at, eliciting_at, expiry_at = data_path.deadlines()
+        if loss_at is None:
+            loss_at = self.recovery.probe_at(eliciting_at, self.recovery.max_ack_delay)
+        times = [ack_at, loss_at, expiry_at]
+        if self._has_room(data_path.bytes_in_flight):  # without it an ACK must come first
+            times.append(self.mtu.deadline)
+            if data_path.has_pending:
+                times.append(self._pacer.next_at)
+        return min((at for at in times if at is not None), default=None)
+
+    def handle_timeout(self, now: float) -> bool:
+        """Find losses, give up what expired, or probe. True if a PTO fired."""
+        data_path = self._data_path
+        _, loss_at, eliciting_at, expiry_at = data_path.deadlines()
+        if expiry_at is not None and expiry_at <= now:
+            data_path.expire(now)
+        if loss_at is not None:
+            if loss_at <= now:
+                data_path.detect_losses(now)
+                self.on_batch(now)
+            return False
+        probe_at = self.recovery.probe_at(eliciting_at, self.recovery.max_ack_delay)
+        if probe_at is None or now < probe_at:
+            return False
+        self._probes_owed = self.recovery.on_probe_timeout(now)
+        data_path.probe(self._probes_owed)
+        before = self.mtu.current
+        self.mtu.on_probe_timeout(self.recovery.pto_count, now)
+        self._follow_mtu(before)
+        return True

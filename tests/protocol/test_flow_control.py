@@ -1,0 +1,88 @@
+"""Windows that grow with the reader and with nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastmux.protocol.flow_control import WindowPolicy
+
+KIB = 1024
+RTT = 0.1
+
+
+def read_half_windows(policy: WindowPolicy, count: int, interval: float) -> list[int]:
+    """Consume half a window every `interval`; return the window after each raise."""
+    limit, consumed, now, windows = policy.window, 0, 0.0, []
+    for _ in range(count):
+        now += interval
+        consumed += policy.window // 2
+        limit, window = policy.next_limit(consumed, consumed, limit, now, RTT)
+        assert limit == consumed + window
+        windows.append(window)
+    return windows
+
+
+def test_a_channel_gets_its_window_beyond_what_was_read() -> None:
+    policy = WindowPolicy(64 * KIB, 1024 * KIB)
+    assert policy.next_limit(40_000, 60_000, 64 * KIB, 1.0, RTT) == (40_000 + 64 * KIB, 64 * KIB)
+
+
+def test_a_fast_reader_doubles_its_window_to_the_maximum_and_no_further() -> None:
+    windows = read_half_windows(WindowPolicy(64 * KIB, 500 * KIB), 6, RTT)
+    assert windows == [n * KIB for n in (64, 128, 256, 500, 500, 500)]
+
+
+def test_a_slow_reader_keeps_a_small_window() -> None:
+    assert set(read_half_windows(WindowPolicy(64 * KIB, 1024 * KIB), 20, 2.1 * RTT)) == {64 * KIB}
+
+
+def test_a_window_never_shrinks_when_a_fast_reader_slows_down() -> None:
+    policy = WindowPolicy(64 * KIB, 256 * KIB)
+    read_half_windows(policy, 4, RTT)
+    assert read_half_windows(policy, 4, 10.0) == [256 * KIB] * 4
+
+
+def test_on_a_very_short_path_the_turn_of_the_event_loop_counts_as_the_round_trip() -> None:
+    policy = WindowPolicy(64 * KIB, 1024 * KIB)
+    limit, _ = policy.next_limit(32 * KIB, 32 * KIB, 64 * KIB, 1.000, 0.0001)
+    _, window = policy.next_limit(64 * KIB, 64 * KIB, limit, 1.005, 0.0001)
+    assert window == 128 * KIB
+
+
+def test_a_limit_is_never_lowered() -> None:
+    policy = WindowPolicy(64 * KIB, 1024 * KIB)
+    assert policy.next_limit(0, 0, 200 * KIB, 1.0, RTT) == (200 * KIB, 64 * KIB)
+
+
+def test_unread_bytes_of_stalled_channels_do_not_hold_up_the_connection() -> None:
+    policy = WindowPolicy(1024 * KIB, 1024 * KIB, budget=4096 * KIB)
+    limit, _ = policy.next_limit(0, 2048 * KIB, 2048 * KIB, 1.0, RTT)
+    assert limit == 3072 * KIB
+
+
+@pytest.mark.parametrize("charged", [3500 * KIB, 4096 * KIB, 10_000 * KIB])
+def test_what_is_held_unread_never_passes_the_budget(charged: int) -> None:
+    policy = WindowPolicy(1024 * KIB, 1024 * KIB, budget=4096 * KIB)
+    limit, _ = policy.next_limit(100, charged, 2048 * KIB, 1.0, RTT)
+    assert limit == 100 + 4096 * KIB
+
+
+def test_a_connection_held_back_by_the_budget_goes_on_when_something_is_read() -> None:
+    policy = WindowPolicy(1024 * KIB, 1024 * KIB, budget=2048 * KIB)
+    limit, _ = policy.next_limit(0, 2048 * KIB, 2048 * KIB, 1.0, RTT)
+    assert limit == 2048 * KIB
+    limit, _ = policy.next_limit(10 * KIB, 2048 * KIB, limit, 1.1, RTT)
+    assert limit == 2058 * KIB
+
+
+def test_small_steps_under_the_budget_do_not_grow_the_window() -> None:
+    policy = WindowPolicy(1024 * KIB, 8192 * KIB, budget=2048 * KIB)
+    limit = 2048 * KIB
+    for step in range(1, 50):
+        limit, window = policy.next_limit(step * KIB, 2048 * KIB, limit, 0.01 * step, RTT)
+        assert window == 1024 * KIB
+
+
+def test_a_busy_connections_window_doubles_as_well() -> None:
+    policy = WindowPolicy(1024 * KIB, 4096 * KIB, budget=65536 * KIB)
+    assert read_half_windows(policy, 4, RTT)[-1] == 4096 * KIB
