@@ -221,4 +221,5 @@ NO_PROGRESS_TIMEOUT: Final = 16.0  # reserved for H17: no new ACK with data in f
 SOCKET_BUFFER_SIZE: Final = 4 * 2**20
 MAX_TRAINS_PER_WAKEUP: Final = 64
 MAX_WAKEUP_TIME: Final = 0.002
+MAX_PLAIN_DESTINATIONS: Final = 1024  # remembered as refusing GSO; with more it goes off altogether
 ACCEPT_QUEUE: Final = 1024

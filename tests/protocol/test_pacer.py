@@ -105,6 +105,18 @@ def test_an_event_loop_that_looked_away_for_two_milliseconds_makes_up_for_it() -
     assert sent >= 0.99 * rate * 0.5
 
 
+@pytest.mark.parametrize(("rate", "least"), [(1e5, DATAGRAM), (1e7, 6 * DATAGRAM), (1e9, TRAIN)])
+def test_asking_with_every_acknowledgement_does_not_cut_trains_short(rate: float, least: int) -> None:
+    pacer, sizes = Pacer(), []
+    for step in range(20_000):
+        now = step * 10e-6
+        while budget := pacer.budget(now, rate, PLENTY, DATAGRAM):
+            sizes.append(min(budget, TRAIN))
+            pacer.on_sent(sizes[-1], now)
+    assert len(sizes) > 10
+    assert min(sizes) >= least
+
+
 def test_silence_saves_up_no_more_than_a_burst() -> None:
     pacer = Pacer()
     pacer.on_sent(pacer.budget(0.0, 1e6, PLENTY, DATAGRAM), 0.0)

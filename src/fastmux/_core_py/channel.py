@@ -234,6 +234,12 @@ class Channel(ABC):
             self._writer_waits = False
             self.notify(READY_WRITABLE)
 
+    def check_watch(self) -> None:
+        """Tells who waits that everything written is acknowledged."""
+        if self._watching and self.is_acknowledged:
+            self._watching = False
+            self.notify(READY_DELIVERED)
+
     def on_acked(self, record: Record) -> None:
         """A frame of this channel arrived."""
         kind = record[0]
@@ -243,9 +249,7 @@ class Channel(ABC):
             self.is_reset_acked = True
         elif kind not in (FRAME_STOP, FRAME_MAX_CHANNEL_DATA) and self.reset_record is None:
             self.on_data_acked(record)
-            if self._watching and self.is_acknowledged:
-                self._watching = False
-                self.notify(READY_DELIVERED)
+            self.check_watch()
         self.check_done()
 
     def on_lost(self, record: Record) -> None:
@@ -271,6 +275,13 @@ class Channel(ABC):
     def is_send_over(self) -> bool:
         """True when the peer has confirmed the end of our direction."""
         return self.is_open_acked and (self.is_reset_acked or self._is_delivered)
+
+    @property
+    def is_quiet(self) -> bool:
+        """True when nothing sent on the channel waits for an acknowledgement or to be sent."""
+        if not self.is_open_acked:
+            return False
+        return self.is_acknowledged if self.reset_record is None else self.is_reset_acked
 
     @property
     def _is_delivered(self) -> bool:
@@ -339,9 +350,9 @@ class Channel(ABC):
         credit.held_size += held - told[2]
         if consumed != told[1]:
             credit.consumed += consumed - told[1]
-            if self.stopped_code is None and not self.is_size_known:
-                if (consumed + self.window - self.limit) * 2 >= self.window:
-                    credit.note(self)
+            wants_more = (consumed + self.window - self.limit) * 2 >= self.window
+            if wants_more and self.stopped_code is None and not self.is_size_known:
+                credit.note(self)
             self.check_done()
         elif self.is_receive_over:
             self.check_done()

@@ -55,6 +55,10 @@ class Credit:
         """The channel's limit matters no more."""
         self._due.pop(channel.id, None)
 
+    def clear(self) -> None:
+        """Forgets every channel."""
+        self._due.clear()
+
     def raise_limit(self, limit: int, window: int) -> bool:
         """True if the connection's limit rose."""
         self.window = window

@@ -194,3 +194,6 @@ _ENCODERS: dict[int, tuple[int, Encoder]] = {  # type: number of fields, encoder
     FRAME_CONNECTION_CLOSE: (2, _encode_close),
     FRAME_APPLICATION_CLOSE: (2, _encode_close),
 }
+NOT_ACK_ELICITING = frozenset(  # RFC 9000 §13.2
+    (FRAME_PADDING, FRAME_ACK, FRAME_ACK_ECN, FRAME_CONNECTION_CLOSE, FRAME_APPLICATION_CLOSE)
+)

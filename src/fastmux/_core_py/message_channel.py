@@ -95,8 +95,8 @@ class MessageChannel(Channel):
         self.sending.abandoned_count = 0
         if self.sending.abandon_due:
             self.table.queue(FRAME_MESSAGE_ABANDON, self)
-        self._queue_fin()
         self.after_sending()
+        self.check_watch()
 
     def _queue_fin(self) -> None:
         if self.sending.is_fin_ready and not self.sending.is_fin_queued:
@@ -142,7 +142,7 @@ class MessageChannel(Channel):
 
     @property
     def is_size_known(self) -> bool:
-        return self.inbox.is_settled
+        return self.inbox.final_count is not None
 
     @property
     def charged(self) -> int:

@@ -63,6 +63,8 @@ class MessageQueue:
         "charged",
         "fin_acked",
         "held_size",
+        "is_expiry_watched",
+        "is_fin_queued",
         "next_id",
         "reliability",
         "unsent_size",
@@ -81,7 +83,8 @@ class MessageQueue:
         self.abandon_due: OrderedDict[int, int] = OrderedDict()
         self.abandoned_count = 0
         self.next_id = self.charged = self.unsent_size = self.held_size = 0
-        self._is_finished = self.fin_acked = False
+        self._is_finished = self.is_fin_queued = self.fin_acked = False
+        self.is_expiry_watched = False  # the table has an entry for expiry_at
 
     def append(self, data: bytes, now: float) -> None:
         """Takes a message."""
@@ -213,6 +216,11 @@ class MessageQueue:
         while self._deadlines and self._deadlines[0].is_over:
             self._deadlines.popleft()
         return self._deadlines[0].expires_at if self._deadlines else None
+
+    def take_abandoned(self, count: int) -> list[tuple[int, int]]:
+        """At most `count` messages that the peer is to be told were given up: (id, fragment count)."""
+        due = self.abandon_due
+        return [due.popitem(last=False) for _ in range(min(count, len(due)))]
 
     def on_abandon_acked(self, message_ids: tuple[int, ...]) -> None:
         """The peer knows that these were given up."""

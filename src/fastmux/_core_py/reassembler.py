@@ -109,6 +109,10 @@ class Reassembler(Uncopied):
             raise ProtocolError(FINAL_SIZE_ERROR, "message size changed")
         return stop
 
+    def _touches(self, start: int, stop: int) -> bool:
+        """True if keeping the units [start, stop) makes no new span."""
+        return self._received._touches(start, stop)
+
     def _last_unit(self, index: int, size: int) -> int:
         return size - (self._count - 1 - index) * FRAGMENT_UNIT
 

@@ -123,6 +123,10 @@ class ReceiveStream(Uncopied):
 
     # --- for the core -----------------------------------------------------------------------------
 
+    def _touches(self, start: int, stop: int) -> bool:
+        """True if keeping [start, stop) makes no new span."""
+        return self._discarding or start <= self._consumed or self._received._touches(start, stop)
+
     def _discard(self) -> None:
         """Drops what is held and from now on what comes."""
         self._discarding = True

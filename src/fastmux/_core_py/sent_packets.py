@@ -80,6 +80,7 @@ class SentPackets(Uncopied):
         "_delivered",
         "_delivered_at",
         "_eliciting_count",
+        "_first",
         "_first_sent_at",
         "_largest_acked",
         "_largest_acked_sent_at",
@@ -97,7 +98,7 @@ class SentPackets(Uncopied):
         self._packets: dict[int, _Sent] = {}
         self._outstanding = RangeSet()
         self._skipped: deque[int] = deque(maxlen=_SKIPPED_REMEMBERED)
-        self._next = self._ordinal = 0
+        self._first = self._next = self._ordinal = 0
         self._largest_acked = -1
         self._bytes_in_flight = self._eliciting_count = 0
         self._last_eliciting_sent_at = self._largest_acked_sent_at = 0.0
@@ -212,6 +213,10 @@ class SentPackets(Uncopied):
 
     # --- for the core -----------------------------------------------------------------------------
 
+    def _start_at(self, number: int) -> None:
+        """The first packet gets this number."""
+        self._first = self._next = number
+
     def _add(
         self, size: int, now: float, ack_eliciting: bool, in_flight: bool, is_probe: bool = False
     ) -> int:
@@ -249,7 +254,7 @@ class SentPackets(Uncopied):
         for start, stop in ranges:
             if not 0 <= start < stop:
                 raise ValueError("an empty range")
-            if stop > self._next:
+            if stop > self._next or start < self._first:
                 raise ProtocolError(PROTOCOL_VIOLATION, "ACK of a packet never sent")
             if any(start <= number < stop for number in self._skipped):
                 raise ProtocolError(PROTOCOL_VIOLATION, "ACK of a skipped packet number")
@@ -316,6 +321,7 @@ class SentPackets(Uncopied):
         run_start: float | None = None  # when the run's first ack-eliciting packet was sent
         previous = -2
         for number in lost:
+            self._outstanding._cut(number, number + 1)
             packet = self._forget(number)
             if packet.ordinal != previous + 1:
                 run_start = None

@@ -56,13 +56,14 @@ class StreamChannel(Channel):
         stream = self.received
         readable, was_known = stream.readable_size, stream.final_size is not None
         advance = stream.receive(offset, data, fin)
-        if fin and not was_known:
+        ended = fin and not was_known
+        if ended:
             self.table.credit.forget(self)
-        if stream.readable_size > readable or (fin and not was_known and stream.is_finished):
-            if self.stopped_code is None:
-                self.notify(READY_READABLE)
+        news = stream.readable_size > readable or (ended and stream.is_finished)
+        if news and self.stopped_code is None:
+            self.notify(READY_READABLE)
         self.after_receiving()
-        return advance > 0 or stream.readable_size > readable or (fin and not was_known)
+        return news or ended or advance > 0
 
     @property
     def unsent_size(self) -> int:

@@ -146,6 +146,12 @@ cdef bint ranges_contain(Ranges *self, int64_t value) noexcept nogil:
     return position < self.count and range_at(self, position).start <= value
 
 
+cdef bint ranges_touch(Ranges *self, int64_t start, int64_t stop) noexcept nogil:
+    """True if [start, stop) overlaps a range or lies right beside one: adding it makes no new range."""
+    cdef uint32_t position = ranges_find(self, start)
+    return position < self.count and range_at(self, position).start <= stop
+
+
 cdef int64_t ranges_missing_size(Ranges *self, int64_t start, int64_t stop) noexcept nogil:
     """How many integers of [start, stop) are not held."""
     cdef int64_t missing = stop - start

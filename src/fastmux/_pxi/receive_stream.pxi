@@ -171,13 +171,11 @@ cdef inline uint32_t stream_in_spans(StreamIn *self) noexcept nogil:
     return self.ranges.count + (self.contiguous > self.consumed)
 
 
-cdef bint stream_in_adds_span(StreamIn *self, int64_t start, int64_t stop) noexcept nogil:
-    """True if [start, stop) would be a span of its own."""
-    cdef uint32_t position
-    if start <= self.contiguous:
-        return self.contiguous == self.consumed and self.ranges.count > 0 and range_at(&self.ranges, 0).start > stop
-    position = ranges_find(&self.ranges, start)
-    return position == self.ranges.count or range_at(&self.ranges, position).start > stop
+cdef inline bint stream_in_touches(StreamIn *self, int64_t start, int64_t stop) noexcept nogil:
+    """True if [start, stop) makes no new span of unread bytes."""
+    if self.contiguous > self.consumed and start <= self.contiguous and stop >= self.consumed:
+        return True
+    return self.ranges.count > 0 and ranges_touch(&self.ranges, start, stop)
 
 
 cdef void stream_in_read(StreamIn *self, uint8_t *target, int64_t size) noexcept nogil:

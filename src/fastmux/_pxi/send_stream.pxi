@@ -23,9 +23,9 @@ cdef struct StreamOut:
     int64_t base
     int64_t next
     int64_t written
-    bint finished
-    bint fin_due
-    bint fin_acked
+    uint8_t finished
+    uint8_t fin_due
+    uint8_t fin_acked
     Ranges acked
     Ranges lost
 

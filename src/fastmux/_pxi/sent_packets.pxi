@@ -45,8 +45,6 @@ cdef struct Summary:
     int64_t max_acked_size
     int64_t max_lost_size
     int64_t prior_in_flight
-    int64_t largest_acked
-    double largest_acked_sent_at
     double largest_lost_sent_at  # None as -1, like the next and delivery_rate
     double latest_rtt
     double ack_delay
@@ -64,6 +62,7 @@ cdef struct Sent:
     int64_t first
     int64_t next_number
     int64_t largest_acked
+    double largest_acked_sent_at
     int64_t bytes_in_flight
     int64_t eliciting_in_flight
     double last_eliciting_sent_at
@@ -237,7 +236,6 @@ cdef Summary *sent_summary(Sent *self) noexcept nogil:
         memset(summary, 0, sizeof(Summary))
         summary.is_there = True
         summary.prior_in_flight = self.bytes_in_flight
-        summary.largest_acked = self.largest_acked
         summary.latest_rtt = -1.0
         summary.largest_lost_sent_at = -1.0
         summary.delivery_rate = -1.0

@@ -110,8 +110,7 @@ cdef int sent_acknowledge(
             return NO_MEMORY
     self.largest_acked = max(self.largest_acked, largest)
     if news.is_there:
-        self.summary.largest_acked = self.largest_acked
-        self.summary.largest_acked_sent_at = news.sent_at
+        self.largest_acked_sent_at = max(self.largest_acked_sent_at, news.sent_at)
         if news.number == largest and news.eliciting:  # RFC 9002 §5.1
             self.summary.latest_rtt = now - news.sent_at
             self.summary.ack_delay = ack_delay
@@ -194,8 +193,8 @@ cdef object sent_take_summary(Sent *self):
         summary.acked_packets,
         summary.lost_size,
         summary.lost_packets,
-        summary.largest_acked,
-        summary.largest_acked_sent_at,
+        self.largest_acked,
+        self.largest_acked_sent_at,
         none_below_zero(summary.largest_lost_sent_at),
         none_below_zero(summary.latest_rtt),
         summary.ack_delay,

@@ -29,9 +29,7 @@ _SO_RCVBUFFORCE: Final = 33
 _IP_DONTFRAG: Final = 28
 _IPV6_DONTFRAG: Final = 62
 
-GSO_REFUSALS: Final = frozenset(
-    (errno.EIO, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
-)
+GSO_REFUSALS: Final = frozenset((errno.EIO, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOPROTOOPT))
 _IS_LINUX: Final = sys.platform == "linux"
 
 
@@ -86,7 +84,7 @@ def raise_buffers(sock: socket.socket, hint: BufferHint = _hint) -> int:
 
 
 def forbid_fragmentation(sock: socket.socket) -> bool:
-    """Make probes of the path MTU mean something: no router and no kernel cuts a datagram. False if impossible."""
+    """Let no router and no kernel cut a datagram, so that MTU probes mean something. False if it cannot."""
     if _IS_LINUX:
         done = _try_option(sock, socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
         if sock.family == socket.AF_INET6:

@@ -41,6 +41,7 @@ class TrainSocket:
         self._loop = loop
         self._socket = sock
         self._fd = sock.fileno()
+        self.sockname: Address = sock.getsockname()
         self.buffer = bytearray(BUFFER_SIZE)
         self._views = [memoryview(self.buffer)]
         self._has_gro = enable_gro(sock)
@@ -70,12 +71,6 @@ class TrainSocket:
         """How trains go out and come in, for example "gso+gro"; "plain" without either."""
         parts = [name for name, has in (("gso", self._has_gso), ("gro", self._has_gro)) if has]
         return "+".join(parts) or "plain"
-
-    @property
-    def sockname(self) -> Address:
-        """The local address."""
-        address: Address = self._socket.getsockname()
-        return address
 
     @property
     def socket(self) -> socket.socket:

@@ -1,7 +1,8 @@
 """What the driver asks of whatever carries datagrams.
 
 Owns: the interface that the train socket, its fall-back and the tests' link have in common. May not know:
-sockets. A train is a row of datagrams of `segment_size` bytes (the last may be shorter) from or for one address.
+sockets. A train is a row of datagrams of `segment_size` bytes (the last may be shorter) from or for one
+address.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ class TrainTransport(Protocol):
         ...
 
     def send(self, buffer: memoryview, size: int, segment_size: int, address: Address) -> None:
-        """Send the first `size` bytes as datagrams of `segment_size`. What the network refuses counts as lost.
+        """Send the first `size` bytes as datagrams of `segment_size`.
 
-        Not to be called while `is_blocked`.
+        What the network refuses counts as lost. Not to be called while `is_blocked`.
         """
         ...
 

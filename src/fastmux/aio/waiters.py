@@ -42,6 +42,13 @@ class WaiterQueue:
         else:
             self._queue.remove(future)
 
+    def again(self, future: Future[None]) -> Future[None]:
+        """Wait once more in the same place."""
+        place = self._queue.index(future)
+        fresh: Future[None] = self._loop.create_future()
+        self._queue[place] = fresh
+        return fresh
+
     def wake_first(self) -> None:
         """Wake the first in line; does nothing if it is awake already."""
         if self._queue and not self._queue[0].done():

@@ -23,10 +23,10 @@ def encode_close(frame_type: int, code: int, reason: str) -> bytes:
 class Closing:
     """Says goodbye for 3 PTO, then is over.
 
-    The same sealed packets go out each time: at once, once a PTO, and for the 1st, 2nd, 4th, 8th … datagram that the
-    peer still sends. Sealing anew would need the whole connection; a number that comes twice tells a
-    receiver nothing new. A draining end has no packets.
-    Invariant: nothing is sent after `ends_at`, nor beyond the path's anti-amplification limit.
+    The same sealed packets go out each time: at once, once a PTO, and for the 1st, 2nd, 4th, 8th … datagram
+    that the peer still sends. Sealing anew would need the whole connection; a number that comes twice tells a
+    receiver nothing new. A draining end has no packets. Invariant: nothing is sent after `ends_at`, nor
+    beyond the path's anti-amplification limit.
     """
 
     def __init__(self, packets: Sequence[bytes], path: Path, pto: float, now: float) -> None:
@@ -34,10 +34,10 @@ class Closing:
         self._packets = packets
         self._path = path
         self._pto = pto
-        self._due: list[bytes] = []
-        self._repeat_at = now
+        self._due = list(packets)
+        self._repeats_left = c.CLOSE_REPEAT_PTOS - 1
+        self._repeat_at = now + pto
         self._received_count = 0
-        self._repeat(now)
 
     def on_received(self, size: int) -> None:
         """A datagram of `size` bytes for this connection came from the peer's address."""
@@ -59,17 +59,15 @@ class Closing:
 
     def deadline(self) -> float:
         """When to call `handle_timeout`."""
-        return min(self._repeat_at, self.ends_at) if self._packets else self.ends_at
+        return self._repeat_at if self._packets and self._repeats_left else self.ends_at
 
     def handle_timeout(self, now: float) -> None:
         """Send the packets again if a PTO has passed."""
-        if self._repeat_at <= now < self.ends_at:
-            self._repeat(now)
+        if self._repeats_left and now >= self._repeat_at:
+            self._repeats_left -= 1
+            self._repeat_at = now + self._pto
+            self._due = list(self._packets)
 
     def is_over(self, now: float) -> bool:
         """True once nothing of the connection needs to be remembered."""
         return now >= self.ends_at
-
-    def _repeat(self, now: float) -> None:
-        self._due = list(self._packets)
-        self._repeat_at = now + self._pto

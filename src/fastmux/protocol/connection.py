@@ -1,7 +1,7 @@
 """One connection, sans-IO: datagrams and time in; trains, events and a deadline out.
 
-Owns: the connection's life, and who of its parts gets what. May not know: how any of them does its work; sockets,
-clocks and random numbers, which come from outside.
+Owns: the connection's life, and who of its parts gets what. May not know: how any of them does its work;
+sockets, clocks and random numbers, which come from outside.
 """
 
 from __future__ import annotations
@@ -15,27 +15,17 @@ from fastmux import core
 from fastmux.exceptions import ConnectionClosed, HandshakeError, ProtocolError
 from fastmux.protocol.closing import Closing, encode_close
 from fastmux.protocol.configuration import Configuration
-from fastmux.protocol.control import Control
-from fastmux.protocol.credit import Credit
-from fastmux.protocol.events import (
-    Address,
-    ChannelsReady,
-    Closed,
-    DatagramsReceived,
-    Event,
-    Opened,
-    Transmit,
-)
-from fastmux.protocol.handshake import Handshake, PacketKeys, PeerIdentity
+from fastmux.protocol.data_space import DataSpace
+from fastmux.protocol.events import Address, Closed, Event, Opened, Transmit
+from fastmux.protocol.handshake import Handshake, PeerIdentity
 from fastmux.protocol.handshake_packets import HandshakePackets
 from fastmux.protocol.handshake_space import PACKET_SIZE, HandshakeSpace
-from fastmux.protocol.handshaking import Handshaking, failure_code
-from fastmux.protocol.liveness import Liveness
-from fastmux.protocol.parameters import Parameters, encode_parameters, parameters_of
+from fastmux.protocol.handshaking import Handshaking, failure_of
+from fastmux.protocol.negotiation import decode_versions
+from fastmux.protocol.parameters import encode_parameters, parameters_of
 from fastmux.protocol.path import Path
 from fastmux.protocol.rtt import RttEstimator
-from fastmux.protocol.statistics import ConnectionStatistics, gather
-from fastmux.protocol.traffic import Traffic
+from fastmux.protocol.statistics import ConnectionStatistics
 from fastmux.records import LongHeader
 
 _GREASE_SIZE = 5
@@ -50,15 +40,24 @@ class Ids(NamedTuple):
     first: bytes
 
 
+class Surroundings(NamedTuple):
+    """What a connection gets from its endpoint. `touch`: drive me; `rearm`: my deadline may have moved."""
+
+    configuration: Configuration
+    random_bytes: Callable[[int], bytes]
+    touch: Callable[[Connection], None]
+    rearm: Callable[[Connection], None]
+
+
 class Connection:
     """One end of a connection. Made by `Endpoint.connect`, or by an endpoint for a peer that knocked.
 
-    Channels are used on `data_path` directly; afterwards `touch` (or `transmit`) lets the endpoint know. What had
+    Channels are used on `data_path` directly; `touch` afterwards, so that the connection is driven. What had
     arrived when the peer closed, or fell silent, can still be read there until `discard`; a close from this
     end discards by itself, and the data path then raises `ClosedResourceError`.
 
-    Invariant: `_handshaking` is there until the handshake is confirmed, `_closing` from the moment `is_closed`; the
-    events are `Opened` at most once, then others, then `Closed` once and nothing after it.
+    Invariant: `_handshaking` is there until the handshake is confirmed, `_closing` from the moment
+    `is_closed`; the events are `Opened` at most once, then others, then `Closed` once and nothing after it.
     """
 
     def __init__(
@@ -67,24 +66,20 @@ class Connection:
         address: Address,
         handshake: Handshake,
         ids: Ids,
-        configuration: Configuration,
-        random_bytes: Callable[[int], bytes],
-        touch: Callable[[Connection], None],
+        surroundings: Surroundings,
     ) -> None:
+        configuration, random_bytes, self._touch, self._rearm = surroundings
         self.is_client = is_client
         self.configuration = configuration
         self.ids = ids
         self.peer: PeerIdentity | None = None
         self.is_open = False
-        self.has_opened = False
         self.is_closed = False
         self.user_data: object = None
-        self.data_path = _data_path(is_client, ids.local, configuration)
-        self._touch = touch
+        rtt = RttEstimator(configuration.initial_rtt)
         self._random_bytes = random_bytes
         self._events: deque[Event] = deque()
         self._path = Path(address, is_validated=is_client)
-        rtt = RttEstimator(configuration.initial_rtt)
         self._packets = HandshakePackets(
             is_client=is_client,
             version=handshake.version,
@@ -97,20 +92,18 @@ class Connection:
             HandshakeSpace(self._packets, rtt, is_client=is_client),
             self._path,
             is_client=is_client,
-            parameters=encode_parameters(
-                parameters_of(configuration), grease=random_bytes(_GREASE_SIZE)
-            ),
+            parameters=encode_parameters(parameters_of(configuration), grease=random_bytes(_GREASE_SIZE)),
             first_id=ids.first,
         )
-        self._peer_parameters = Parameters()
-        self._keys: PacketKeys | None = None
-        self._traffic = Traffic(self.data_path, rtt, configuration, random_bytes)
-        self._control = Control(self.data_path, self._traffic)
-        self._credit = Credit(self.data_path, configuration)
-        self._liveness = Liveness(self.data_path, configuration, 0.0)
+        self._data = DataSpace(is_client, ids.local, rtt, configuration, random_bytes)
         self._closing: Closing | None = None
         self._shutdown: tuple[int, str] | None = None
         self._final_statistics: ConnectionStatistics | None = None
+
+    @property
+    def data_path(self) -> core.DataPath:
+        """The channels."""
+        return self._data.data_path
 
     @property
     def address(self) -> Address:
@@ -118,16 +111,21 @@ class Connection:
         return self._path.address
 
     @property
+    def has_opened(self) -> bool:
+        """True once the handshake was over, whatever came later."""
+        return self.peer is not None
+
+    @property
     def last_seen(self) -> float:
         """When the last authentic packet came (when the connection began, before the first)."""
-        return self._liveness.last_seen
+        return self._data.liveness.last_seen
 
     def start(self, now: float) -> None:
         """Begin the handshake. Raises `HandshakeError` if that is impossible."""
-        assert self._handshaking is not None
-        self._liveness.on_handshake_packet(now)
-        challenge = b"" if self.is_client else self._random_bytes(_CHALLENGE_SIZE)
-        self._handshaking.start(self.configuration.handshake_timeout, now, challenge)
+        self._data.liveness.on_handshake_packet(now)
+        if self._handshaking is not None:
+            challenge = b"" if self.is_client else self._random_bytes(_CHALLENGE_SIZE)
+            self._handshaking.start(self.configuration.handshake_timeout, now, challenge)
         self.touch()
 
     # --- datagrams in ----------------------------------------------------------------------------------
@@ -147,66 +145,48 @@ class Connection:
         """
         first_size = min(segment_size, stop - start)
         if self._closing is not None:
-            if address == self.address:
-                self._closing.on_received(first_size)
-                self.touch()
-            return first_size
-        if self._handshaking is not None:
-            if address != self.address:
+            self._repeat_close(first_size, address)
+        elif self._handshaking is not None and address != self.address:
+            return first_size  # the peer's address is fixed until HANDSHAKE_DONE
+        elif self._data.has_keys:
+            try:
+                consumed = self._data.receive(buffer, start, stop - start, segment_size, now)
+                self._take_batch(now)
+            except ProtocolError as error:
+                self.fail(error.code, error.reason, now)
                 return first_size
-            if self._keys is None:
-                if not self.is_client:
-                    self._handshaking.keep_early(bytes(buffer[start : start + first_size]))
-                return first_size
+            self.touch()
+            return max(consumed, first_size)
+        elif self._handshaking is not None and not self.is_client:
+            self._handshaking.keep_early(bytes(buffer[start : start + first_size]))
+        return first_size
+
+    def receive_handshake(self, header: LongHeader, packet: bytes, address: Address, now: float) -> None:
+        """Take a handshake packet; what is not the peer's, or too late, counts for nothing."""
+        if self._closing is not None:
+            self._repeat_close(len(packet), address)
+        elif self._handshaking is not None and address == self.address:
+            if header.version == c.VERSION_NEGOTIATION:
+                error = self._handshaking.on_version_negotiation(decode_versions(header, packet))
+                if error is not None and header.source_id == self.ids.first:
+                    self._end(error, [], now)
+            elif self._is_from_peer(header):
+                self._take_handshake_packet(self._handshaking, header, packet, now)
+
+    def _take_handshake_packet(
+        self, handshaking: Handshaking, header: LongHeader, packet: bytes, now: float
+    ) -> None:
         try:
-            consumed = self.data_path.receive(buffer, start, stop - start, segment_size, now)
-            self._on_batch(now)
+            if not handshaking.receive(header, packet, now):
+                return
+            self._packets.remote_id = header.source_id
+            self._data.liveness.on_handshake_packet(now)
+            self._follow_handshake(handshaking, now)
+        except HandshakeError as error:
+            self._fail_handshake(error, now)
         except ProtocolError as error:
             self.fail(error.code, error.reason, now)
-            return first_size
         self.touch()
-        return max(consumed, first_size)
-
-    def receive_handshake(
-        self, header: LongHeader, packet: bytes, address: Address, now: float
-    ) -> bool:
-        """Take a handshake packet; False if it counts for nothing."""
-        if address != self.address:
-            return False
-        if self._closing is not None:
-            self._closing.on_received(len(packet))
-            self.touch()
-            return False
-        if self._handshaking is None or not self._is_from_peer(header):
-            return False
-        try:
-            is_authentic = self._handshaking.receive(header, packet, now)
-            if is_authentic:
-                self._packets.remote_id = header.source_id
-                self._liveness.on_handshake_packet(now)
-                self._follow_handshake(self._handshaking, now)
-        except (HandshakeError, ProtocolError) as error:
-            self._fail_handshake(error, now)
-            return True
-        if is_authentic:
-            self.touch()
-        return is_authentic
-
-    def receive_version_negotiation(
-        self, header: LongHeader, versions: tuple[int, ...], now: float
-    ) -> None:
-        """The server says which versions it speaks: the end, if ours is not among them (§3.4)."""
-        handshaking = self._handshaking
-        if handshaking is None or not self.is_client or handshaking.space.has_received:
-            return
-        version = handshaking.handshake.version
-        if header.source_id != self.ids.first or version in versions:
-            return
-        spoken = ", ".join(f"{spoken:#x}" for spoken in versions) or "none"
-        text = f"the server does not speak version {version:#x} (it speaks: {spoken})"
-        if c.VERSION_PLAINTEXT in (version, *versions):
-            text += ": one end is set to PLAINTEXT, the other to TLS"
-        self._end(HandshakeError(text), [], now)
 
     def _is_from_peer(self, header: LongHeader) -> bool:
         """The peer's ids are fixed from its first packet (a client learns them with it)."""
@@ -215,85 +195,46 @@ class Connection:
         is_first = self.is_client and self._packets.remote_id == self.ids.first
         return is_first or header.source_id == self._packets.remote_id
 
-    # --- the handshake's results -------------------------------------------------------------------------
+    def _repeat_close(self, size: int, address: Address) -> None:
+        if self._closing is not None and address == self.address:
+            self._closing.on_received(size)
+            self.touch()
+
+    # --- what came of them -------------------------------------------------------------------------------
 
     def _follow_handshake(self, handshaking: Handshaking, now: float) -> None:
-        """Take the keys when they are due (a server: steps 4, a client: after step 3)."""
+        """Take the keys when they are due: a client after step 3, a server after step 4, which opens it."""
         keys, peer = handshaking.keys, handshaking.peer_parameters
-        if self._keys is not None or keys is None or peer is None:
+        if self._data.has_keys or keys is None or peer is None:
             return
-        if not self.is_client and not handshaking.is_verified:
-            return
-        self._keys = keys
-        self._peer_parameters = peer
-        self.data_path.set_keys(
-            keys.suite, keys.send_key, keys.send_iv, keys.receive_key, keys.receive_iv
-        )
-        self.data_path.set_peer(
-            self._packets.remote_id,
-            max_data=peer.initial_max_data,
-            max_channel_data=peer.initial_max_channel_data,
-            max_streams=peer.initial_max_streams,
-            max_message_channels=peer.initial_max_message_channels,
-            max_message_size=peer.max_message_size,
-            max_datagram_frame_size=peer.max_datagram_frame_size,
-        )
-        self._traffic.on_keys(keys.suite)
-        if not self.is_client:
-            self._control.send_handshake_done()
-            self._open(handshaking, now)
+        if self.is_client:
+            self._data.install(keys, self._packets.remote_id, peer)
+        elif handshaking.is_verified:
+            self._data.install(keys, self._packets.remote_id, peer)
+            self._data.control.send_handshake_done()
+            self._data.confirm(now)
+            self._open(handshaking)
             for packet in handshaking.take_early():
-                self.data_path.receive(packet, 0, len(packet), len(packet), now)
-            self._on_batch(now)
+                self._data.receive(packet, 0, len(packet), len(packet), now)
+            self._take_batch(now)
 
-    def _open(self, handshaking: Handshaking, now: float) -> None:
-        keys, peer = self._keys, handshaking.handshake.peer
-        assert keys is not None and peer is not None  # a complete handshake has both
-        self.peer = peer
-        self.is_open = self.has_opened = True
-        self._traffic.on_confirmed(self._peer_parameters)
-        self._liveness.start(self._peer_parameters, keys.suite, now)
-        self._events.append(Opened(peer))
+    def _open(self, handshaking: Handshaking) -> None:
+        peer = handshaking.handshake.peer
+        self.peer = PeerIdentity() if peer is None else peer
+        self.is_open = self._shutdown is None
+        self._events.append(Opened(self.peer))
 
-    # --- once a batch ---------------------------------------------------------------------------------
-
-    def _on_batch(self, now: float) -> None:
-        """See what the data path has for the policies and for the user. Raises `ProtocolError`."""
-        self._traffic.on_batch(now)
-        self._liveness.on_batch(now)
-        outcome = self._control.take(now)
-        if outcome is not None and outcome.is_handshake_done:
-            self._finish_handshake(now)
-        if not self.has_opened:
-            if outcome is not None and outcome.close is not None:
-                self._drain(*outcome.close, now)
-            return
-        if outcome is not None:
-            self._events.extend(outcome.events)
-        self._take_ready()
-        if outcome is not None and outcome.close is not None:
-            self._drain(*outcome.close, now)
+    def _take_batch(self, now: float) -> None:
+        """See what the data path has for the user. Raises `ProtocolError`."""
+        outcome = self._data.take_batch(now)
+        if outcome.is_handshake_done and self._handshaking is not None:
+            self._open(self._handshaking)  # step 5: a client is open
+            self._handshaking = None
+        self._events.extend(outcome.events)
+        if outcome.close is not None:
+            self._end(ConnectionClosed(*outcome.close, remote=True), [], now)
         else:
             self._finish_shutdown(now)
-
-    def _finish_handshake(self, now: float) -> None:
-        """HANDSHAKE_DONE came: a client is open (step 5)."""
-        if not self.is_client:
-            raise ProtocolError(c.PROTOCOL_VIOLATION, "HANDSHAKE_DONE from a client")
-        if self._handshaking is not None:
-            self._open(self._handshaking, now)
-            self._handshaking = None
-
-    def _take_ready(self) -> None:
-        ready = self.data_path.take_ready()
-        if ready:
-            for channel_id, flags in ready:
-                if flags & c.READY_DONE:
-                    self._credit.forget(channel_id)
-            self._events.append(ChannelsReady(ready))
-        datagrams = self.data_path.take_datagrams()
-        if datagrams:
-            self._events.append(DatagramsReceived(datagrams))
 
     def next_event(self) -> Event | None:
         """Give the oldest event that was not given yet."""
@@ -302,37 +243,28 @@ class Connection:
     # --- datagrams out ----------------------------------------------------------------------------------
 
     def transmit(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
-        """Fill `buffer` (65,536 bytes, the same object each time) with a train; None if nothing may go now."""
+        """Fill `buffer` (65,536 bytes, always the same object) with a train; None if nothing may go now."""
+        self._rearm(self)
+        if self._closing is None:
+            self._finish_shutdown(now)
         if self._closing is not None:
             return self._closing.transmit(buffer)
         if self._handshaking is not None:
             size = self._handshaking.fill(buffer, now)
             if size:
                 return Transmit(size, min(size, PACKET_SIZE), self.address)
-            if self.is_open:  # a server whose last handshake packet is sent drops the keys (step 4)
-                self._handshaking = None
-        if self._keys is None:
+            if not self.is_client and self.has_opened:
+                self._handshaking = None  # step 4: the last handshake packet is sent
+        if not self._data.has_keys:
             return None
-        return self._transmit_data(buffer, now)
-
-    def _transmit_data(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
-        size, segment_size = 0, self._traffic.mtu.current
-        if self.has_opened:
-            self._credit.update(now, self._traffic.rtt.smoothed_rtt)
-            self._finish_shutdown(now)
-            if self._closing is not None:
-                return self._closing.transmit(buffer)
-            size, segment_size = self._control.fill(buffer, now)
-        if not size:
-            segment_size = self._traffic.mtu.current
-            size = self._traffic.fill(buffer, now)
-        if not size:
+        try:
+            size, segment_size = self._data.fill(buffer, now)
+        except ProtocolError as error:
+            self.fail(error.code, error.reason, now)
             return None
-        if self._traffic.eliciting_sent_at == now:
-            self._liveness.on_sent(now)
-        if self._traffic.is_key_exhausted:
+        if self._data.traffic.is_key_exhausted:
             self.fail(c.AEAD_LIMIT_REACHED, "the packet key is used up", now)
-        return Transmit(size, min(segment_size, size), self.address)
+        return Transmit(size, segment_size, self.address) if size else None
 
     # --- time ---------------------------------------------------------------------------------------
 
@@ -343,9 +275,8 @@ class Connection:
         times = []
         if self._handshaking is not None:
             times.append(self._handshaking.deadline())
-        if self._keys is not None:
-            times.append(self._traffic.deadline())
-            times.append(self._liveness.deadline(self._traffic.pto()))
+        if self._data.has_keys:
+            times.append(self._data.deadline())
         return min((at for at in times if at is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
@@ -354,26 +285,20 @@ class Connection:
         if self._closing is not None:
             self._closing.handle_timeout(now)
             return
+        if self._data.liveness.is_silent(now):
+            text = f"the peer was silent for {self._data.liveness.timeout:g} s"
+            self._end(ConnectionClosed(c.IDLE_TIMEOUT, text), [], now, is_gone=True)
+            return
         try:
             if self._handshaking is not None:
                 self._handshaking.handle_timeout(now)
-            if self._keys is not None:
-                self._handle_data_timeout(now)
+            if self._data.has_keys:
+                self._data.handle_timeout(now)
+                self._take_batch(now)
         except HandshakeError as error:
             self._fail_handshake(error, now)
         except ProtocolError as error:
             self.fail(error.code, error.reason, now)
-
-    def _handle_data_timeout(self, now: float) -> None:
-        if self._liveness.is_silent(now):
-            text = f"the peer was silent for {self._liveness.timeout:g} s"
-            self._end(ConnectionClosed(c.IDLE_TIMEOUT, text), [], now, is_gone=True)
-            return
-        if self._traffic.handle_timeout(now):
-            self._control.on_probe_timeout()
-        if self._liveness.is_keep_alive_due(now):
-            self._control.keep_alive()
-        self._on_batch(now)
 
     def is_over(self, now: float) -> bool:
         """True if the endpoint may forget the connection."""
@@ -388,20 +313,17 @@ class Connection:
     def ping(self, now: float) -> int:
         """Measure a round trip: returns the token of the `PingAcknowledged` to come."""
         self.touch()
-        return self._control.ping(now)
+        return self._data.control.ping(now)
 
     def statistics(self) -> ConnectionStatistics:
         """Give the figures of now, or of the end."""
-        if self._final_statistics is not None:
-            return self._final_statistics
-        return gather(self.data_path, self._traffic, self.last_seen)
+        return self._final_statistics or self._data.statistics()
 
     def shutdown(self, code: int, reason: str, now: float) -> None:
         """Close as soon as everything that was accepted for sending is acknowledged."""
         if not self.is_closed and self._shutdown is None:
             self._shutdown = (code, reason)
             self.is_open = False
-            self._finish_shutdown(now)
             self.touch()
 
     def close(self, code: int, reason: str, now: float) -> None:
@@ -418,7 +340,7 @@ class Connection:
     def discard(self) -> None:
         """After the end: free what was still kept for reading."""
         if self.is_closed:
-            self._free()
+            self.data_path.close()
 
     # --- the end ------------------------------------------------------------------------------------
 
@@ -426,73 +348,31 @@ class Connection:
         if self._shutdown is not None and not self.is_closed and self.data_path.is_idle:
             self.close(*self._shutdown, now)
 
-    def _fail_handshake(self, error: HandshakeError | ProtocolError, now: float) -> None:
-        if isinstance(error, ProtocolError) or self._handshaking is None:
-            reason = error.reason if isinstance(error, ProtocolError) else str(error)
-            self.fail(failure_code(error), reason, now)
+    def _fail_handshake(self, error: HandshakeError, now: float) -> None:
+        code, reason = failure_of(error)
+        self._leave(c.FRAME_CONNECTION_CLOSE, code, reason, error, now)
+
+    def _leave(self, frame_type: int, code: int, reason: str, error: ConnectionError, now: float) -> None:
+        """Seal the last packets, under every kind of keys that the peer may have, and end."""
+        if self.is_closed:
             return
-        # Why exactly it failed is this end's business: the peer gets the alert and the kind of failure.
-        reason = "authentication failed" if failure_code(error) == 0x12A else "handshake failed"
-        packets = self._goodbye(c.FRAME_CONNECTION_CLOSE, failure_code(error), reason, now)
-        self._end(error, packets, now)
-        self._free()
-
-    def _leave(
-        self, frame_type: int, code: int, reason: str, error: ConnectionError, now: float
-    ) -> None:
-        if not self.is_closed:
-            self._end(error, self._goodbye(frame_type, code, reason, now), now)
-            self._free()
-
-    def _goodbye(self, frame_type: int, code: int, reason: str, now: float) -> list[bytes]:
-        """Seal the last packets: under every kind of keys that the peer may have."""
         packets: list[bytes] = []
         if self._handshaking is not None:
-            if frame_type == c.FRAME_APPLICATION_CLOSE:  # the application's words are not for this space
-                close = encode_close(c.FRAME_CONNECTION_CLOSE, c.CANCELLED, "")
-            else:
-                close = encode_close(frame_type, code, reason)
-            limit = self._path.send_limit
-            packets += self._handshaking.space.last_packets(
-                close, c.MAX_TRAIN_SIZE if limit is None else limit, now
-            )
-        if self._keys is not None:
-            buffer = bytearray(PACKET_SIZE)
-            size = self._traffic.build(buffer, encode_close(frame_type, code, reason), 0, 0, now)
-            packets.append(bytes(buffer[:size]))
-        return packets
-
-    def _drain(self, code: int, reason: str, now: float) -> None:
-        """The peer closed: say nothing more."""
-        self._end(ConnectionClosed(code, reason, remote=True), [], now)
+            packets += self._handshaking.last_packets(frame_type, code, reason, now)
+        if self._data.has_keys:
+            packets.append(self._data.last_packet(encode_close(frame_type, code, reason), now))
+        self._end(error, packets, now)
+        self.data_path.close()
 
     def _end(
         self, error: ConnectionError, packets: list[bytes], now: float, *, is_gone: bool = False
     ) -> None:
         """Become closed. `is_gone`: there is nobody to wait for."""
-        self._final_statistics = gather(self.data_path, self._traffic, self.last_seen)
+        self._final_statistics = self._data.statistics()
         self.is_open = False
         self.is_closed = True
-        self._closing = Closing(packets, self._path, 0.0 if is_gone else self._traffic.pto(), now)
+        pto = 0.0 if is_gone else self._data.traffic.pto()
+        self._closing = Closing(packets, self._path, pto, now)
         self._handshaking = None
         self._events.append(Closed(error))
         self.touch()
-
-    def _free(self) -> None:
-        self.data_path.close()
-
-
-def _data_path(is_client: bool, local_id: bytes, configuration: Configuration) -> core.DataPath:
-    return core.DataPath(
-        is_client,
-        local_id,
-        max_data=configuration.connection_window,
-        max_channel_data=configuration.channel_window,
-        max_streams=configuration.max_streams,
-        max_message_channels=configuration.max_message_channels,
-        max_message_size=configuration.max_message_size,
-        max_datagram_frame_size=configuration.max_datagram_frame_size,
-        max_ack_delay=configuration.max_ack_delay,
-        write_limit=configuration.write_limit,
-        budget=configuration.budget,
-    )

@@ -1,4 +1,4 @@
-"""What the packet keys are bound to: a hash over all that both ends said outside TLS (docs/wire-format.md §5.3).
+"""What the packet keys are bound to: all that both ends said outside TLS (docs/wire-format.md §5.3).
 
 Owns: the order and the framing of what is hashed. May not know: where the hash goes.
 """

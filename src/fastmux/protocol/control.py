@@ -1,6 +1,7 @@
-"""The rare frames: PING, HANDSHAKE_DONE, path and MTU probes, closes, and the tokens by which the core reports on them.
+"""The rare frames, PING, HANDSHAKE_DONE, probes and closes, and the tokens by which the core reports on them.
 
-Owns: which token stands for what. May not know: how the connection reacts to a close or to the end of the handshake.
+Owns: which token stands for what. May not know: how the connection reacts to a close or to the end of the
+handshake.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _PINGS_SENT: Final = c.ACK_ELICITING_THRESHOLD  # so many eliciting packets are 
 
 @dataclass(slots=True)
 class Outcome:
-    """What the control frames of a batch mean to the connection."""
+    """What a batch means to the connection."""
 
     events: list[Event] = field(default_factory=list)
     is_handshake_done: bool = False
@@ -32,8 +33,9 @@ class Outcome:
 class Control:
     """Sends control frames until they are through.
 
-    Invariant: tokens are never used twice; `_pings` holds the first sending of every ping not acknowledged yet,
-    `_pings_due` those of them that wait for a packet; `_done_tokens` is empty once HANDSHAKE_DONE is acknowledged.
+    Invariant: tokens are never used twice; `_pings` holds the first sending of every ping not acknowledged
+    yet, `_pings_due` those of them that wait for a packet; `_done_tokens` is empty once HANDSHAKE_DONE is
+    acknowledged.
     """
 
     def __init__(self, data_path: core.DataPath, traffic: Traffic) -> None:
@@ -70,7 +72,7 @@ class Control:
             self.send_handshake_done()
 
     def fill(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
-        """Build what needs packets of its own. Returns `(size, segment_size)`, sizes of 0 if there is nothing."""
+        """Build what needs packets of its own. Returns `(size, segment_size)`, zeros if there is nothing."""
         size = self._traffic.next_mtu_probe(now)
         if size is not None:
             token = self._token()
@@ -82,7 +84,7 @@ class Control:
         return 0, 0
 
     def _fill_pings(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
-        """Build a train of small packets for one ping: one alone would be acknowledged after max_ack_delay only."""
+        """Build some packets for one ping: one alone would be acknowledged after max_ack_delay only."""
         token = self._pings_due.pop(0)
         view = memoryview(buffer)
         segment_size = size = self._traffic.build(view, _PING, 0, token, now)
@@ -97,16 +99,13 @@ class Control:
 
     # --- receiving ----------------------------------------------------------------------------------
 
-    def take(self, now: float) -> Outcome | None:
-        """Act on the control frames and reports of a batch; None if there were none.
+    def take(self, now: float) -> Outcome:
+        """Act on the control frames and reports of a batch.
 
         Raises `ProtocolError` for a frame that the peer may not send.
         """
-        frames = self._data_path.take_control()
-        if not frames:
-            return None
         outcome = Outcome()
-        for frame in frames:
+        for frame in self._data_path.take_control():
             self._apply(frame, outcome, now)
         return outcome
 

@@ -42,8 +42,6 @@ class Credit:
             return self._connection
         policy = self._channels.get(channel_id)
         if policy is None:
-            policy = WindowPolicy(
-                self._configuration.channel_window, self._configuration.max_channel_window
-            )
+            policy = WindowPolicy(self._configuration.channel_window, self._configuration.max_channel_window)
             self._channels[channel_id] = policy
         return policy

@@ -14,12 +14,12 @@ from fastmux import constants as c
 from fastmux import core
 from fastmux.exceptions import HandshakeError, ProtocolError
 from fastmux.protocol.configuration import Configuration
-from fastmux.protocol.connection import Connection, Ids
+from fastmux.protocol.connection import Connection, Ids, Surroundings
 from fastmux.protocol.events import Address, Transmit
 from fastmux.protocol.gate import Gate
 from fastmux.protocol.handshake import Handshake
 from fastmux.protocol.handshake_packets import HandshakePackets
-from fastmux.protocol.negotiation import decode_versions, encode_version_negotiation
+from fastmux.protocol.negotiation import encode_version_negotiation
 from fastmux.protocol.timers import Timers
 from fastmux.records import LongHeader
 
@@ -46,8 +46,8 @@ class Endpoint:
     gives n unpredictable bytes.
 
     Invariant: every connection that is not over has its local id in `_by_id`, a server's also its client's
-    first id with the address in `_by_first_id`, and is watched by `_timers`. A datagram that is ignored leaves
-    nothing behind but a count.
+    first id with the address in `_by_first_id`, and is watched by `_timers`. A datagram that is ignored
+    leaves nothing behind but a count.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Endpoint:
         self._touched: dict[Connection, None] = {}
         self._accepted: list[Connection] = []
         self._answers: deque[tuple[bytes, Address]] = deque()
+        self._surroundings = Surroundings(configuration, random_bytes, self.touch, self._timers.changed)
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
 
     @property
@@ -99,7 +100,7 @@ class Endpoint:
         address: Address,
         now: float,
     ) -> None:
-        """Take a train: the first `size` bytes of `buffer`, datagrams of `segment_size`, the last may be shorter.
+        """Take a train: `size` bytes of `buffer`, datagrams of `segment_size` but for a shorter last one.
 
         Nothing that a peer can send makes this raise.
         """
@@ -136,11 +137,7 @@ class Endpoint:
         connection = self._by_id.get(header.destination_id)
         if connection is None:
             connection = self._by_first_id.get((address, header.destination_id))
-        if header.version == c.VERSION_NEGOTIATION:
-            if connection is not None and address == connection.address:
-                versions = decode_versions(header, packet)
-                connection.receive_version_negotiation(header, versions, now)
-        elif connection is None:
+        if connection is None:
             self._knock(header, packet, address, now)
         elif not connection.is_client and len(packet) < c.MIN_INITIAL_DATAGRAM_SIZE:
             self._counters["too_short"] += 1
@@ -158,24 +155,26 @@ class Endpoint:
         self._counters[reason] += 1
 
     def _reason_to_ignore(self, header: LongHeader, packet: bytes, address: Address) -> str | None:
-        if self._accept is None:
-            return "stray"
-        if len(packet) < c.MIN_INITIAL_DATAGRAM_SIZE:
-            return "too_short"
-        if self._version is None:
-            self._version = self._accept().version
-        if header.version != self._version:
+        reason = None
+        if self._accept is None or header.version == c.VERSION_NEGOTIATION:
+            reason = "stray"
+        elif len(packet) < c.MIN_INITIAL_DATAGRAM_SIZE:
+            reason = "too_short"
+        elif header.version != self._served_version(self._accept):
             self._answer(header, address)
-            return "unknown_version"
-        if header.type != c.LONG_HANDSHAKE:
-            return "stray"
-        if len(header.destination_id) < _FIRST_ID_SIZE:
-            return "stray"
-        if len(header.source_id) < c.MIN_CONNECTION_ID_SIZE:
-            return "malformed"
-        if not self._gate.admits(address, self.connections):
-            return "refused"
-        return None
+            reason = "unknown_version"
+        elif header.type != c.LONG_HANDSHAKE or len(header.destination_id) < _FIRST_ID_SIZE:
+            reason = "stray"
+        elif len(header.source_id) < c.MIN_CONNECTION_ID_SIZE:
+            reason = "malformed"
+        elif not self._gate.admits(address, self.connections):
+            reason = "refused"
+        return reason
+
+    def _served_version(self, accept: Callable[[], Handshake]) -> int:
+        if self._version is None:
+            self._version = accept().version
+        return self._version
 
     def _admit(self, header: LongHeader, packet: bytes, address: Address, now: float) -> str:
         """Open the packet before anything is made for it; then make a connection of it."""
@@ -203,24 +202,18 @@ class Endpoint:
         return "accepted"
 
     def _answer(self, header: LongHeader, address: Address) -> None:
-        if header.version & c.VERSION_GREASE_MASK == 0x0A0A0A0A & c.VERSION_GREASE_MASK:
-            pass
         if len(self._answers) < MAX_ANSWERS and self._version is not None:
             random_byte = self._random_bytes(1)[0]
             packet = encode_version_negotiation(header, (self._version,), random_byte)
             self._answers.append((packet, address))
 
-    def _make(
-        self, is_client: bool, address: Address, handshake: Handshake, ids: Ids
-    ) -> Connection:
+    def _make(self, is_client: bool, address: Address, handshake: Handshake, ids: Ids) -> Connection:
         return Connection(
             is_client,
             address,
             handshake,
             ids,
-            self._configuration,
-            self._random_bytes,
-            self.touch,
+            self._surroundings,
         )
 
     def _unused_id(self) -> bytes:
@@ -258,11 +251,9 @@ class Endpoint:
         self._timers.changed(connection)
 
     def take_touched(self) -> list[Connection]:
-        """Give the connections touched since the last call, each once. Their timers are looked at again."""
+        """Give the connections touched since the last call, each once."""
         touched = list(self._touched)
         self._touched.clear()
-        for connection in touched:
-            self._timers.changed(connection)
         return touched
 
     def take_accepted(self) -> list[Connection]:
@@ -283,7 +274,7 @@ class Endpoint:
         return self._timers.deadline()
 
     def handle_timeout(self, now: float) -> None:
-        """Let the connections that are due act, and forget those that are over. `take_touched` says whom to drive."""
+        """Let the connections that are due act, and forget those that are over. Then drive who is touched."""
         for connection in self._timers.take_due(now):
             connection.handle_timeout(now)
             self._settle(connection)

@@ -25,7 +25,9 @@ class Carried(NamedTuple):
 
 
 class Flight:
-    """Invariant: a frame is in `_unacked` from `add_frame` until acknowledged or replaced; `_due` lists those of
+    """What goes until acknowledged.
+
+    Invariant: a frame is in `_unacked` from `add_frame` until acknowledged or replaced; `_due` lists those of
     them that wait to be sent. TLS bytes in flight lie below the first unacknowledged one plus a window.
     """
 

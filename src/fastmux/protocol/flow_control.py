@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 _FAST_ROUND_TRIPS: Final = 2
-_FAST_TIME: Final = (
-    0.010  # the turns of event loop and application add to a round trip, on loopback all of it
-)
+# On a short path the turns of event loop and application, not the round trip, decide.
+_FAST_TIME: Final = 0.010
 
 
 class WindowPolicy:

@@ -40,7 +40,7 @@ class OpenedPacket(NamedTuple):
 
 
 class HandshakePackets:
-    """Seals for the peer and opens what it sealed. `remote_id` changes once at a client: to what the server chose."""
+    """Seals for the peer and opens what it sealed. A client's `remote_id` becomes what the server chose."""
 
     def __init__(
         self, *, is_client: bool, version: int, local_id: bytes, remote_id: bytes, first_id: bytes
@@ -65,14 +65,13 @@ class HandshakePackets:
     def open(self, header: LongHeader, packet: bytes, largest: int) -> OpenedPacket | None:
         """Open a packet whose header was parsed; `largest` is the largest number opened before, or -1.
 
-        None for what does not authenticate or holds a frame that has no place here: it is as if it never came.
+        None for what does not authenticate or holds a frame that has no place here: it is as if it never
+        came.
         """
         if header.version != self._version or header.type != c.LONG_HANDSHAKE:
             return None
         number = core.decode_packet_number(header.packet_number, largest)
-        payload = self._receiving.open(
-            number, packet[: header.header_size], packet[header.header_size :]
-        )
+        payload = self._receiving.open(number, packet[: header.header_size], packet[header.header_size :])
         if payload is None:
             return None
         try:

@@ -34,7 +34,7 @@ class Arrival:
 
 
 class HandshakeSpace:
-    """Handshake packets of one connection: frames in order go up, what is written goes across until acknowledged.
+    """Handshake packets of one connection: what arrives in order goes up, what is written goes across.
 
     Invariant: every packet number in `_carried` was sent and is neither acknowledged nor lost.
     """
@@ -51,7 +51,7 @@ class HandshakeSpace:
         self._incoming = core.ReceiveStream()
         self._responses: list[bytes] = []
         self._is_ack_due = False
-        self._owes_probe = False
+        self._probes_owed = 0
         self._last_active_at = 0.0
 
     @property
@@ -62,14 +62,15 @@ class HandshakeSpace:
     @property
     def has_pending(self) -> bool:
         """True if `fill` may have something to send."""
-        return self._is_ack_due or self._owes_probe or self.flight.has_pending
+        return self._is_ack_due or self._probes_owed > 0 or self.flight.has_pending
 
     # --- receiving ----------------------------------------------------------------------------------
 
     def receive(self, header: LongHeader, packet: bytes, now: float) -> Arrival | None:
         """Take a packet; None for one that is not authentic, not new, or over a limit of memory.
 
-        Raises `ProtocolError`: HANDSHAKE_BUFFER_EXCEEDED, or PROTOCOL_VIOLATION for an ACK of what was not sent.
+        Raises `ProtocolError`: HANDSHAKE_BUFFER_EXCEEDED, or PROTOCOL_VIOLATION for an ACK of what was not
+        sent.
         """
         opened = self._packets.open(header, packet, self._received.largest)
         if opened is None or self._received.is_duplicate(opened.packet_number):
@@ -87,19 +88,19 @@ class HandshakeSpace:
         return arrival
 
     def _has_room(self, frames: list[Frame]) -> bool:
-        """False if the packet's TLS bytes would hold more out of order than allowed: it is as if lost."""
-        held = self._incoming.held_size
+        """False if TLS bytes are too far ahead of those in order: the packet is as if lost."""
         for frame in frames:
             match frame:
                 case (c.FRAME_HANDSHAKE, int() as offset, bytes() as data):
-                    if offset + len(data) > c.MAX_HANDSHAKE_BUFFER:
+                    stop = offset + len(data)
+                    if stop > c.MAX_HANDSHAKE_BUFFER:
                         raise ProtocolError(
                             c.HANDSHAKE_BUFFER_EXCEEDED,
                             f"handshake bytes beyond {c.MAX_HANDSHAKE_BUFFER}",
                         )
-                    if offset > self._incoming.consumed:
-                        held += len(data)
-        return held <= c.MAX_HANDSHAKE_BUFFER_AFTER
+                    if stop > self._incoming.consumed + c.MAX_HANDSHAKE_BUFFER_AFTER:
+                        return False
+        return True
 
     def _apply(self, frame: Frame, arrival: Arrival, now: float) -> None:
         match frame:
@@ -126,9 +127,7 @@ class HandshakeSpace:
         if len(self._responses) > c.MAX_PATH_CHALLENGES:
             self.flight.remove_frame(self._responses.pop(0))
 
-    def _acknowledge(
-        self, ranges: tuple[tuple[int, int], ...], ack_delay: float, now: float
-    ) -> None:
+    def _acknowledge(self, ranges: tuple[tuple[int, int], ...], ack_delay: float, now: float) -> None:
         for number in self._sent.acknowledge(ranges, ack_delay, now):
             carried = self._carried.pop(number, None)
             if carried is not None:
@@ -147,7 +146,7 @@ class HandshakeSpace:
     # --- sending ------------------------------------------------------------------------------------
 
     def fill(self, buffer: bytearray | memoryview, limit: int, now: float) -> int:
-        """Fill a train of packets and return its size; all but the last have PACKET_SIZE bytes, a client's all.
+        """Fill a train and return its size; all packets but the last have PACKET_SIZE bytes, a client's all.
 
         `limit` bounds the whole in bytes: what the anti-amplification limit leaves. A packet goes only if
         PACKET_SIZE bytes may.
@@ -165,7 +164,7 @@ class HandshakeSpace:
         return size
 
     def last_packets(self, close: bytes, limit: int, now: float) -> list[bytes]:
-        """Give everything that the peer may lack (an alert, most of all), each packet with the frame `close` too.
+        """Give everything that the peer may lack (an alert, most of all), with the frame `close` each.
 
         At most `limit` bytes. These are the last packets of this space: they are sent again as they are.
         """
@@ -181,11 +180,13 @@ class HandshakeSpace:
 
     def _next_packet(self, now: float, extra: bytes = b"") -> bytes | None:
         ack = self._ack_frame(now)
-        taken = self.flight.take(PACKET_SIZE - self._packets.overhead - len(ack) - len(extra))
+        room = PACKET_SIZE - self._packets.overhead - len(ack) - len(extra)
+        taken = self.flight.take(room)
+        if taken is None and self._probes_owed:  # the second probe carries what the first did
+            self._requeue()
+            taken = self.flight.take(room) or (_PING, Carried((), ()))
         if taken is not None:
             return self._seal(ack + taken[0] + extra, taken[1], now)
-        if self._owes_probe:
-            return self._seal(ack + _PING + extra, Carried((), ()), now)
         if self._is_ack_due:
             return self._seal(ack + extra, None, now)
         return None
@@ -201,7 +202,7 @@ class HandshakeSpace:
         )
         if carried is not None:
             self._carried[number] = carried
-            self._owes_probe = False
+            self._probes_owed = max(self._probes_owed - 1, 0)
         self._is_ack_due = False
         self._last_active_at = now
         return self._packets.seal(number, payload)
@@ -216,7 +217,7 @@ class HandshakeSpace:
     # --- time ---------------------------------------------------------------------------------------
 
     def deadline(self, can_send: bool) -> float | None:
-        """When to call `handle_timeout`. `can_send` is False while the anti-amplification limit stops this end.
+        """When to call `handle_timeout`. `can_send` is False while the path may not be sent more.
 
         A client has a probe coming even with nothing in flight (RFC 9002 §6.2.2.1): what it sends may be all
         that lets the server go on.
@@ -231,7 +232,7 @@ class HandshakeSpace:
         return self._recovery.probe_at(eliciting_at, 0.0)
 
     def handle_timeout(self, now: float, can_send: bool) -> None:
-        """Declare losses, or send everything outstanding again with a probe."""
+        """Declare losses, or send everything outstanding again, in two packets at the least."""
         loss_at = self._sent.loss_at
         if loss_at is not None:
             if loss_at <= now:
@@ -239,15 +240,14 @@ class HandshakeSpace:
             return
         probe_at = self.deadline(can_send)
         if probe_at is not None and probe_at <= now:
-            self._recovery.on_probe_timeout(now)
+            self._probes_owed = self._recovery.on_probe_timeout(now)
             self._requeue()
-            self._owes_probe = True
 
     def pto(self) -> float:
         """The probe timeout of this space without back-off, seconds."""
         return self._rtt.pto(0.0)
 
     def _requeue(self) -> None:
-        """Send again what is in flight. A flight is small; the records stay, so that a late ACK still counts."""
+        """Send again what is in flight; it is small. The records stay, so that a late ACK still counts."""
         for carried in self._carried.values():
             self.flight.on_lost(carried)

@@ -1,7 +1,8 @@
 """The handshake step by step, from the first packet to the packet keys (docs/wire-format.md §6).
 
-Owns: the order of its steps, what binds the keys, the early packets and the reasons of a failure. May not know: TLS
-(that is behind `Handshake`), how packets are numbered and repeated (`HandshakeSpace`), the application space.
+Owns: the order of its steps, what binds the keys, the early packets and the reasons of a failure. May not
+know: TLS (that is behind `Handshake`), how packets are numbered and repeated (`HandshakeSpace`), the
+application space.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 from fastmux import constants as c
 from fastmux import core
 from fastmux.exceptions import AuthenticationError, HandshakeError, ProtocolError
+from fastmux.protocol.closing import encode_close
 from fastmux.protocol.context import key_context
 from fastmux.protocol.handshake import Handshake, PacketKeys
 from fastmux.protocol.handshake_space import PACKET_SIZE, HandshakeSpace
@@ -18,15 +20,17 @@ from fastmux.protocol.parameters import Parameters, decode_parameters
 from fastmux.protocol.path import Path
 from fastmux.records import LongHeader
 
-_CERTIFICATE_ALERTS: Final = frozenset((42, 43, 44, 45, 46, 48, 49, 116))  # RFC 8446 §6.2
+_HANDSHAKE_FAILURE: Final = 40  # TLS alerts (RFC 8446 §6.2)
+_BAD_CERTIFICATE: Final = 42
+_CERTIFICATE_ALERTS: Final = frozenset((_BAD_CERTIFICATE, 43, 44, 45, 46, 48, 49, 116))
 
 
 class Handshaking:
     """One end's handshake until it is over.
 
-    `keys` and `peer_parameters` are set together, when the handshake is complete here; `is_verified` when the peer
-    has also confirmed the context that the keys are bound to. A server sends and opens application packets only
-    then (step 4), a client from `keys` on, and is done with HANDSHAKE_DONE (step 5).
+    `keys` and `peer_parameters` are set together, when the handshake is complete here; `is_verified` when the
+    peer has also confirmed the context that the keys are bound to. A server sends and opens application
+    packets only then (step 4), a client from `keys` on, and is done with HANDSHAKE_DONE (step 5).
     """
 
     def __init__(
@@ -126,6 +130,26 @@ class Handshaking:
         self._path.on_sent(size)
         return size
 
+    def on_version_negotiation(self, versions: tuple[int, ...]) -> HandshakeError | None:
+        """The server lists its versions (§3.4): gives the error that ends the attempt, None to ignore it."""
+        version = self._handshake.version
+        if not self._is_client or self.space.has_received or version in versions:
+            return None
+        spoken = ", ".join(f"{spoken:#x}" for spoken in versions) or "none"
+        text = f"the server does not speak version {version:#x} (it speaks: {spoken})"
+        if c.VERSION_PLAINTEXT in (version, *versions):
+            text += ": one end is set to PLAINTEXT, the other to TLS"
+        return HandshakeError(text)
+
+    def last_packets(self, frame_type: int, code: int, reason: str, now: float) -> list[bytes]:
+        """Seal what the peer may lack (an alert, most of all) and a close, for this is the end."""
+        if frame_type == c.FRAME_APPLICATION_CLOSE:  # the application's words are not for this space
+            close = encode_close(c.FRAME_CONNECTION_CLOSE, c.CANCELLED, "")
+        else:
+            close = encode_close(frame_type, code, reason)
+        limit = self._path.send_limit
+        return self.space.last_packets(close, c.MAX_TRAIN_SIZE if limit is None else limit, now)
+
     # --- time ---------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
@@ -136,7 +160,7 @@ class Handshaking:
         return min((at for at in times if at is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        """Probe, or raise `HandshakeError` if the time is over or nothing better than the peer's hint came."""
+        """Probe, or raise `HandshakeError` if time is over or nothing better than the peer's hint came."""
         if self._hint is not None and now >= self._hint_at:
             raise _refusal(*self._hint)
         if self._expires_at is not None and now >= self._expires_at:
@@ -200,12 +224,15 @@ class Handshaking:
         return f"{peer} did not confirm the handshake within {seconds}"
 
 
-def failure_code(error: Exception) -> int:
-    """Give the code of the CONNECTION_CLOSE that says why a handshake failed."""
-    if isinstance(error, ProtocolError):
-        return error.code
-    # The alert itself travels in TLS; this is the hint for a peer that cannot read it.
-    return c.HANDSHAKE_FAILED + (42 if isinstance(error, AuthenticationError) else 40)
+def failure_of(error: HandshakeError) -> tuple[int, str]:
+    """Give the code and reason of the CONNECTION_CLOSE for a failed handshake.
+
+    The alert itself travels in TLS; this is the hint for a peer that cannot read it. Why exactly it failed is
+    this end's business: the peer hears the kind of failure only.
+    """
+    if isinstance(error, AuthenticationError):
+        return c.HANDSHAKE_FAILED + _BAD_CERTIFICATE, "authentication failed"
+    return c.HANDSHAKE_FAILED + _HANDSHAKE_FAILURE, "handshake failed"
 
 
 def _refusal(code: int, reason: str) -> HandshakeError:

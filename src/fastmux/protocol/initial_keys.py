@@ -1,4 +1,4 @@
-"""The keys of handshake packets: from the client's first destination id, for anyone who saw it (§5.2 of the wire).
+"""The keys of handshake packets, for anyone who saw the client's first id (docs/wire-format.md §5.2).
 
 Owns: HKDF-Extract and HKDF-Expand-Label with SHA-256 (RFC 5869, RFC 8446 §7.1) for this one purpose.
 May not know: any cipher. They protect against damage and strays; they hide nothing.
@@ -34,6 +34,4 @@ def initial_protection(
 
 def _protection(secret: bytes) -> core.PacketProtection:
     key = expand_label(secret, b"fastmux key", SUITE_KEY_SIZES[SUITE_AES_128_GCM])
-    return core.PacketProtection(
-        SUITE_AES_128_GCM, key, expand_label(secret, b"fastmux iv", IV_SIZE)
-    )
+    return core.PacketProtection(SUITE_AES_128_GCM, key, expand_label(secret, b"fastmux iv", IV_SIZE))

@@ -1,7 +1,7 @@
 """Whether the peer is still there, and whether it behaves.
 
-Owns: the idle timer, the moment of the keep-alive, when the peer was last seen, and the budget for useless work.
-May not know: how a PING is sent, what happens to a connection whose peer is gone.
+Owns: the idle timer, the moment of the keep-alive, when the peer was last seen, and the budget for useless
+work. May not know: how a PING is sent, what happens to a connection whose peer is gone.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _CHECK_INTERVAL: Final = 0.05  # between two looks at the counters: no need to l
 class Liveness:
     """Times are seconds. Nothing runs before `start`."""
 
-    def __init__(self, data_path: core.DataPath, configuration: Configuration, now: float) -> None:
-        self.last_seen = now
+    def __init__(self, data_path: core.DataPath, configuration: Configuration) -> None:
+        self.last_seen = 0.0
         self._data_path = data_path
         self._idle = IdleTimer(configuration.idle_timeout, configuration.keep_alive)
         self._received_at = data_path.last_received_at
         self._glitches = GlitchLimit()
         self._glitch_count = 0
-        self._check_at = now
+        self._check_at = 0.0
         self._failure_limit: int | None = None
 
     @property
@@ -47,7 +47,7 @@ class Liveness:
             self._failure_limit = c.AES_GCM_FAILURE_LIMIT
 
     def on_handshake_packet(self, now: float) -> None:
-        """An authentic handshake packet came."""
+        """The handshake began, or an authentic packet of it came."""
         self.last_seen = now
 
     def on_batch(self, now: float) -> None:

@@ -14,10 +14,8 @@ from fastmux.records import LongHeader
 _VERSION_SIZE: Final = 4
 
 
-def encode_version_negotiation(
-    header: LongHeader, versions: Sequence[int], random_byte: int
-) -> bytes:
-    """Answer a packet whose version is not among `versions`. The answer is far shorter than what it answers."""
+def encode_version_negotiation(header: LongHeader, versions: Sequence[int], random_byte: int) -> bytes:
+    """Answer a packet whose version is not among `versions`, with far fewer bytes than it has."""
     first = c.FORM_LONG | c.FIXED_BIT | (random_byte & ~(c.FORM_LONG | c.FIXED_BIT))
     return b"".join(
         (
@@ -37,6 +35,5 @@ def decode_versions(header: LongHeader, packet: bytes) -> tuple[int, ...]:
     listed = packet[header.header_size :]
     whole = len(listed) // _VERSION_SIZE * _VERSION_SIZE
     return tuple(
-        int.from_bytes(listed[at : at + _VERSION_SIZE], "big")
-        for at in range(0, whole, _VERSION_SIZE)
+        int.from_bytes(listed[at : at + _VERSION_SIZE], "big") for at in range(0, whole, _VERSION_SIZE)
     )

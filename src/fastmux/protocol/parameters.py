@@ -95,14 +95,10 @@ def decode_parameters(blob: bytes) -> Parameters:
     min_ack_delay = numbers.get(c.PARAMETER_MIN_ACK_DELAY, -1)
     return Parameters(
         max_idle_timeout=numbers.get(c.PARAMETER_MAX_IDLE_TIMEOUT, 0) / 1000,
-        max_datagram_size=numbers.get(
-            c.PARAMETER_MAX_DATAGRAM_SIZE, c.MAX_UDP_PAYLOAD, least=c.BASE_PLPMTU
-        ),
+        max_datagram_size=numbers.get(c.PARAMETER_MAX_DATAGRAM_SIZE, c.MAX_UDP_PAYLOAD, least=c.BASE_PLPMTU),
         initial_max_data=numbers.get(c.PARAMETER_INITIAL_MAX_DATA, 0),
         initial_max_channel_data=numbers.get(c.PARAMETER_INITIAL_MAX_CHANNEL_DATA, 0),
-        initial_max_streams=numbers.get(
-            c.PARAMETER_INITIAL_MAX_STREAMS, 0, most=c.MAX_CHANNELS_LIMIT
-        ),
+        initial_max_streams=numbers.get(c.PARAMETER_INITIAL_MAX_STREAMS, 0, most=c.MAX_CHANNELS_LIMIT),
         initial_max_message_channels=numbers.get(
             c.PARAMETER_INITIAL_MAX_MESSAGE_CHANNELS, 0, most=c.MAX_CHANNELS_LIMIT
         ),

@@ -15,9 +15,9 @@ from fastmux.protocol.traffic import Traffic
 class ConnectionStatistics:
     """A moment's figures. Times in seconds, sizes in bytes; counts are since the connection began.
 
-    `rtt`, `rttvar`, `min_rtt` and `latest_rtt` are the estimate of RFC 9002 §5 (0 before the first sample, but for
-    `rtt`, which then is the initial guess); `mtu` is the datagram size in use; `last_seen` is when the
-    last authentic packet came, on the clock that `now` is from.
+    `rtt`, `rttvar`, `min_rtt` and `latest_rtt` are the estimate of RFC 9002 §5 (0 before the first sample,
+    but for `rtt`, which then is the initial guess); `mtu` is the datagram size in use; `last_seen` is when
+    the last authentic packet came, on the clock that `now` is from.
     """
 
     rtt: float

@@ -21,11 +21,13 @@ Item = TypeVar("Item", bound=Timed)
 
 
 class Timers(Generic[Item]):
-    """A deadline that moves later, as one does with every train, costs no heap operation: the old entry stays, is
-    found too early, and the item is asked again. Only an earlier deadline is pushed.
+    """Items by deadline.
 
-    Invariant: `_stacks[item]` are the times of the item's entries in the heap, falling, so that its last is the
-    next one; for each item not in `_changed` it is at or before the item's deadline.
+    A deadline that moves later, as one does with every train, costs no heap operation: the old entry stays,
+    is found too early, and the item is asked again. Only an earlier deadline is pushed.
+
+    Invariant: `_stacks[item]` are the times of the item's entries in the heap, falling, so that its last is
+    the next one; for each item not in `_changed` it is at or before the item's deadline.
     """
 
     def __init__(self) -> None:

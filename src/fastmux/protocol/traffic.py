@@ -1,6 +1,7 @@
 """How much may be sent when: loss recovery, congestion, pacing and path MTU over one data path.
 
-Owns: the composition of these policies, once a batch or train. May not know: handshake, channels, events, closing.
+Owns: the composition of these policies, once a batch or train. May not know: handshake, channels, events,
+closing.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Traffic:
 
     @property
     def is_key_exhausted(self) -> bool:
-        """True if the sending key has sealed all it may (RFC 9001 §6.6); without a key update that is the end."""
+        """True if the sending key has sealed all it may (RFC 9001 §6.6): without a key update, the end."""
         return self._packet_limit is not None and self.sent_packets >= self._packet_limit
 
     def pto(self) -> float:
@@ -121,9 +122,7 @@ class Traffic:
             self.eliciting_sent_at = now
         return size
 
-    def build(
-        self, buffer: bytearray | memoryview, payload: bytes, size: int, token: int, now: float
-    ) -> int:
+    def build(self, buffer: bytearray | memoryview, payload: bytes, size: int, token: int, now: float) -> int:
         """Build one packet of the given frames, padded to `size` (0: not), outside window and pace."""
         self.sent_packets += 1
         self.eliciting_sent_at = now
@@ -134,7 +133,7 @@ class Traffic:
         return self.mtu.next_probe(now) if self._has_room(self._data_path.bytes_in_flight) else None
 
     def _has_room(self, in_flight: int) -> bool:
-        """True if a datagram fits into the window. One cut to the rest of it would cost as much as a whole one."""
+        """True if a datagram fits into the window: one cut to the rest would cost as much as a whole one."""
         return self.congestion.congestion_window - in_flight >= self.mtu.current
 
     def _size_limit(self, in_flight: int, now: float) -> int:
@@ -148,7 +147,7 @@ class Traffic:
         return min(window - in_flight, self._pacer.budget(now, rate, window, segment_size))
 
     def _train_view(self, buffer: bytearray | memoryview) -> bytearray | memoryview:
-        """The part of the buffer that one send call takes. The view is kept: the buffer is the same each time."""
+        """The part of the buffer that one send call takes; kept, as the buffer is the same each time."""
         segment_size = self.mtu.current
         if self._train_of is not buffer or self._train_segment != segment_size:
             segments = min(c.MAX_TRAIN_SEGMENTS, c.MAX_TRAIN_SIZE // segment_size)

@@ -52,7 +52,7 @@ def main() -> None:
     "--size",
     type=click.IntRange(1, 4096),
     default=None,
-    help="Size of the file in MiB.  [default: 64; 8 on the pure core]",
+    help="Size of the file in MiB.  [default: 64; 16 on the pure core]",
 )
 @click.option(
     "--loss",

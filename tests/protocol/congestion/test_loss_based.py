@@ -139,7 +139,7 @@ def test_persistent_congestion_starts_again_from_two_datagrams_in_slow_start(mak
 @both
 def test_late_losses_of_the_old_flight_do_not_take_ssthresh_to_the_minimum(make: Maker) -> None:
     controller, rtt = make(SIZE), path()
-    controller.on_summary(lost(SIZE, 1.0), rtt, 2.0)
+    controller.on_summary(lost(SIZE, 1.0), rtt, 1.1)
     ssthresh = controller.ssthresh
     controller.on_persistent_congestion(2.0)
     controller.on_summary(lost(4 * SIZE, 1.9), rtt, 2.05)

@@ -67,9 +67,7 @@ async def run_leg(options: ClientOptions) -> None:
     reporter = _Reporter()
     tls = baseline.tls_config(directory, "client", options.plaintext)
     started = time.perf_counter()
-    async with fastmux.connect(
-        "127.0.0.1", options.port, tls=tls, server_hostname="localhost"
-    ) as conn:
+    async with fastmux.connect("127.0.0.1", options.port, tls=tls) as conn:
         _emit("connected", seconds=time.perf_counter() - started)
         control = await conn.open_stream(label="control")
         pings = [await jobs.ping(conn, "ping, alone", workload.pings, None)]

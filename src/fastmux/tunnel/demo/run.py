@@ -24,6 +24,7 @@ from fastmux.tunnel.demo.workload import MIB, Workload, make_file
 
 LEG_TIMEOUT: Final = 120.0  # seconds; a leg takes about ten
 START_TIMEOUT: Final = 20.0
+DEFAULT_SIZES: Final = {"cython": 64, "python": 16}  # MiB
 HOSTILE_FILE_SHARE: Final = 4  # the file of the hostile leg is this much smaller
 
 
@@ -77,10 +78,8 @@ async def _implementation(environment: dict[str, str]) -> tuple[str, str]:
 
 
 def _workload(options: DemoOptions, implementation: str) -> Workload:
-    if implementation == "cython":
-        return Workload(file_size=(options.size or 64) * MIB, seed=options.seed)
-    size = (options.size or 8) * MIB
-    return Workload(file_size=size, http_size=MIB, messages=100, seed=options.seed)
+    size = options.size or DEFAULT_SIZES[implementation]
+    return Workload(file_size=size * MIB, seed=options.seed)
 
 
 async def _run(options: DemoOptions, display: Display) -> int:

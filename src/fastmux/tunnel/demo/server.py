@@ -133,13 +133,14 @@ async def _serve(directory: Path, plaintext: bool) -> None:
     async def handle(conn: fastmux.Connection) -> None:
         await DemoServer(http_port).handle(conn)
 
-    async with fastmux.listen(handle, "127.0.0.1", 0, tls=tls) as server:
+    async with fastmux.listen(
+        handle, "127.0.0.1", 0, tls=tls, close_timeout=1
+    ) as server:
         tcp = await baseline.listen(directory)
         async with tcp:
             tcp_port = tcp.sockets[0].getsockname()[1]
             print(json.dumps({"port": server.port, "tcp_port": tcp_port}), flush=True)
             await asyncio.to_thread(sys.stdin.read)  # the parent closes it
-        server.close(close_timeout=1)
 
 
 def main() -> None:

@@ -1,0 +1,70 @@
+"""Rare frames: those that Python queues, and those of the peer that Python acts on.
+
+Owns: both queues and their limits. May not know: what the frames mean.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from fastmux.constants import (
+    BASE_PLPMTU,
+    FRAME_PATH_CHALLENGE,
+    MAX_CONTROL_QUEUE_SIZE,
+    MAX_CONTROL_REPORTS,
+    MAX_PATH_CHALLENGES,
+    RESOURCE_LIMIT,
+)
+from fastmux.exceptions import ProtocolError
+
+MAX_CONTROL_FRAME = BASE_PLPMTU - 64  # so that any packet has room for any frame
+
+
+# Invariant: `queued_size` is the sum of the sizes in `queued`; at most MAX_PATH_CHALLENGES reports are
+# PATH_CHALLENGE frames.
+class Control:
+    """Frames and reports between Python and the packets."""
+
+    __slots__ = ("_challenges", "_reports", "queued", "queued_size")
+
+    def __init__(self) -> None:
+        self.queued: deque[tuple[int, bytes]] = deque()
+        self.queued_size = 0
+        self._reports: list[tuple[Any, ...]] = []
+        self._challenges = 0
+
+    def queue(self, token: int, frame: bytes) -> None:
+        """An encoded frame to be sent once; ProtocolError(RESOURCE_LIMIT) when too much waits."""
+        if not 0 < len(frame) <= MAX_CONTROL_FRAME:
+            raise ValueError(f"a control frame must have 1 to {MAX_CONTROL_FRAME} bytes")
+        if self.queued_size + len(frame) > MAX_CONTROL_QUEUE_SIZE:
+            raise ProtocolError(RESOURCE_LIMIT, "too many control frames waiting")
+        self.queued.append((token, frame))
+        self.queued_size += len(frame)
+
+    def next(self, room: int) -> tuple[int, bytes] | None:
+        """The next frame if it fits into `room` bytes."""
+        if not self.queued or len(self.queued[0][1]) > room:
+            return None
+        self.queued_size -= len(self.queued[0][1])
+        return self.queued.popleft()
+
+    def has_room(self, count: int) -> bool:
+        """True if `count` reports more can wait."""
+        return len(self._reports) + count <= MAX_CONTROL_REPORTS
+
+    def report(self, *report: Any) -> None:
+        """Something for take(); of PATH_CHALLENGE frames the newest are kept."""
+        if report[0] == FRAME_PATH_CHALLENGE:
+            self._challenges += 1
+            if self._challenges > MAX_PATH_CHALLENGES:
+                self._challenges -= 1
+                kinds = [item[0] for item in self._reports]
+                del self._reports[kinds.index(FRAME_PATH_CHALLENGE)]
+        self._reports.append(report)
+
+    def take(self) -> list[tuple[Any, ...]]:
+        """The reports since the last call."""
+        reports, self._reports, self._challenges = self._reports, [], 0
+        return reports

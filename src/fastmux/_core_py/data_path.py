@@ -1,0 +1,373 @@
+"""The data path of one connection: every operation of the contract, handed to the part that knows.
+
+Owns: the checks of arguments, and the life of the parts. May not know: how anything is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, final
+from weakref import WeakSet
+
+from fastmux._core_py._arguments import Uncopied, immutable, integer, octets, sized, writable
+from fastmux._core_py.message_channel import MessageChannel
+from fastmux._core_py.packet_writer import MIN_SEGMENT_SIZE
+from fastmux._core_py.parts import Limits, Parts
+from fastmux._core_py.protection import PacketProtection
+from fastmux._core_py.stream_channel import StreamChannel
+from fastmux.constants import (
+    CONNECTION_CHANNEL,
+    FRAME_MAX_DATA,
+    KIND_MESSAGE,
+    KIND_STREAM,
+    MAX_CHANNELS_LIMIT,
+    MAX_CONNECTION_ID_SIZE,
+    MAX_LABEL_SIZE,
+    MIN_CONNECTION_ID_SIZE,
+    UNRELIABLE,
+)
+from fastmux.exceptions import ClosedResourceError, MessageTooBig
+from fastmux.records import AckSummary, Deadlines, OpenFields
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer, Unpack
+
+_open_paths: WeakSet[DataPath] = WeakSet()
+
+
+def live() -> tuple[int, int]:
+    """(bytes, objects) held by open data paths and their channels."""
+    held = [path._parts.held() for path in _open_paths if path._parts is not None]
+    return sum(size for size, _ in held), sum(1 + channels for _, channels in held)
+
+
+@final
+class DataPath(Uncopied):
+    """One connection: short-header packets in and out, channels in between. docs/core.md says it all.
+
+    After `close` everything raises ClosedResourceError; an unknown channel id is a KeyError.
+    """
+
+    __slots__ = ("__weakref__", "_parts")
+
+    def __init__(self, is_client: bool, local_id: Buffer, **limits: Unpack[Limits]) -> None:
+        name = sized("local_id", local_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
+        self._parts: Parts | None = Parts(bool(is_client), name, limits)
+        _open_paths.add(self)
+
+    @property
+    def _all(self) -> Parts:
+        if self._parts is None:
+            raise ClosedResourceError("the data path is closed")
+        return self._parts
+
+    # --- packets --------------------------------------------------------------------------------------
+
+    def set_keys(
+        self, suite: int, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer
+    ) -> None:
+        """The keys of both directions; until then nothing can be sent or opened."""
+        parts = self._all
+        sending = PacketProtection(suite, send_key, send_iv)
+        parts.reader.protection = PacketProtection(suite, receive_key, receive_iv)
+        parts.writer.protection = sending
+
+    def set_peer(
+        self,
+        remote_id: Buffer,
+        *,
+        max_data: int,
+        max_channel_data: int,
+        max_streams: int,
+        max_message_channels: int,
+        max_message_size: int,
+        max_datagram_frame_size: int,
+    ) -> None:
+        """The peer's id and what its parameters allow."""
+        parts = self._all
+        name = sized("remote_id", remote_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
+        limits = {
+            KIND_STREAM: integer(max_streams, 0, MAX_CHANNELS_LIMIT),
+            KIND_MESSAGE: integer(max_message_channels, 0, MAX_CHANNELS_LIMIT),
+        }
+        data, channel_data = integer(max_data), integer(max_channel_data)
+        message_size, datagram_size = integer(max_message_size), integer(max_datagram_frame_size)
+        parts.writer.remote_id = name
+        parts.credit.peer_limit = max(parts.credit.peer_limit, data)
+        parts.table.set_peer(channel_data, limits)
+        parts.max_message_size = message_size
+        parts.datagrams.max_sent = datagram_size
+
+    def receive(self, buffer: Buffer, start: int, size: int, segment_size: int, now: float) -> int:
+        """Takes the packets of a train that are this connection's; returns the bytes consumed."""
+        parts = self._all
+        view = octets(buffer)
+        first, length = integer(start), integer(size)
+        if first + length > len(view):
+            raise ValueError("the train is not inside the buffer")
+        return parts.reader.receive(view[first : first + length], _segment(segment_size, 1), float(now))
+
+    def fill(self, buffer: Buffer, segment_size: int, size_limit: int, now: float) -> tuple[int, int]:
+        """Fills a train of packets: (size, segments)."""
+        parts = self._all
+        segment = _segment(segment_size, MIN_SEGMENT_SIZE)
+        return parts.writer.fill(writable(buffer), segment, integer(size_limit), float(now))
+
+    def build_packet(self, buffer: Buffer, payload: Buffer, size: int, token: int, now: float) -> int:
+        """Builds one packet of encoded frames, padded to `size`; returns its size."""
+        parts = self._all
+        frames, length = immutable(payload), integer(size)
+        return parts.writer.build(writable(buffer), frames, length, integer(token), float(now))
+
+    def close(self) -> None:
+        """Frees everything."""
+        self._all.clear()
+        self._parts = None
+        _open_paths.discard(self)
+
+    # --- recovery -------------------------------------------------------------------------------------
+
+    def take_ack_summary(self) -> AckSummary | None:
+        """What was acknowledged or lost since the last call."""
+        return self._all.recovery.sent.take_summary()
+
+    def set_loss_delay(self, loss_delay: float) -> None:
+        """How long after a later one a packet counts as lost, seconds (RFC 9002 §6.1.2)."""
+        self._all.recovery.loss_delay = float(loss_delay)
+
+    def detect_losses(self, now: float) -> None:
+        """Looks for packets that are lost by time."""
+        self._all.recovery.detect_losses(float(now))
+
+    def probe(self, count: int) -> None:
+        """The next `count` packets are probes (RFC 9002 §6.2.4)."""
+        self._all.recovery.probe(integer(count))
+
+    def skip_packet_number(self) -> int:
+        """Leaves a packet number out and returns it."""
+        return self._all.recovery.sent.skip()
+
+    def expire(self, now: float) -> None:
+        """Gives up messages whose lifetime ran out."""
+        self._all.table.expire(float(now))
+
+    def deadlines(self) -> Deadlines:
+        """When to call again, and for what."""
+        parts = self._all
+        sent = parts.recovery.sent
+        return Deadlines(parts.acks.due_at, sent.loss_at, sent.last_eliciting_sent_at, parts.table.expiry_at)
+
+    # --- control --------------------------------------------------------------------------------------
+
+    def queue_control(self, token: int, frame: Buffer) -> None:
+        """An encoded frame to be sent once."""
+        self._all.control.queue(integer(token), immutable(frame))
+
+    def take_control(self) -> list[tuple[object, ...]]:
+        """Rare frames of the peer, and what became of queued ones."""
+        return list(self._all.control.take())
+
+    # --- channels -------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        kind: int,
+        label: Buffer = b"",
+        priority: int = 0,
+        ordered: bool = True,
+        reliability: int = 0,
+        value: int = 0,
+    ) -> int:
+        """Opens a channel; WouldBlock at the peer's limit."""
+        name = sized("label", label, 0, MAX_LABEL_SIZE)
+        name.decode()
+        fields = OpenFields(
+            name,
+            integer(priority, 0, 255),
+            bool(ordered),
+            integer(reliability, 0, UNRELIABLE),
+            integer(value),
+        )
+        return self._all.table.open(integer(kind, KIND_STREAM, KIND_MESSAGE), fields)
+
+    def open_fields(self, channel_id: int) -> OpenFields:
+        """What the channel's OPEN says."""
+        return self._all.table.fields_of(channel_id)
+
+    def write(self, channel_id: int, data: Buffer) -> int:
+        """Takes all of `data`; returns the channel's unsent bytes."""
+        return self._stream(channel_id).write(immutable(data))
+
+    def finish(self, channel_id: int) -> None:
+        """Ends our direction after what was written."""
+        self._all.table.get(channel_id).finish()
+
+    def read(self, channel_id: int, max_bytes: int) -> bytes | None:
+        """At most `max_bytes` in order; b"" if nothing is there now, None at the end."""
+        return self._stream(channel_id).read(max_bytes)
+
+    def read_into(self, channel_id: int, buffer: Buffer) -> int:
+        """The count, 0 if nothing is there now, -1 at the end."""
+        return self._stream(channel_id).read_into(buffer)
+
+    def send_message(self, channel_id: int, data: Buffer, now: float) -> int:
+        """Takes a message; returns the channel's unsent bytes. MessageTooBig above what the peer takes."""
+        channel = self._messages(channel_id)
+        return channel.send(self._message(data), float(now))
+
+    def send_messages(self, channel_id: int, messages: Sequence[Buffer], now: float) -> int:
+        """Takes messages while less than the write limit is unsent; returns how many."""
+        channel = self._messages(channel_id)
+        taken, at = 0, float(now)
+        whole = [self._message(data) for data in messages]
+        channel.check_writable()
+        for data in whole:
+            if channel.unsent_size >= channel.table.write_limit:
+                break
+            channel.send(data, at)
+            taken += 1
+        return taken
+
+    def take_message(self, channel_id: int) -> bytes | None:
+        """The next message, None if there is none now."""
+        return self._messages(channel_id).take()
+
+    def take_messages(self, channel_id: int, max_messages: int) -> list[bytes]:
+        """At most `max_messages` messages."""
+        channel, taken = self._messages(channel_id), list[bytes]()
+        for _ in range(integer(max_messages)):
+            message = channel.take()
+            if message is None:
+                break
+            taken.append(message)
+        return taken
+
+    def reset(self, channel_id: int, code: int) -> None:
+        """Ends our direction at once: what is unsent or unacknowledged is dropped."""
+        self._all.table.get(channel_id).reset(integer(code))
+
+    def stop(self, channel_id: int, code: int) -> None:
+        """Asks the peer to end its direction; what came is dropped."""
+        self._all.table.get(channel_id).stop(integer(code))
+
+    def release(self, channel_id: int) -> None:
+        """The application needs the channel no more."""
+        self._all.table.get(channel_id).release()
+
+    def watch_delivered(self, channel_id: int) -> bool:
+        """True if everything written is acknowledged; else READY_DELIVERED will tell."""
+        return self._all.table.get(channel_id).watch_delivered()
+
+    def unsent_size(self, channel_id: int) -> int:
+        """Bytes (of messages: 128 times the units) never sent yet."""
+        return self._all.table.get(channel_id).unsent_size
+
+    def readable_size(self, channel_id: int) -> int:
+        """Bytes that can be taken now."""
+        return self._all.table.get(channel_id).readable_size
+
+    def is_finished(self, channel_id: int) -> bool:
+        """True when everything the peer sent up to its end was taken."""
+        return self._all.table.get(channel_id).is_receive_over
+
+    def reset_code(self, channel_id: int) -> int | None:
+        """The code of the peer's RESET."""
+        return self._all.table.get(channel_id).reset_code
+
+    def stop_code(self, channel_id: int) -> int | None:
+        """The code of the peer's STOP."""
+        return self._all.table.get(channel_id).stop_code
+
+    def send_datagram(self, data: Buffer) -> bool:
+        """False if there is no room; MessageTooBig above what the peer takes."""
+        return self._all.datagrams.send(immutable(data))
+
+    def take_datagrams(self) -> list[bytes]:
+        """Datagrams that came since the last call."""
+        return self._all.datagrams.take()
+
+    # --- credit ---------------------------------------------------------------------------------------
+
+    def set_limit(self, channel_id: int, limit: int, window: int) -> None:
+        """Raises what the peer may send, on a channel or (CONNECTION_CHANNEL) on all."""
+        parts, bound, size = self._all, integer(limit), integer(window)
+        if channel_id != CONNECTION_CHANNEL:
+            parts.table.get(channel_id).set_limit(bound, size)
+        elif parts.credit.raise_limit(bound, size):
+            parts.table.pending[FRAME_MAX_DATA, 0] = None
+
+    def set_channel_limit(self, kind: int, limit: int) -> None:
+        """Raises how many channels of `kind` the peer may open in all."""
+        number = integer(limit, 0, MAX_CHANNELS_LIMIT)
+        self._all.table.raise_limit(integer(kind, KIND_STREAM, KIND_MESSAGE), number)
+
+    def take_credit(self) -> list[tuple[int, int, int, int]]:
+        """(channel id, consumed, charged, limit) of what wants a higher limit."""
+        return self._all.credit.take()
+
+    def take_ready(self) -> list[tuple[int, int]]:
+        """Each channel with news since the last call, and its flags."""
+        return self._all.table.take_ready()
+
+    # --- figures --------------------------------------------------------------------------------------
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Bytes of the packets in flight."""
+        return self._all.recovery.sent.bytes_in_flight
+
+    @property
+    def has_pending(self) -> bool:
+        """True if `fill` with room would send something."""
+        return self._all.writer.has_pending
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is unsent, unacknowledged or waiting."""
+        return self._all.is_idle
+
+    @property
+    def held_size(self) -> int:
+        """Bytes that received data occupies."""
+        return self._all.credit.held_size + self._all.datagrams.incoming.size
+
+    @property
+    def channel_count(self) -> int:
+        """Channels that are not released."""
+        return len(self._all.table.channels)
+
+    @property
+    def last_received_at(self) -> float:
+        """When the last authenticated packet came, 0.0 before any."""
+        return self._all.reader.last_received_at
+
+    def counters(self) -> dict[str, int]:
+        """All counters by name."""
+        return self._all.counters()
+
+    # --- help -----------------------------------------------------------------------------------------
+
+    def _stream(self, channel_id: int) -> StreamChannel:
+        channel = self._all.table.get(channel_id)
+        if not isinstance(channel, StreamChannel):
+            raise ValueError("the channel is not a stream")
+        return channel
+
+    def _messages(self, channel_id: int) -> MessageChannel:
+        channel = self._all.table.get(channel_id)
+        if not isinstance(channel, MessageChannel):
+            raise ValueError("the channel is not a message channel")
+        return channel
+
+    def _message(self, data: Buffer) -> bytes:
+        message = immutable(data)
+        if len(message) > self._all.max_message_size:
+            raise MessageTooBig("the message is larger than the peer takes")
+        return message
+
+
+def _segment(segment_size: int, smallest: int) -> int:
+    size = integer(segment_size)
+    if size < smallest:
+        raise ValueError(f"segment_size must be at least {smallest}")
+    return size

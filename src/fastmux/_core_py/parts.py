@@ -1,0 +1,137 @@
+"""The parts of one data path, put together.
+
+Owns: which part knows which, and the defaults of the limits. May not know: what the parts do.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from fastmux._core_py._arguments import integer
+from fastmux._core_py.ack_policy import AckPolicy
+from fastmux._core_py.channel_table import ChannelTable
+from fastmux._core_py.control import Control
+from fastmux._core_py.credit import Credit
+from fastmux._core_py.datagrams import Datagrams
+from fastmux._core_py.packet_reader import PacketReader
+from fastmux._core_py.packet_writer import PacketWriter
+from fastmux._core_py.recovery import Recovery
+from fastmux.constants import (
+    CONNECTION_BUDGET,
+    DEFAULT_MAX_MESSAGE_CHANNELS,
+    DEFAULT_MAX_STREAMS,
+    INITIAL_CHANNEL_WINDOW,
+    INITIAL_CONNECTION_WINDOW,
+    KIND_MESSAGE,
+    KIND_STREAM,
+    MAX_ACK_DELAY,
+    MAX_CHANNELS_LIMIT,
+    MAX_DATAGRAM_FRAME_SIZE,
+    MAX_MESSAGE_SIZE,
+    WRITE_LIMIT,
+)
+
+
+class Limits(TypedDict, total=False):
+    """What this end takes; bytes, numbers of channels, seconds."""
+
+    max_data: int
+    max_channel_data: int
+    max_streams: int
+    max_message_channels: int
+    max_message_size: int
+    max_datagram_frame_size: int
+    max_ack_delay: float
+    write_limit: int
+    budget: int
+    initial_packet_number: int
+
+
+DEFAULTS: Limits = {
+    "max_data": INITIAL_CONNECTION_WINDOW,
+    "max_channel_data": INITIAL_CHANNEL_WINDOW,
+    "max_streams": DEFAULT_MAX_STREAMS,
+    "max_message_channels": DEFAULT_MAX_MESSAGE_CHANNELS,
+    "max_message_size": MAX_MESSAGE_SIZE,
+    "max_datagram_frame_size": MAX_DATAGRAM_FRAME_SIZE,
+    "max_ack_delay": MAX_ACK_DELAY,
+    "write_limit": WRITE_LIMIT,
+    "budget": CONNECTION_BUDGET,
+    "initial_packet_number": 0,
+}
+
+
+class Parts:
+    """Everything that one connection's data path is made of."""
+
+    __slots__ = (
+        "acks",
+        "control",
+        "credit",
+        "datagrams",
+        "max_message_size",
+        "reader",
+        "recovery",
+        "table",
+        "writer",
+    )
+
+    def __init__(self, is_client: bool, local_id: bytes, given: Limits) -> None:
+        unknown = given.keys() - DEFAULTS.keys()
+        if unknown:
+            raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+        limits: Limits = {**DEFAULTS, **given}
+        max_message_size = integer(limits["max_message_size"])
+        self.credit = Credit(integer(limits["max_data"]), integer(limits["budget"]), max_message_size)
+        channel_limits = {
+            KIND_STREAM: integer(limits["max_streams"], 0, MAX_CHANNELS_LIMIT),
+            KIND_MESSAGE: integer(limits["max_message_channels"], 0, MAX_CHANNELS_LIMIT),
+        }
+        self.table = ChannelTable(
+            is_client,
+            channel_limits,
+            integer(limits["max_channel_data"]),
+            integer(limits["write_limit"]),
+            self.credit,
+        )
+        self.acks = AckPolicy(float(limits["max_ack_delay"]))
+        self.control = Control()
+        self.datagrams = Datagrams(integer(limits["max_datagram_frame_size"]))
+        self.recovery = Recovery(self.table, self.acks, self.control)
+        self.recovery.sent._start_at(integer(limits["initial_packet_number"]))
+        self.reader = PacketReader(local_id, self.recovery, self.datagrams, max_message_size)
+        self.writer = PacketWriter(self.recovery, self.datagrams)
+        self.max_message_size = 0  # the peer's
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing waits, and everything that channels sent is acknowledged."""
+        if self.control.queued or self.table.pending or self.datagrams.outgoing.items:
+            return False
+        return all(channel.is_quiet for channel in self.table.channels.values())
+
+    def held(self) -> tuple[int, int]:
+        """(bytes, channels) held, both directions together."""
+        channels = self.table.channels.values()
+        size = sum(channel.sent_held_size for channel in channels) + self.credit.held_size
+        queues = self.datagrams.incoming.size + self.datagrams.outgoing.size + self.control.queued_size
+        return size + queues, len(channels)
+
+    def counters(self) -> dict[str, int]:
+        """All counters by name."""
+        return {
+            **self.writer.counts,
+            **self.reader.counts,
+            **self.table.counts,
+            "packets_lost": self.recovery.packets_lost,
+            "packets_acked": self.recovery.packets_acked,
+            "retransmitted_bytes": self.writer.retransmitted_bytes,
+            "datagrams_dropped": self.datagrams.incoming.dropped + self.datagrams.outgoing.dropped,
+        }
+
+    def clear(self) -> None:
+        """Breaks the circles between table and channels, so that memory returns at once."""
+        table = self.table
+        for held in (table.channels, table.ring, table.free, table.pending, self.recovery.records):
+            held.clear()
+        self.credit.clear()

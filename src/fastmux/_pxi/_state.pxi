@@ -1,0 +1,204 @@
+# The state of a channel and of a connection, as C structs: what the parts after this one work on.
+# Owns: the layout. May not know: any rule; each part says which fields are its own.
+
+cdef enum:
+    LIST_RING = 0  # has something to send that its own limit does not block
+    LIST_FREE = 1  # of those, the ones that need no connection credit
+    LIST_READY = 2  # has news for take_ready
+    LIST_DUE = 3  # wants its limit raised
+    LIST_COUNT = 4
+    PENDING_OPEN = 0  # what waits to be built, a bit of Channel.pending each
+    PENDING_RESET = 1
+    PENDING_STOP = 2
+    PENDING_MAX_CHANNEL_DATA = 3
+    PENDING_MESSAGE_FIN = 4
+    PENDING_MESSAGE_ABANDON = 5
+    PENDING_MAX_DATA = 6  # of the connection, in Path.pending
+    PENDING_MAX_STREAMS = 7
+    PENDING_MAX_MESSAGE_CHANNELS = 8
+
+cdef struct Link:
+    Channel *before
+    Channel *after
+
+# Invariant: `lists` has bit L set exactly when links[L] is in list L. The connection's sums hold exactly `told_*`. Codes are -1
+# until they are known; has_fields is off until the peer's OPEN is here. The sending direction is over when RESET or everything
+# up to FIN is acknowledged, the receiving one when everything up to the end was taken, discarded or reset.
+cdef struct Channel:
+    int64_t id
+    Link links[LIST_COUNT]
+    uint8_t lists
+    uint8_t pending
+    uint8_t ready
+    uint8_t priority
+    uint8_t ordered
+    uint8_t reliability
+    uint8_t has_fields
+    uint8_t is_finishing
+    uint8_t is_reset
+    uint8_t is_reset_acked
+    uint8_t is_open_acked
+    uint8_t is_released
+    uint8_t is_done
+    uint8_t is_watching
+    uint8_t writer_waits
+    int64_t value
+    void *label
+    int64_t limit
+    int64_t window
+    int64_t peer_limit
+    int64_t told_charged
+    int64_t told_consumed
+    int64_t told_held
+    int64_t our_reset_code
+    int64_t our_final_size
+    int64_t our_charged
+    int64_t stop_code
+    int64_t reset_code
+    int64_t stopped_code
+
+cdef struct StreamChannel:
+    Channel base
+    StreamIn received
+    StreamOut sending
+
+cdef struct MessageChannel:
+    Channel base
+    MessageQueue sending
+    Inbox inbox
+
+cdef struct ChannelList:
+    Channel *first
+    Channel *last
+    uint32_t count
+
+# A frame about a channel (or the connection) that waits to be built; stale if its bit is off.
+cdef struct PendingFrame:
+    int64_t channel_id
+    int what
+
+cdef struct PendingQueue:
+    PendingFrame *items
+    uint32_t capacity
+    uint32_t first
+    uint32_t count
+
+cdef struct Expiry:
+    double at
+    int64_t channel_id
+
+# A frame that Python queued: `frame` is a held bytes object.
+cdef struct ControlFrame:
+    int64_t token
+    void *frame
+
+# For take_control: a raw frame of the peer (held bytes), or CONTROL_ACKED or CONTROL_LOST with a token.
+cdef struct Report:
+    int64_t kind
+    int64_t token
+    void *frame
+
+cdef struct DatagramQueue:
+    Fifo items
+    int64_t size
+
+cdef struct Counters:
+    int64_t packets_sent
+    int64_t packets_received
+    int64_t bytes_sent
+    int64_t bytes_received
+    int64_t packets_lost
+    int64_t packets_acked
+    int64_t retransmitted_bytes
+    int64_t undecryptable_packets
+    int64_t duplicate_packets
+    int64_t dropped_packets
+    int64_t malformed_packets
+    int64_t acks_sent
+    int64_t acks_received
+    int64_t glitches
+    int64_t datagrams_dropped
+    int64_t messages_abandoned
+    int64_t streams_opened
+    int64_t channels_opened
+
+# One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed so.
+cdef struct Path:
+    int status
+    int64_t role
+    uint8_t local_id[MAX_CONNECTION_ID_SIZE]
+    uint8_t remote_id[MAX_CONNECTION_ID_SIZE]
+    Py_ssize_t local_id_size
+    Py_ssize_t remote_id_size
+    Cipher sealer
+    Cipher opener
+    double last_received_at
+    Counters counters
+    # recovery
+    Sent sent
+    double loss_delay
+    int64_t probes
+    # when an ACK is due
+    Received received
+    double ack_due_at
+    double max_ack_delay
+    int64_t ack_eliciting
+    bint ack_is_due_now
+    bint ack_out_of_order
+    # channels
+    Map channels
+    Channel *newest
+    ChannelList lists[LIST_COUNT]
+    Ranges closed[4]
+    PendingQueue pending_frames
+    uint32_t pending
+    uint32_t pending_count
+    int64_t local_limits[2]
+    int64_t peer_limits[2]
+    int64_t next_index[2]
+    int64_t max_channel_data
+    int64_t peer_channel_data
+    int64_t write_limit
+    int64_t max_message_size
+    int64_t peer_max_message_size
+    Expiry *expiries
+    uint32_t expiry_count
+    uint32_t expiry_capacity
+    # credit
+    int64_t limit
+    int64_t window
+    int64_t budget
+    int64_t max_message_charge
+    int64_t charged
+    int64_t consumed
+    int64_t held_size
+    int64_t listed_at
+    int64_t peer_limit
+    int64_t sent_charged
+    # datagrams
+    DatagramQueue incoming
+    DatagramQueue outgoing
+    int64_t max_datagram_received
+    int64_t max_datagram_sent
+    # control
+    ControlFrame *control
+    uint32_t control_first
+    uint32_t control_count
+    uint32_t control_capacity
+    int64_t control_size
+    Report *reports
+    uint32_t report_count
+    uint32_t report_capacity
+    uint32_t challenge_count
+
+
+cdef inline bint is_message_id(int64_t channel_id) noexcept nogil:
+    return (channel_id >> 1) & 1
+
+
+cdef inline StreamChannel *as_stream(Channel *channel) noexcept nogil:
+    return <StreamChannel *>channel
+
+
+cdef inline MessageChannel *as_messages(Channel *channel) noexcept nogil:
+    return <MessageChannel *>channel

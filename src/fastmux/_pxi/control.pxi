@@ -1,0 +1,149 @@
+# Rare frames: those that Python queues, and those of the peer that Python acts on; and DATAGRAM queues (RFC 9221).
+# Owns: these queues and their limits. May not know: what the frames mean, who reads.
+
+cdef enum:
+    MAX_CONTROL_FRAME = 1136  # BASE_PLPMTU - 64: any packet has room for any frame
+
+
+cdef int control_push(Path *path, int64_t token, void *frame) noexcept nogil:
+    """An encoded frame (bytes, held here) to be sent once."""
+    cdef uint32_t capacity
+    cdef ControlFrame *grown
+    if path.control_first + path.control_count == path.control_capacity:
+        if path.control_first:
+            memmove(path.control, path.control + path.control_first, path.control_count * sizeof(ControlFrame))
+            path.control_first = 0
+        else:
+            capacity = path.control_capacity * 2 if path.control_capacity else 4
+            grown = <ControlFrame *>mem_resize(
+                path.control, path.control_capacity * sizeof(ControlFrame), capacity * sizeof(ControlFrame)
+            )
+            if grown == NULL:
+                return NO_MEMORY
+            path.control = grown
+            path.control_capacity = capacity
+    hold(frame)
+    path.control[path.control_first + path.control_count].token = token
+    path.control[path.control_first + path.control_count].frame = frame
+    path.control_count += 1
+    path.control_size += fm_bytes_size(frame)
+    return OK
+
+
+cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame) noexcept nogil:
+    """Something for take_control; of PATH_CHALLENGE frames the newest are kept. `frame` is taken over."""
+    cdef uint32_t capacity, position
+    cdef Report *grown
+    if path.report_count == path.report_capacity:
+        capacity = path.report_capacity * 2 if path.report_capacity else 4
+        grown = <Report *>mem_resize(
+            path.reports, path.report_capacity * sizeof(Report), capacity * sizeof(Report)
+        )
+        if grown == NULL:
+            if frame != NULL:
+                fm_decref(frame)
+            return NO_MEMORY
+        path.reports = grown
+        path.report_capacity = capacity
+    if kind == FRAME_PATH_CHALLENGE:
+        path.challenge_count += 1
+        if path.challenge_count > MAX_PATH_CHALLENGES:
+            path.challenge_count -= 1
+            position = 0
+            while path.reports[position].kind != FRAME_PATH_CHALLENGE:
+                position += 1
+            let_go(path.reports[position].frame)
+            path.report_count -= 1
+            memmove(
+                path.reports + position, path.reports + position + 1, (path.report_count - position) * sizeof(Report)
+            )
+    if frame != NULL:
+        hold_new(frame)
+    path.reports[path.report_count].kind = kind
+    path.reports[path.report_count].token = token
+    path.reports[path.report_count].frame = frame
+    path.report_count += 1
+    return OK
+
+
+cdef int report_frame(Path *path, uint32_t kind, const uint8_t *start, const uint8_t *stop) noexcept nogil:
+    """A frame of the peer as it came; Python objects are made when it is taken."""
+    cdef void *frame = fm_bytes(start, stop - start)
+    if frame == NULL:
+        fm_clear_error()
+        return NO_MEMORY
+    return report_add(path, kind, 0, frame)
+
+
+cdef list take_reports(Path *path):
+    """The reports since the last call, as tuples."""
+    cdef Report *reports = path.reports
+    cdef uint32_t count = path.report_count
+    cdef uint32_t capacity = path.report_capacity
+    cdef uint32_t position
+    path.reports = NULL
+    path.report_count = 0
+    path.report_capacity = 0
+    path.challenge_count = 0
+    taken = []
+    for position in range(count):
+        if reports[position].frame != NULL:
+            frame = hand_over(reports[position].frame)
+            taken.append(tuples_of(<const uint8_t *>PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame))[0])
+        else:
+            taken.append((reports[position].kind, reports[position].token))
+    mem_free(reports, capacity * sizeof(Report))
+    return taken
+
+
+cdef void control_free(Path *path) noexcept nogil:
+    cdef uint32_t position
+    for position in range(path.control_count):
+        let_go(path.control[path.control_first + position].frame)
+    mem_free(path.control, path.control_capacity * sizeof(ControlFrame))
+    for position in range(path.report_count):
+        if path.reports[position].frame != NULL:
+            let_go(path.reports[position].frame)
+    mem_free(path.reports, path.report_capacity * sizeof(Report))
+
+
+# --- datagrams -------------------------------------------------------------------------------------------
+
+cdef int datagram_push(Path *path, DatagramQueue *self, void *data) noexcept nogil:
+    """1, or 0 without room: dropped and counted. A taken datagram is held; the caller keeps its reference."""
+    if self.items.count >= MAX_DATAGRAM_QUEUE or self.size + fm_bytes_size(data) > MAX_DATAGRAM_QUEUE_SIZE:
+        path.counters.datagrams_dropped += 1
+        return 0
+    if fifo_push(&self.items, data) < 0:
+        return NO_MEMORY
+    hold(data)
+    self.size += fm_bytes_size(data)
+    return 1
+
+
+cdef void *datagram_pop(DatagramQueue *self) noexcept nogil:
+    """The oldest one, still held."""
+    cdef void *data = fifo_pop(&self.items)
+    self.size -= fm_bytes_size(data)
+    return data
+
+
+cdef int datagram_receive(Path *path, const uint8_t *data, int64_t size) noexcept nogil:
+    cdef void *datagram
+    cdef int status
+    if path.incoming.items.count >= MAX_DATAGRAM_QUEUE or path.incoming.size + size > MAX_DATAGRAM_QUEUE_SIZE:
+        path.counters.datagrams_dropped += 1
+        return OK
+    datagram = fm_bytes(data, size)
+    if datagram == NULL:
+        fm_clear_error()
+        return NO_MEMORY
+    status = datagram_push(path, &path.incoming, datagram)
+    fm_decref(datagram)
+    return min(status, 0)
+
+
+cdef void datagrams_free(DatagramQueue *self) noexcept nogil:
+    while self.items.count:
+        let_go(datagram_pop(self))
+    fifo_free(&self.items)

@@ -1,0 +1,298 @@
+"""What streams and message channels share: waiting, ending, and giving the channel back.
+
+Owns: one channel's waiters and whether this end still holds it. May not know: the socket, the driver, or what
+is sent. The channel's data is in the core's `DataPath`; nothing is buffered here, so a cancelled task cannot
+take anything with it: every suspension point comes before the data is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self
+
+from fastmux import constants as c
+from fastmux.aio.errors import renewed
+from fastmux.aio.waiters import WaiterQueue, WaiterSlot
+from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
+
+if TYPE_CHECKING:
+    from fastmux.core import DataPath
+    from fastmux.records import OpenFields
+
+_WAKE_READER = c.READY_READABLE | c.READY_RESET
+
+
+class ChannelHost(Protocol):
+    """What a channel needs of its connection."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the connection."""
+        ...
+
+    @property
+    def data_path(self) -> DataPath:
+        """Where the channel's data is."""
+        ...
+
+    @property
+    def write_limit(self) -> int:
+        """Unsent bytes at which senders wait."""
+        ...
+
+    @property
+    def closed_error(self) -> ConnectionError | None:
+        """Why the connection is over, None while it is not."""
+        ...
+
+    @property
+    def is_closing(self) -> bool:
+        """True once this end has begun to close the connection."""
+        ...
+
+    @property
+    def is_discarded(self) -> bool:
+        """True once what the data path still held is gone with the connection."""
+        ...
+
+    def now(self) -> float:
+        """The connection's clock, in seconds."""
+        ...
+
+    def schedule(self) -> None:
+        """Something was written, read or ended: see to it before the loop's next turn."""
+        ...
+
+    def abandon(self, channel_id: int, is_send_finished: bool) -> None:
+        """The last reference to an open channel went away. May be called from anywhere, at any time."""
+        ...
+
+
+class Channel:
+    """The part of a channel that does not depend on its kind. Not made by users.
+
+    Invariant: until `_is_closed` the core knows the channel's id; from then on it may not, and is not asked.
+    `_is_full` is True if the last write left at least `write_limit` unsent (it may have fallen since).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_delivered",
+        "_host",
+        "_id",
+        "_is_closed",
+        "_is_full",
+        "_is_send_finished",
+        "_label",
+        "_priority",
+        "_reader",
+        "_writers",
+    )
+
+    def __init__(self, host: ChannelHost, channel_id: int, fields: OpenFields) -> None:
+        self._host = host
+        self._id = channel_id
+        self._label = fields.label.decode("utf-8", "replace")
+        self._priority = fields.priority
+        self._is_closed = False
+        self._is_full = False
+        self._is_send_finished = False
+        self._reader = WaiterSlot(host.loop, "receiving from this channel")
+        self._writers = WaiterQueue(host.loop)
+        self._delivered = WaiterQueue(host.loop)
+
+    def __repr__(self) -> str:
+        label = f" {self._label!r}" if self._label else ""
+        return f"<{type(self).__name__} {self._id}{label}{' closed' if self._is_closed else ''}>"
+
+    def __del__(self) -> None:
+        if self._is_closed or self._host.closed_error is not None:
+            return
+        self._host.abandon(self._id, self._is_send_finished)
+        if not self._is_send_finished:
+            warnings.warn(f"{self!r} was dropped unclosed", ResourceWarning, source=self, stacklevel=2)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close; after an error reset, so that what was cut short does not look whole."""
+        if exc_type is None:
+            await self.aclose()
+        else:
+            self.reset(c.CANCELLED)
+
+    @property
+    def id(self) -> int:
+        """The channel's number: index << 2 | kind << 1 | opener (0 client, 1 server)."""
+        return self._id
+
+    @property
+    def label(self) -> str:
+        """The text that its opener gave it, at most 255 bytes of UTF-8; need not be unique."""
+        return self._label
+
+    @property
+    def priority(self) -> int:
+        """0 (most urgent) to 255, as its opener gave it."""
+        return self._priority
+
+    # ending
+
+    async def send_eof(self) -> None:
+        """End the sending direction after everything sent so far; the peer gets `EndOfStream`.
+
+        May be repeated. Waits behind the senders that wait. Raises `ClosedResourceError` after `reset` or
+        `aclose`, `BrokenResourceError` if the peer asked to stop, `ConnectionClosed`.
+        """
+        if self._writers:
+            await self._take_turn()
+        self._check_sending()
+        if not self._is_send_finished:
+            self._host.data_path.finish(self._id)
+            self._is_send_finished = True
+            self._host.schedule()
+
+    async def wait_delivered(self) -> None:
+        """Wait until the peer's end has acknowledged everything that was sent, and the end if there is one.
+
+        Raises `ClosedResourceError` after `reset` or `aclose`, `BrokenResourceError` if the peer asked to
+        stop, `ConnectionClosed`.
+        """
+        while True:
+            self._check_open()
+            data_path = self._host.data_path
+            if data_path.stop_code(self._id) is not None:
+                raise BrokenResourceError("the peer asked to stop sending")
+            if data_path.watch_delivered(self._id):
+                return
+            place = self._delivered.join()
+            try:
+                await place
+            finally:
+                self._delivered.leave(place)
+
+    async def aclose(self) -> None:
+        """Close both directions and give the channel back.
+
+        Does not wait, cannot be cancelled, may be repeated. What was sent before is still delivered, with
+        the end after it (`wait_delivered` waits for that). What was not received is discarded, and the peer
+        is asked to stop. Tasks that wait here get `ClosedResourceError`.
+        """
+        if self._begin_close():
+            data_path = self._host.data_path
+            if not self._is_send_finished and data_path.stop_code(self._id) is None:
+                data_path.finish(self._id)
+            self._end_close()
+
+    def reset(self, code: int = c.CANCELLED) -> None:
+        """Give the channel up in both directions at once; may be repeated.
+
+        What is unsent or unread is dropped. The peer's receivers get `ChannelReset` with `code`, its senders
+        `BrokenResourceError`; tasks that wait here `ClosedResourceError`.
+        """
+        if self._begin_close():
+            data_path = self._host.data_path
+            data_path.reset(self._id, code)
+            data_path.stop(self._id, code)
+            self._end_close()
+
+    def _begin_close(self) -> bool:
+        """Close this object. False if there is nothing more to tell the core."""
+        if self._is_closed:
+            return False
+        self._is_closed = True
+        self.wake_all()
+        return self._host.closed_error is None
+
+    def _end_close(self) -> None:
+        self._is_send_finished = True
+        self._host.data_path.release(self._id)
+        self._host.schedule()
+
+    # what the connection tells
+
+    def notify(self, flags: int) -> None:
+        """Wake whom the READY_* flags concern. Called by the connection, once a batch at the most."""
+        if flags & _WAKE_READER:
+            self._reader.wake()
+        if flags & c.READY_STOPPED:
+            self._writers.wake_all()
+            self._delivered.wake_all()
+        else:
+            if flags & c.READY_WRITABLE:
+                self._writers.wake_first()
+            if flags & c.READY_DELIVERED:
+                self._delivered.wake_all()
+
+    def wake_all(self) -> None:
+        """Wake everybody to look at the state. Called by the connection when it is over, or about to be."""
+        self._reader.wake()
+        self._writers.wake_all()
+        self._delivered.wake_all()
+
+    # for the two kinds
+
+    def _check_open(self) -> None:
+        """Raise what an operation after the end raises."""
+        if self._is_closed:
+            raise ClosedResourceError("this channel is closed")
+        if self._host.closed_error is not None:
+            raise renewed(self._host.closed_error)
+
+    def _check_sending(self) -> None:
+        self._check_open()
+        if self._host.is_closing:
+            raise ClosedResourceError("the connection is being closed")
+
+    def _check_receiving(self) -> None:
+        """As `_check_open`, but what came before the connection ended can still be received."""
+        if self._is_closed:
+            raise ClosedResourceError("this channel is closed")
+        if self._host.is_discarded and self._host.closed_error is not None:
+            raise renewed(self._host.closed_error)
+
+    def _has_room(self) -> bool:
+        """Whether a sender may go on now, without looking at who waits."""
+        if not self._is_full:
+            return True
+        self._is_full = self._host.data_path.unsent_size(self._id) >= self._host.write_limit
+        return not self._is_full
+
+    async def _take_turn(self) -> None:
+        """Wait in line for room. When it returns the caller acts without another await.
+
+        The next in line is woken by whoever leaves while there is room, so that a sender that is cancelled
+        after its wake-up passes the wake-up on.
+        """
+        place = self._writers.join()
+        try:
+            await place
+        finally:
+            self._writers.leave(place)
+            self._host.loop.call_soon(self._pass_turn)
+
+    def _pass_turn(self) -> None:
+        """Wake the next in line if there is room, or an end that it must hear of."""
+        if not self._writers:
+            return
+        if self._is_closed or self._host.closed_error is not None or self._host.is_closing:
+            self._writers.wake_all()
+        elif self._has_room():
+            self._writers.wake_first()
+
+    def _wrote(self, unsent_size: int) -> None:
+        self._is_full = unsent_size >= self._host.write_limit
+        self._host.schedule()
+
+
+def raise_end() -> NoReturn:
+    """Raise what a receiver gets at the end."""
+    raise EndOfStream("the peer ended this channel, and everything was received")

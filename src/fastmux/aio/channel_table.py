@@ -1,0 +1,102 @@
+"""The channels of one connection that have a Python object, and what they need of the connection.
+
+Owns: which object stands for which channel id, and giving back channels whose object was dropped. May not
+know: accepting, opening, the socket. A channel that nobody has opened or accepted here is only a number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from weakref import WeakValueDictionary
+
+from fastmux import constants as c
+from fastmux.aio.channel import Channel
+from fastmux.aio.driver import Driver
+from fastmux.aio.message_channel import MessageChannel
+from fastmux.aio.stream import Stream
+from fastmux.exceptions import ClosedResourceError
+from fastmux.protocol.connection import Connection as ProtocolConnection
+
+_KIND_BIT = 2
+
+
+class ChannelTable:
+    """The `ChannelHost` of a connection's channels.
+
+    Invariant: `_channels` has each open channel object by its id, without keeping it alive; `_abandoned` are
+    channels whose objects went away unclosed and that the core has not been told about yet.
+    """
+
+    def __init__(self, driver: Driver, connection: ProtocolConnection) -> None:
+        self.loop: asyncio.AbstractEventLoop = driver.loop
+        self.data_path = connection.data_path
+        self.write_limit = driver.configuration.write_limit
+        self.closed_error: ConnectionError | None = None
+        self.is_closing = False
+        self.is_discarded = False
+        self.now = driver.clock
+        self._driver = driver
+        self._connection = connection
+        self._channels: WeakValueDictionary[int, Channel] = WeakValueDictionary()
+        self._abandoned: deque[tuple[int, bool]] = deque()
+
+    def make(self, channel_id: int) -> Stream | MessageChannel:
+        """The object for a channel that was just opened or accepted."""
+        fields = self.data_path.open_fields(channel_id)
+        kind = MessageChannel if channel_id & _KIND_BIT else Stream
+        channel = kind(self, channel_id, fields)
+        self._channels[channel_id] = channel
+        return channel
+
+    def schedule(self) -> None:
+        """Drive the connection before the loop's next turn."""
+        if self.closed_error is None:
+            self._driver.schedule(self._connection)
+
+    def notify(self, channel_id: int, flags: int) -> None:
+        """Tell a channel what is ready, if anybody here holds it."""
+        channel = self._channels.get(channel_id)
+        if channel is not None:
+            channel.notify(flags)
+
+    def wake_all(self) -> None:
+        """Let every waiting task look at what has become of the connection."""
+        for channel in list(self._channels.values()):
+            channel.wake_all()
+
+    def on_closed(self, error: ConnectionError) -> None:
+        """The connection is over. What the peer's last packets brought can still be read, if it is there."""
+        self.closed_error = error
+        try:
+            self.data_path.take_ready()
+        except ClosedResourceError:
+            self.is_discarded = True
+        self.wake_all()
+
+    def discard(self) -> None:
+        """This end wants no more of it: free what was kept for reading."""
+        if not self.is_discarded and self.closed_error is not None:
+            self.is_discarded = True
+            self._connection.discard()
+            self.wake_all()
+
+    # --- channels whose object was dropped -----------------------------------------------------------
+
+    def abandon(self, channel_id: int, is_send_finished: bool) -> None:
+        """Note it, and tell the core later: a finalizer may run in the middle of a core call."""
+        self._abandoned.append((channel_id, is_send_finished))
+        with suppress(RuntimeError):  # the loop is closed, and the connection with it
+            self.loop.call_soon_threadsafe(self._reap)
+
+    def _reap(self) -> None:
+        """Give dropped channels back; one that was not finished is reset, so that it never looks whole."""
+        while self._abandoned:
+            channel_id, is_send_finished = self._abandoned.popleft()
+            if self.closed_error is not None:
+                continue
+            if not is_send_finished:
+                self.data_path.reset(channel_id, c.CANCELLED)
+            self.data_path.release(channel_id)
+            self.schedule()

@@ -1,0 +1,137 @@
+"""`connect`.
+
+Owns: from a host name to an open connection. May not know: what a handshake proves, how datagrams move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Generator
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol, Unpack, cast
+
+from fastmux.aio.attempts import first_success
+from fastmux.aio.connection import Connection
+from fastmux.aio.driver import Driver
+from fastmux.aio.open_transport import open_transport
+from fastmux.aio.settings import Settings
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.events import Address
+from fastmux.protocol.handshake import Handshake
+
+
+class HandshakeMaker(Protocol):
+    """What `tls` is: a `TLSConfig` or `PLAINTEXT`."""
+
+    def create_handshake(self, is_client: bool, server_hostname: str | None = None) -> Handshake:
+        """Make one end of a handshake."""
+        ...
+
+
+class Connector:
+    """What `connect` returns: await it, or use it in `async with`. Use it once."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: HandshakeMaker,
+        open_timeout: float | None,
+        local_address: tuple[str, int] | None,
+        configuration: Configuration,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._open_timeout = open_timeout
+        self._local_address = local_address
+        self._configuration = configuration
+        self._connection: Connection | None = None
+
+    def __await__(self) -> Generator[Any, None, Connection]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._open()
+        return self._connection
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close gracefully after a clean block, at once after an error."""
+        if self._connection is not None:
+            await self._connection.__aexit__(exc_type, exc, traceback)
+
+    async def _open(self) -> Connection:
+        try:
+            async with asyncio.timeout(self._open_timeout):
+                return await self._open_any()
+        except TimeoutError:
+            raise TimeoutError(
+                f"no connection to {self._host} port {self._port} within {self._open_timeout:g} s"
+            ) from None
+
+    async def _open_any(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
+        attempts = [
+            partial(self._open_one, family, cast(Address, address)) for family, _, _, _, address in found
+        ]
+        if not attempts:
+            raise OSError(f"{self._host} has no address that UDP can reach")
+        return await first_success(attempts, Connection.abort)
+
+    async def _open_one(self, family: int, address: Address) -> Connection:
+        handshake = self._tls.create_handshake(True, self._host)
+        transport = await open_transport(family, self._local_address)
+        driver = Driver(transport, self._configuration)
+        try:
+            return await open_connection(driver, address, handshake)
+        except BaseException:
+            driver.close()
+            raise
+
+
+async def open_connection(driver: Driver, address: Address, handshake: Handshake) -> Connection:
+    """Connect over a driver that is for this connection only, and wait until it is open.
+
+    Raises `HandshakeError` or `AuthenticationError`. When it raises or is cancelled the peer was told.
+    """
+    connection = Connection(driver, driver.connect(address, handshake), owns_driver=True)
+    try:
+        await connection.wait_opened()
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
+
+
+def connect(
+    host: str,
+    port: int,
+    *,
+    tls: HandshakeMaker,
+    open_timeout: float | None = 10,
+    local_address: tuple[str, int] | None = None,
+    **settings: Unpack[Settings],
+) -> Connector:
+    """Connect to a listener: `await connect(…)` or `async with connect(…) as connection`.
+
+    `tls` is a `TLSConfig` or `PLAINTEXT`; the server's certificate must have the name `host`, or the
+    `server_hostname` of the configuration. The host's addresses are tried in order, a quarter of a second
+    apart. `open_timeout` (seconds, None: unlimited) covers name resolution and handshake; `local_address` is
+    where to send from; `settings` are those of `Configuration`, for example `idle_timeout`, `keep_alive`,
+    `max_datagram_size`, `max_streams`.
+
+    Raises, when awaited, `AuthenticationError` if one end could not prove who it is, `HandshakeError` for
+    anything else that the peer or the path said, TimeoutError, OSError if the name or the local address is of
+    no use; ValueError at once for a setting that cannot work.
+    """
+    settings.setdefault("handshake_timeout", None)  # open_timeout is the limit
+    configuration = Configuration(**settings)
+    return Connector(host, port, tls, open_timeout, local_address, configuration)

@@ -1,0 +1,412 @@
+"""The public connection.
+
+Owns: what a user does with a connection, and its waiting tasks. May not know: the socket, packets; how a
+channel works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, cast
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.aio.channel_table import ChannelTable
+from fastmux.aio.datagram_queue import DatagramQueue
+from fastmux.aio.driver import Driver
+from fastmux.aio.errors import renewed
+from fastmux.aio.message_channel import MessageChannel
+from fastmux.aio.openers import Openers
+from fastmux.aio.reliability import reliability_of
+from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
+from fastmux.aio.stream import Stream
+from fastmux.aio.waiters import WaiterQueue, WaiterSlot
+from fastmux.exceptions import ClosedResourceError, ConnectionClosed
+from fastmux.protocol.connection import Connection as ProtocolConnection
+from fastmux.protocol.events import (
+    ChannelsAvailable,
+    ChannelsReady,
+    Closed,
+    DatagramsReceived,
+    Event,
+    Opened,
+    PingAcknowledged,
+)
+from fastmux.protocol.handshake import PeerIdentity
+from fastmux.protocol.statistics import ConnectionStatistics
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+CLOSE_TIMEOUT: Final = 10.0  # seconds that a graceful close may take if nothing else is said
+
+
+class Connection:
+    """One authenticated connection with any number of channels. Made by `connect` and for `listen`'s handler.
+
+    `async with` closes it: gracefully after a clean block, at once after an error. Times are in seconds,
+    sizes in bytes. When the connection is over every waiting task gets the reason (`ConnectionClosed`);
+    what the peer had sent before it closed can still be received until this end closes too.
+
+    Invariant: `_incoming` are the peer's channels that wait for `accept`, at most `max_streams` and
+    `max_message_channels`, for each keeps its slot; `_pings` has a future for each ping under way.
+    """
+
+    def __init__(self, driver: Driver, connection: ProtocolConnection, *, owns_driver: bool = False) -> None:
+        """`owns_driver`: the driver is closed when the connection has nothing to answer any more."""
+        loop = driver.loop
+        self._driver = driver
+        self._owns_driver = owns_driver
+        self._connection = connection
+        self._channels = ChannelTable(driver, connection)
+        self._incoming: deque[int] = deque()
+        self._acceptor = WaiterSlot(loop, "accepting channels of this connection")
+        self._openers = {kind: Openers(loop) for kind in (c.KIND_STREAM, c.KIND_MESSAGE)}
+        self._datagrams = DatagramQueue()
+        self._datagram_reader = WaiterSlot(loop, "receiving datagrams of this connection")
+        self._pings: dict[int, asyncio.Future[float | None]] = {}
+        self._life = WaiterQueue(loop)
+        self._is_opened = False
+        self._abort_timer: asyncio.TimerHandle | None = None
+        connection.user_data = self
+
+    def __repr__(self) -> str:
+        role = "client" if self._connection.is_client else "server"
+        state = "open" if self._connection.is_open else "closed" if self.is_closed else "not open"
+        host, port = self._connection.address[:2]
+        return f"<Connection {role} with {host} port {port} {state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close gracefully after a clean block, at once after an error."""
+        if exc_type is None:
+            await self.aclose()
+        else:
+            self.abort()
+
+    # --- channels -----------------------------------------------------------------------------------
+
+    async def open_stream(self, label: str = "", *, priority: int = 0) -> Stream:
+        """Open a stream; waits while the peer's limit of streams is reached.
+
+        `label` (at most 255 bytes of UTF-8, need not be unique) and `priority` (0, most urgent, to 255)
+        reach the peer with it. Raises `ClosedResourceError` after a close of this end, `ConnectionClosed`,
+        ValueError for a label or priority that cannot be. Cancelled while it waits, no stream was opened.
+        """
+        encoded = _encode_label(label)
+        if not 0 <= priority <= 255:
+            raise ValueError(f"priority must be 0 to 255, not {priority}")
+
+        def attempt() -> Stream:
+            self._check_usable()
+            channel_id = self._channels.data_path.open(c.KIND_STREAM, encoded, priority)
+            self._channels.schedule()
+            return cast(Stream, self._channels.make(channel_id))
+
+        return await self._openers[c.KIND_STREAM].open(attempt)
+
+    async def open_message_channel(
+        self,
+        label: str = "",
+        *,
+        ordered: bool = True,
+        reliable: bool = True,
+        max_retransmits: int | None = None,
+        lifetime: float | None = None,
+    ) -> MessageChannel:
+        """Open a message channel; waits while the peer's limit of message channels is reached.
+
+        The choices hold for both directions. `reliable=False` sends everything once; `max_retransmits`
+        sends a message again at most so often, `lifetime` (seconds, whole milliseconds) until it is so old:
+        a message that is given up is left out. Raises as `open_stream`, and ValueError for choices that do
+        not go together.
+        """
+        encoded = _encode_label(label)
+        reliability, value = reliability_of(reliable, max_retransmits, lifetime)
+
+        def attempt() -> MessageChannel:
+            self._check_usable()
+            channel_id = self._channels.data_path.open(
+                c.KIND_MESSAGE, encoded, 0, bool(ordered), reliability, value
+            )
+            self._channels.schedule()
+            return cast(MessageChannel, self._channels.make(channel_id))
+
+        return await self._openers[c.KIND_MESSAGE].open(attempt)
+
+    async def accept(self) -> AnyChannel:
+        """Take the next channel that the peer opened, with its label. Cancelled, nothing is lost.
+
+        Close it (`aclose`, `reset`, `async with`) when done: that gives its slot back to the peer. Raises
+        `BusyResourceError` if another task accepts or serves, `ClosedResourceError` after a close of this
+        end, `ConnectionClosed`.
+        """
+        self._acceptor.check()
+        return await self._accept()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> AnyChannel:
+        """The next incoming channel; the iteration ends when the connection ends without an error."""
+        try:
+            return await self.accept()
+        except ClosedResourceError:
+            raise StopAsyncIteration from None
+        except ConnectionClosed as error:
+            if error.code == c.NO_ERROR:
+                raise StopAsyncIteration from None
+            raise
+
+    async def serve(self, handler: ChannelHandler) -> None:
+        """Run `handler(channel)` in a task for each incoming channel, until the connection ends.
+
+        When a handler returns, its channel is closed; when it raises, the error is logged and its channel
+        reset with code INTERNAL, and no other is concerned. Returns when the connection ended without an
+        error and every handler has ended; raises `ConnectionClosed` if it ended with one,
+        `BusyResourceError` if another task accepts or serves. Cancelled, it cancels the handlers.
+        """
+        self._acceptor.claim()
+        tasks = ChannelTasks(handler)
+        try:
+            while True:
+                tasks.start(await self._accept())
+        except ClosedResourceError:
+            await tasks.join()
+        except ConnectionClosed as error:
+            await tasks.join()
+            if error.code != c.NO_ERROR:
+                raise
+        finally:
+            self._acceptor.unclaim()
+            await tasks.cancel()
+
+    async def _accept(self) -> AnyChannel:
+        while True:
+            if self._channels.is_closing:
+                raise ClosedResourceError("this connection was closed here")
+            if self._incoming and not self._channels.is_discarded:
+                return self._channels.make(self._incoming.popleft())
+            self._check_usable()
+            await self._acceptor.wait()
+
+    # --- datagrams and pings ---------------------------------------------------------------------------
+
+    def send_datagram(self, data: Buffer) -> bool:
+        """Send one unreliable datagram, unordered. False if it was dropped at once because too many wait.
+
+        Raises `MessageTooBig` if it does not fit the path or the peer does not take its size,
+        `ClosedResourceError` after a close of this end, `ConnectionClosed`.
+        """
+        self._check_usable()
+        taken = self._channels.data_path.send_datagram(data)
+        self._channels.schedule()
+        return taken
+
+    async def receive_datagram(self) -> bytes:
+        """Receive the next datagram; while nobody does, only the newest are kept.
+
+        Raises `BusyResourceError` if another task receives datagrams, `ClosedResourceError`,
+        `ConnectionClosed`.
+        """
+        self._datagram_reader.check()
+        while not self._datagrams:
+            self._check_usable()
+            await self._datagram_reader.wait()
+        return self._datagrams.pop()
+
+    async def ping(self) -> float:
+        """Measure a round trip to the peer and back, in seconds.
+
+        Raises `ClosedResourceError` after a close of this end, `ConnectionClosed`.
+        """
+        self._check_usable()
+        token = self._connection.ping(self._driver.clock())
+        self._channels.schedule()
+        future: asyncio.Future[float | None] = self._driver.loop.create_future()
+        self._pings[token] = future
+        try:
+            round_trip = await future
+        finally:
+            self._pings.pop(token, None)
+        if round_trip is None:
+            self._check_usable()
+        return cast(float, round_trip)
+
+    # --- about it -----------------------------------------------------------------------------------
+
+    @property
+    def is_closed(self) -> bool:
+        """True once the connection is over for this end."""
+        return self._channels.closed_error is not None
+
+    @property
+    def peer(self) -> PeerIdentity:
+        """Who the peer proved to be; its fields are empty for PLAINTEXT."""
+        return self._connection.peer or PeerIdentity()
+
+    @property
+    def stats(self) -> ConnectionStatistics:
+        """Figures of now, or of the end."""
+        return self._connection.statistics()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Facts by name: "peername", "sockname", "peer_certificate" (DER), "core", "socket_path".
+
+        "socket_path" is how datagrams go: "gso+gro", "gro", "plain", "datagram_endpoint". Unknown names, and
+        "socket", give `default`.
+        """
+        transport = self._driver.transport
+        if name == "peername":
+            return self._connection.address
+        if name == "peer_certificate":
+            return self.peer.certificate or default
+        if name == "core":
+            return core.IMPLEMENTATION
+        if name == "socket_path":
+            return transport.path
+        if name == "sockname":
+            return transport.sockname
+        return default
+
+    # --- ends ---------------------------------------------------------------------------------------
+
+    def close(self, code: int = 0, reason: str = "") -> None:
+        """Begin a graceful close and return: nothing new is taken, what was accepted is delivered first.
+
+        After 10 seconds without success the connection is aborted. May be repeated; `wait_closed` waits.
+        """
+        if self._begin_close(code, reason):
+            self._abort_timer = self._driver.loop.call_later(CLOSE_TIMEOUT, self.abort)
+
+    async def aclose(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
+        """Close gracefully: deliver everything that was accepted for sending, then close, and wait for that.
+
+        After `timeout` seconds (None: never), or when cancelled, the connection is aborted. May be repeated.
+        """
+        self._begin_close(c.NO_ERROR, "")
+        try:
+            async with asyncio.timeout(timeout):
+                await self.wait_closed()
+        except TimeoutError:
+            self.abort()
+        finally:
+            if not self.is_closed:
+                self.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is over, for whatever reason."""
+        while not self.is_closed:
+            await self._wait_for_life()
+
+    def abort(self, code: int = c.CANCELLED, reason: str = "") -> None:
+        """Close at once: what is unsent or unread is lost, and the peer is told `code` and `reason`."""
+        self._channels.is_closing = True
+        if not self._connection.is_closed:
+            self._connection.close(code, reason, self._driver.clock())
+            self._driver.schedule(self._connection)
+        self._channels.discard()
+
+    def _begin_close(self, code: int, reason: str) -> bool:
+        """Begin a close of this end. False if that was done before, or the connection is over."""
+        if self.is_closed:
+            self._channels.is_closing = True
+            self._channels.discard()
+            return False
+        if self._channels.is_closing:
+            return False
+        self._channels.is_closing = True
+        self._connection.shutdown(code, reason, self._driver.clock())
+        self._channels.schedule()
+        self._wake_all()
+        return True
+
+    # --- for client and server ---------------------------------------------------------------------------
+
+    async def wait_opened(self) -> None:
+        """Wait until the connection is open. Raises what kept it from opening."""
+        while not self._is_opened:
+            if self._channels.closed_error is not None:
+                raise renewed(self._channels.closed_error)
+            await self._wait_for_life()
+
+    async def _wait_for_life(self) -> None:
+        place = self._life.join()
+        try:
+            await place
+        finally:
+            self._life.leave(place)
+
+    def _check_usable(self) -> None:
+        if self._channels.closed_error is not None:
+            raise renewed(self._channels.closed_error)
+        if self._channels.is_closing:
+            raise ClosedResourceError("this connection was closed here")
+
+    # --- events -------------------------------------------------------------------------------------
+
+    def handle_event(self, event: Event) -> None:
+        """Take one event of the protocol. Called by the driver."""
+        match event:
+            case ChannelsReady(ready):
+                self._on_ready(ready)
+            case DatagramsReceived(datagrams):
+                self._datagrams.extend(datagrams)
+                self._datagram_reader.wake()
+            case PingAcknowledged(token, round_trip):
+                future = self._pings.get(token)
+                if future is not None and not future.done():
+                    future.set_result(round_trip)
+            case ChannelsAvailable():
+                for openers in self._openers.values():
+                    openers.wake()
+            case Opened():
+                self._is_opened = True
+                self._life.wake_all()
+            case Closed(error):
+                self._on_closed(error)
+
+    def _on_ready(self, ready: list[tuple[int, int]]) -> None:
+        for channel_id, flags in ready:
+            if flags & c.READY_OPENED:
+                self._incoming.append(channel_id)
+                self._acceptor.wake()
+            self._channels.notify(channel_id, flags)
+
+    def _on_closed(self, error: ConnectionError) -> None:
+        self._channels.on_closed(error)
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+        if self._channels.is_closing:
+            self._channels.discard()
+        for future in self._pings.values():
+            if not future.done():
+                future.set_result(None)
+        self._wake_all()
+        self._life.wake_all()
+        if self._owns_driver:
+            self._driver.close_when_idle()
+
+    def _wake_all(self) -> None:
+        """Let every waiting task look at the state."""
+        self._channels.wake_all()
+        self._acceptor.wake()
+        self._datagram_reader.wake()
+        for openers in self._openers.values():
+            openers.wake_all()
+
+
+def _encode_label(label: str) -> bytes:
+    encoded = label.encode()
+    if len(encoded) > c.MAX_LABEL_SIZE:
+        raise ValueError(f"a label has at most {c.MAX_LABEL_SIZE} bytes of UTF-8, not {len(encoded)}")
+    return encoded

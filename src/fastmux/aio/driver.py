@@ -1,0 +1,223 @@
+"""Moves trains between a transport and a sans-IO endpoint, and time and events to whom they concern.
+
+Owns: the loop's turn: what is read, in which order connections are driven, the one timer, and the one flush a
+turn for what the application wrote. May not know: what is in a packet, what a channel is.
+
+Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After each received train the
+connections that it touched are driven at once, so that its one ACK leaves before the next train is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Final, Protocol, cast
+
+from fastmux.aio.transport import BUFFER_SIZE, TrainTransport
+from fastmux.constants import K_GRANULARITY, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.connection import Connection as ProtocolConnection
+from fastmux.protocol.endpoint import Endpoint
+from fastmux.protocol.events import Address, Closed, Event
+from fastmux.protocol.handshake import Handshake
+
+_NEVER: Final = float("inf")
+
+
+class EventSink(Protocol):
+    """Who takes a connection's events: its `user_data`."""
+
+    def handle_event(self, event: Event) -> None:
+        """Take one event; must not run user code."""
+        ...
+
+
+class Driver:
+    """One transport with its endpoint on one event loop.
+
+    `accept` makes the server's side of a handshake (None: it only connects); `on_accepted` gets each accepted
+    connection once it is open and must give it a `user_data`; `on_refused` those that failed before that.
+
+    Invariant: `_is_scheduled` is True while a flush waits in the loop; every connection that still has
+    something to send, because time was up or the transport blocked, is in `_unsent`. `_timer` fires at
+    `_timer_at`, never later than the endpoint's deadline (but for the granularity), perhaps earlier.
+    """
+
+    def __init__(
+        self,
+        transport: TrainTransport,
+        configuration: Configuration,
+        *,
+        accept: Callable[[], Handshake] | None = None,
+        on_accepted: Callable[[ProtocolConnection], None] | None = None,
+        on_refused: Callable[[Address, ConnectionError], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.transport = transport
+        self.clock = clock
+        self.configuration = configuration
+        self.endpoint = Endpoint(configuration, random_bytes=random_bytes, accept=accept)
+        self._on_accepted = on_accepted
+        self._on_refused = on_refused
+        self._buffer = bytearray(BUFFER_SIZE)
+        self._view = memoryview(self._buffer)
+        self._unsent: dict[ProtocolConnection, None] = {}
+        self._is_scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = _NEVER
+        self._closes_when_idle = False
+        self._lingering: asyncio.Task[None] | None = None
+        self._gone: asyncio.Future[None] = self.loop.create_future()
+        self.is_closed = False
+        transport.start(self._on_readable, self._schedule_flush)
+
+    def connect(self, address: Address, handshake: Handshake) -> ProtocolConnection:
+        """Begin a connection. Raises `HandshakeError` if the handshake cannot begin."""
+        connection = self.endpoint.connect(address, handshake, self.clock())
+        self._schedule_flush()
+        return connection
+
+    # --- the application's side -------------------------------------------------------------------------
+
+    def schedule(self, connection: ProtocolConnection) -> None:
+        """The application did something with a connection: drive it in the loop's next turn."""
+        self.endpoint.touch(connection)
+        if not self._is_scheduled:
+            self._schedule_flush()
+
+    def _schedule_flush(self) -> None:
+        if not self._is_scheduled and not self.is_closed:
+            self._is_scheduled = True
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._is_scheduled = False
+        if self.is_closed:
+            return
+        if self._unsent:
+            unsent, self._unsent = self._unsent, {}
+            for connection in unsent:
+                self.endpoint.touch(connection)
+        now = self.clock()
+        self._drive(now, now + MAX_WAKEUP_TIME)
+        self._arm_timer(now)
+
+    # --- the network's side -----------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        transport, endpoint, clock = self.transport, self.endpoint, self.clock
+        buffer = transport.buffer
+        now = clock()
+        until = now + MAX_WAKEUP_TIME
+        for _ in range(MAX_TRAINS_PER_WAKEUP):
+            train = transport.receive()
+            if train is None:
+                break
+            size, segment_size, address = train
+            endpoint.receive(buffer, size, segment_size, address, now)
+            self._drive(now, until)
+            now = clock()
+            if now >= until or self.is_closed:
+                break
+        if not self.is_closed:
+            self._arm_timer(now)
+
+    # --- time --------------------------------------------------------------------------------------
+
+    def _arm_timer(self, now: float) -> None:
+        """Have the timer fire in time. A deadline that moved later costs nothing: the timer looks again."""
+        deadline = self.endpoint.deadline()
+        if deadline is None or deadline >= self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(deadline - now, K_GRANULARITY)
+        self._timer_at = now + delay
+        self._timer = self.loop.call_later(delay, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = _NEVER
+        now = self.clock()
+        self.endpoint.handle_timeout(now)
+        self._drive(now, now + MAX_WAKEUP_TIME)
+        if self._closes_when_idle and self.endpoint.connections == 0:
+            self.close()
+        else:
+            self._arm_timer(now)
+
+    # --- driving ------------------------------------------------------------------------------------
+
+    def _drive(self, now: float, until: float) -> None:
+        """Hand out events, then send what the touched connections have, until `until`."""
+        endpoint = self.endpoint
+        for connection in endpoint.take_accepted():
+            if self._on_accepted is not None:
+                self._on_accepted(connection)
+        for connection in endpoint.take_touched():
+            self._hand_out(connection)
+            self._transmit(connection, now, until)
+        # sending can end a connection (a graceful close that is done, a key that is used up)
+        for connection in endpoint.take_touched():
+            self._hand_out(connection)
+            self._unsent[connection] = None
+            self._schedule_flush()
+        answer = endpoint.transmit(self._buffer, now)
+        while answer is not None and not self.transport.is_blocked:
+            self.transport.send(self._view, answer.size, answer.segment_size, answer.address)
+            answer = endpoint.transmit(self._buffer, now)
+
+    def _hand_out(self, connection: ProtocolConnection) -> None:
+        event = connection.next_event()
+        while event is not None:
+            sink = cast(EventSink | None, connection.user_data)
+            if sink is not None:
+                sink.handle_event(event)
+            elif isinstance(event, Closed) and self._on_refused is not None:
+                self._on_refused(connection.address, event.error)
+            event = connection.next_event()
+
+    def _transmit(self, connection: ProtocolConnection, now: float, until: float) -> None:
+        transport = self.transport
+        while not transport.is_blocked:
+            train = connection.transmit(self._buffer, now)
+            if train is None:
+                return
+            transport.send(self._view, train.size, train.segment_size, train.address)
+            now = self.clock()
+            if now >= until:
+                self._schedule_flush()
+                break
+        self._unsent[connection] = None
+
+    # --- the end ------------------------------------------------------------------------------------
+
+    def close_when_idle(self) -> None:
+        """Close as soon as no connection has to answer stragglers any more."""
+        self._closes_when_idle = True
+        if self.endpoint.connections == 0:
+            self.loop.call_soon(self.close)
+        elif self._lingering is None:
+            self._lingering = self.loop.create_task(self._linger(), name="fastmux linger")
+            self._lingering.add_done_callback(lambda _: self.close())
+
+    async def _linger(self) -> None:
+        """Wait for the close. A task, for `asyncio.run` cancels those: the transport does not outlive the loop."""
+        await self._gone
+
+    def close(self) -> None:
+        """Send what may go at once and free the transport; may be called twice."""
+        if self.is_closed:
+            return
+        self._flush()
+        self.is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._unsent.clear()
+        self.transport.close()
+        if not self._gone.done():
+            self._gone.set_result(None)

@@ -1,0 +1,42 @@
+"""Picks the train transport that the running event loop allows.
+
+Owns: the choice. May not know: how either works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from fastmux.aio.datagram_endpoint import open_datagram_endpoint
+from fastmux.aio.socket_options import create_udp_socket
+from fastmux.aio.train_socket import TrainSocket
+from fastmux.aio.transport import TrainTransport
+
+
+def has_add_reader(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bool:
+    """Whether this loop can watch a socket (the Windows proactor loop cannot)."""
+    if not hasattr(sock, "recvmsg_into"):
+        return False
+    try:
+        loop.add_reader(sock.fileno(), bool)
+    except NotImplementedError:
+        return False
+    loop.remove_reader(sock.fileno())
+    return True
+
+
+async def open_transport(family: int, local: tuple[object, ...] | None) -> TrainTransport:
+    """A train transport on a new UDP socket bound to `local` (None: any address and port).
+
+    Raises OSError if the address cannot be bound.
+    """
+    loop = asyncio.get_running_loop()
+    sock = create_udp_socket(family, local)
+    try:
+        if has_add_reader(loop, sock):
+            return TrainSocket(loop, sock)
+        return await open_datagram_endpoint(loop, sock)
+    except BaseException:
+        sock.close()
+        raise

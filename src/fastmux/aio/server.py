@@ -1,0 +1,240 @@
+"""`listen` and the server it makes.
+
+Owns: the listening sockets, a task for each connection, and how both end. May not know: what a handshake
+proves, how datagrams move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Generator
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias, Unpack
+
+from fastmux import constants as c
+from fastmux.aio.client import HandshakeMaker
+from fastmux.aio.connection import Connection
+from fastmux.aio.driver import Driver
+from fastmux.aio.open_transport import open_transport
+from fastmux.aio.settings import Settings
+from fastmux.aio.transport import TrainTransport
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.connection import Connection as ProtocolConnection
+from fastmux.protocol.events import Address
+from fastmux.protocol.handshake import Handshake
+
+logger = logging.getLogger("fastmux.server")
+
+Handler: TypeAlias = Callable[[Connection], Awaitable[object]]
+
+CLOSE_TIMEOUT: Final = 10.0  # seconds that handlers get to finish
+
+
+class Server:
+    """Listening sockets and the connections that came over them. Made by `listen`.
+
+    Invariant: `_tasks` has the task of each connection whose handler, or graceful close, has not ended; the
+    sockets stay open until the last of them has.
+    """
+
+    def __init__(
+        self, handler: Handler, tls: HandshakeMaker, configuration: Configuration, close_timeout: float | None
+    ) -> None:
+        self._handler = handler
+        self._tls = tls
+        self._configuration = configuration
+        self._close_timeout = close_timeout
+        self._drivers: list[Driver] = []
+        self._tasks: dict[asyncio.Task[None], Connection] = {}
+        self._closing: asyncio.Task[None] | None = None
+        self._is_closed = asyncio.Event()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closing is not None else f"on {self.sockets}"
+        return f"<Server {state}, {len(self._tasks)} connections>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close, and wait until that is done."""
+        self.close()
+        await self.wait_closed()
+
+    def serve(self, transport: TrainTransport, **options: Any) -> Driver:
+        """Accept connections over one more transport; `options` go to the `Driver`."""
+        driver = Driver(
+            transport,
+            self._configuration,
+            accept=self._create_handshake,
+            on_accepted=lambda connection: self._on_accepted(driver, connection),
+            on_refused=self._on_refused,
+            **options,
+        )
+        self._drivers.append(driver)
+        return driver
+
+    def _create_handshake(self) -> Handshake:
+        return self._tls.create_handshake(False, None)
+
+    @property
+    def port(self) -> int:
+        """The UDP port that the (first) socket is bound to."""
+        return self._drivers[0].transport.sockname[1]
+
+    @property
+    def sockets(self) -> tuple[Address, ...]:
+        """The local address of each socket; none after the close."""
+        return tuple(driver.transport.sockname for driver in self._drivers if not driver.is_closed)
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The connections whose handler, or graceful close, has not ended."""
+        return tuple(self._tasks.values())
+
+    def counters(self) -> dict[str, int]:
+        """What became of datagrams and knocks at all sockets, since the start."""
+        total: dict[str, int] = {}
+        for driver in self._drivers:
+            for source in (driver.endpoint.counters(), driver.transport.counters()):
+                for name, count in source.items():
+                    total[name] = total.get(name, 0) + count
+        return total
+
+    # --- connections ----------------------------------------------------------------------------------
+
+    def _on_accepted(self, driver: Driver, accepted: ProtocolConnection) -> None:
+        connection = Connection(driver, accepted)
+        if self._closing is not None:
+            connection.abort(c.REFUSED, "the server is closing")
+            return
+        task = driver.loop.create_task(self._run(connection), name=f"fastmux {connection!r}")
+        self._tasks[task] = connection
+        task.add_done_callback(self._tasks.pop)
+
+    def _on_refused(self, address: Address, error: ConnectionError) -> None:
+        logger.info("no connection with %s port %d: %s", address[0], address[1], error)
+
+    async def _run(self, connection: Connection) -> None:
+        """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
+        try:
+            await self._handler(connection)
+        except asyncio.CancelledError:
+            connection.abort(c.CANCELLED, "the server stopped")
+            raise
+        except Exception as error:
+            if connection.is_closed and isinstance(error, ConnectionError):
+                logger.debug("the handler of %r ended with its connection: %s", connection, error)
+            else:
+                logger.exception("the handler of %r failed; the connection is closed", connection)
+            connection.abort(c.INTERNAL, "the handler failed")
+        else:
+            await connection.aclose()
+
+    # --- the end ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Refuse new connections and begin to close: handlers get `close_timeout` to finish."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(), name="fastmux close")
+
+    async def _close(self) -> None:
+        try:
+            if self._tasks:
+                await asyncio.wait(list(self._tasks), timeout=self._close_timeout)
+            for task in list(self._tasks):
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(list(self._tasks))
+        finally:
+            for driver in self._drivers:
+                driver.close()
+            self._is_closed.set()
+
+    async def wait_closed(self) -> None:
+        """Wait until the server is closed: handlers ended, connections and sockets closed."""
+        await self._is_closed.wait()
+
+    async def serve_forever(self) -> None:
+        """Serve until the server is closed, or this is cancelled, which closes it."""
+        try:
+            await self.wait_closed()
+        except asyncio.CancelledError:
+            self.close()
+            await self.wait_closed()
+            raise
+
+
+class Listener:
+    """What `listen` returns: await it, or use it in `async with`. Use it once."""
+
+    def __init__(self, server: Server, host: str | None, port: int) -> None:
+        self._server = server
+        self._host = host
+        self._port = port
+
+    def __await__(self) -> Generator[Any, None, Server]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Server:
+        return await self._open()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close, and wait until that is done."""
+        await self._server.__aexit__(exc_type, exc, traceback)
+
+    async def _open(self) -> Server:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(
+            self._host or None, self._port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
+        )
+        transports: list[TrainTransport] = []
+        port = self._port
+        try:
+            for family, _, _, _, address in dict.fromkeys(found):
+                transport = await open_transport(family, (address[0], port, *address[2:]))
+                transports.append(transport)
+                port = port or transport.sockname[1]  # all addresses share one port
+        except BaseException:
+            for transport in transports:
+                transport.close()
+            raise
+        for transport in transports:
+            self._server.serve(transport)
+        return self._server
+
+
+def listen(
+    handler: Handler,
+    host: str | None,
+    port: int,
+    *,
+    tls: HandshakeMaker,
+    close_timeout: float | None = CLOSE_TIMEOUT,
+    **settings: Unpack[Settings],
+) -> Listener:
+    """Listen for connections: `await listen(…)` or `async with listen(…) as server`.
+
+    `handler(connection)` runs in a task for each connection, once its handshake is over and the peer is
+    verified. When it returns the connection is closed gracefully; when it raises, the error is logged and
+    the connection closed with code INTERNAL. `host` may be a name with several addresses, None or "" for
+    all; `port` 0 takes any free one (`server.port`). `tls` is a `TLSConfig` or `PLAINTEXT`; `close_timeout`
+    (seconds, None: unlimited) is how long `close` waits for handlers; `settings` are those of
+    `Configuration`.
+
+    Raises OSError, when awaited, if an address cannot be bound; ValueError at once for a setting that cannot
+    work.
+    """
+    return Listener(Server(handler, tls, Configuration(**settings), close_timeout), host, port)

@@ -1,0 +1,63 @@
+"""A task for each channel that the peer opens.
+
+Owns: the tasks and what becomes of a channel when its handler ends. May not know: how channels are accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from fastmux import constants as c
+from fastmux.aio.message_channel import MessageChannel
+from fastmux.aio.stream import Stream
+
+logger = logging.getLogger("fastmux.connection")
+
+AnyChannel: TypeAlias = Stream | MessageChannel
+ChannelHandler: TypeAlias = Callable[[AnyChannel], Awaitable[object]]
+
+
+class ChannelTasks:
+    """Runs a handler for each channel given to it.
+
+    Invariant: `_tasks` are the handlers that have not ended; each ends with its channel closed or reset.
+    """
+
+    def __init__(self, handler: ChannelHandler) -> None:
+        self._handler = handler
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, channel: AnyChannel) -> None:
+        """Start the handler of a channel."""
+        task = asyncio.create_task(self._run(channel), name=f"fastmux channel {channel.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def join(self) -> None:
+        """Wait until every handler has ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def cancel(self) -> None:
+        """Cancel every handler and wait until they have ended."""
+        for task in self._tasks:
+            task.cancel()
+        await self.join()
+
+    async def _run(self, channel: AnyChannel) -> None:
+        try:
+            await self._handler(channel)
+        except asyncio.CancelledError:
+            channel.reset(c.CANCELLED)
+            raise
+        except ConnectionError as error:  # the connection or the channel ended: its handler did no wrong
+            logger.debug("the handler of %r ended with %r", channel, error)
+            channel.reset(c.CANCELLED)
+        except Exception:
+            logger.exception("the handler of %r failed; the channel is reset", channel)
+            channel.reset(c.INTERNAL)
+        else:
+            await channel.aclose()

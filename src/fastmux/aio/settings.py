@@ -1,0 +1,37 @@
+"""The keyword settings that `connect` and `listen` take by name.
+
+Owns: their types, as type checkers see them. May not know: what they mean (`Configuration` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from fastmux.protocol.congestion.base import CongestionController
+
+
+class Settings(TypedDict, total=False):
+    """The fields of `fastmux.protocol.configuration.Configuration`, all optional; a test compares."""
+
+    idle_timeout: float | None
+    keep_alive: float | None
+    handshake_timeout: float | None
+    connection_id_size: int
+    max_datagram_size: int
+    max_streams: int
+    max_message_channels: int
+    channel_window: int
+    max_channel_window: int
+    connection_window: int
+    max_connection_window: int
+    budget: int
+    write_limit: int
+    max_message_size: int
+    max_datagram_frame_size: int
+    max_ack_delay: float
+    initial_rtt: float
+    max_connections: int
+    max_half_open: int
+    max_half_open_per_address: int
+    congestion: Callable[[int], CongestionController]

@@ -1,0 +1,91 @@
+"""Streams: ordered bytes, both ways, with half-close.
+
+Owns: the public `Stream`. May not know: anything below the core's `DataPath`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from fastmux.aio.channel import Channel, raise_end
+from fastmux.exceptions import EndOfStream
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class Stream(Channel):
+    """Ordered, reliable bytes in both directions; anyio's `ByteStream` contract.
+
+    Made by `Connection.open_stream` and `accept`. One task may receive at a time, any number may send: they
+    take turns in the order in which they came, and what each gives to `send` stays in one piece. Close it
+    with `aclose` or `async with`.
+    """
+
+    __slots__ = ()
+
+    async def send(self, data: Buffer) -> None:
+        """Send bytes: wait while `write_limit` or more are unsent, then take all of `data` or none.
+
+        `data` is anything contiguous with the buffer protocol. Exact `bytes` are kept by reference, anything
+        else is copied when it is taken, so it may be changed as soon as this returns. Cancelled while it
+        waits, nothing was taken.
+
+        Raises `ClosedResourceError` after `send_eof`, `reset` or `aclose`, `BrokenResourceError` if the peer
+        asked to stop, `ConnectionClosed`, TypeError for anything that is not a buffer.
+        """
+        if self._writers or not self._has_room():
+            self._check_sending()
+            await self._take_turn()
+        self._check_sending()
+        self._wrote(self._host.data_path.write(self._id, data))
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Receive 1 to `max_bytes` bytes, as soon as there are any.
+
+        Raises `EndOfStream` once the peer has ended the stream and everything was received, `ChannelReset` if
+        it reset it, `ClosedResourceError` after `aclose` or `reset`, `BusyResourceError` if another task is
+        receiving, `ConnectionClosed`, ValueError for `max_bytes` below 1.
+        """
+        if max_bytes < 1:
+            raise ValueError(f"max_bytes must be at least 1, not {max_bytes}")
+        self._reader.check()
+        while True:
+            self._check_receiving()
+            data = self._host.data_path.read(self._id, max_bytes)
+            if data:
+                self._host.schedule()
+                return data
+            if data is None:
+                raise_end()
+            self._check_open()
+            await self._reader.wait()
+
+    async def receive_into(self, buffer: Buffer) -> int:
+        """Receive into a writable buffer and return how many bytes came, at least 1 and at most its size.
+
+        Raises as `receive`, and ValueError for an empty buffer.
+        """
+        if memoryview(buffer).nbytes == 0:
+            raise ValueError("the buffer is empty")
+        self._reader.check()
+        while True:
+            self._check_receiving()
+            size = self._host.data_path.read_into(self._id, buffer)
+            if size > 0:
+                self._host.schedule()
+                return size
+            if size < 0:
+                raise_end()
+            self._check_open()
+            await self._reader.wait()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next bytes; the iteration ends where `receive` raises `EndOfStream`."""
+        try:
+            return await self.receive()
+        except EndOfStream:
+            raise StopAsyncIteration from None

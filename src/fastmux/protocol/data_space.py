@@ -1,0 +1,169 @@
+"""The application packet-number space: the core's data path with the policies that drive it.
+
+Owns: what happens once a batch and once a train, and in which order. May not know: the handshake that gave
+the keys, how a connection ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import ProtocolError
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.control import Control, Outcome
+from fastmux.protocol.credit import Credit
+from fastmux.protocol.events import ChannelsReady, DatagramsReceived
+from fastmux.protocol.handshake import PacketKeys
+from fastmux.protocol.liveness import Liveness
+from fastmux.protocol.parameters import Parameters
+from fastmux.protocol.rtt import RttEstimator
+from fastmux.protocol.statistics import ConnectionStatistics, gather
+from fastmux.protocol.traffic import Traffic
+
+_LAST_PACKET_SIZE = c.BASE_PLPMTU
+
+
+class DataSpace:
+    """One end's application packets.
+
+    Invariant: nothing is sent or opened before `install`; the user hears of channels and datagrams only after
+    `confirm`, and only then are credit, pings and MTU probes sent.
+    """
+
+    def __init__(
+        self,
+        is_client: bool,
+        local_id: bytes,
+        rtt: RttEstimator,
+        configuration: Configuration,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self.data_path = make_data_path(is_client, local_id, configuration)
+        self.is_confirmed = False
+        self.traffic = Traffic(self.data_path, rtt, configuration, random_bytes)
+        self.control = Control(self.data_path, self.traffic)
+        self.liveness = Liveness(self.data_path, configuration)
+        self._credit = Credit(self.data_path, configuration)
+        self._is_client = is_client
+        self._suite: int | None = None
+        self._peer = Parameters()
+
+    @property
+    def has_keys(self) -> bool:
+        """True after `install`."""
+        return self._suite is not None
+
+    def install(self, keys: PacketKeys, remote_id: bytes, peer: Parameters) -> None:
+        """Take the keys and the peer's limits."""
+        self._suite = keys.suite
+        self._peer = peer
+        self.data_path.set_keys(keys.suite, keys.send_key, keys.send_iv, keys.receive_key, keys.receive_iv)
+        self.data_path.set_peer(
+            remote_id,
+            max_data=peer.initial_max_data,
+            max_channel_data=peer.initial_max_channel_data,
+            max_streams=peer.initial_max_streams,
+            max_message_channels=peer.initial_max_message_channels,
+            max_message_size=peer.max_message_size,
+            max_datagram_frame_size=peer.max_datagram_frame_size,
+        )
+        self.traffic.on_keys(keys.suite)
+
+    def confirm(self, now: float) -> None:
+        """The peer is verified (a server) or has confirmed the handshake (a client): everything may go."""
+        if self._suite is None:
+            raise ProtocolError(c.PROTOCOL_VIOLATION, "the handshake ended before the keys")
+        self.is_confirmed = True
+        self.traffic.on_confirmed(self._peer)
+        self.liveness.start(self._peer, self._suite, now)
+
+    # --- once a batch ---------------------------------------------------------------------------------
+
+    def receive(
+        self, buffer: bytearray | memoryview | bytes, start: int, size: int, segment_size: int, now: float
+    ) -> int:
+        """Take packets, as `DataPath.receive`; returns the bytes consumed. Raises `ProtocolError`."""
+        return self.data_path.receive(buffer, start, size, segment_size, now)
+
+    def take_batch(self, now: float) -> Outcome:
+        """Let the policies see what came, and give what the connection must know. Raises `ProtocolError`."""
+        self.traffic.on_batch(now)
+        self.liveness.on_batch(now)
+        outcome = self.control.take(now)
+        if outcome.is_handshake_done:
+            if not self._is_client:
+                raise ProtocolError(c.PROTOCOL_VIOLATION, "HANDSHAKE_DONE from a client")
+            if not self.is_confirmed:
+                self.confirm(now)
+        if self.is_confirmed:
+            self._take_ready(outcome)
+        return outcome
+
+    def _take_ready(self, outcome: Outcome) -> None:
+        ready = self.data_path.take_ready()
+        if ready:
+            for channel_id, flags in ready:
+                if flags & c.READY_DONE:
+                    self._credit.forget(channel_id)
+            outcome.events.append(ChannelsReady(ready))
+        datagrams = self.data_path.take_datagrams()
+        if datagrams:
+            outcome.events.append(DatagramsReceived(datagrams))
+
+    # --- once a train ---------------------------------------------------------------------------------
+
+    def fill(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
+        """Fill a train. Returns `(size, segment_size)`, sizes of 0 if nothing may go now."""
+        size = segment_size = 0
+        if self.is_confirmed:
+            self._credit.update(now, self.traffic.rtt.smoothed_rtt)
+            size, segment_size = self.control.fill(buffer, now)
+        if not size:
+            segment_size = self.traffic.mtu.current
+            size = self.traffic.fill(buffer, now)
+        if size and self.traffic.eliciting_sent_at == now:
+            self.liveness.on_sent(now)
+        return size, min(segment_size, size)
+
+    def last_packet(self, close: bytes, now: float) -> bytes:
+        """Seal a packet with a close frame."""
+        buffer = bytearray(_LAST_PACKET_SIZE)
+        size = self.traffic.build(buffer, close, 0, 0, now)
+        return bytes(buffer[:size])
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        """When to call `handle_timeout`, or to fill; None for never."""
+        times = (self.traffic.deadline(), self.liveness.deadline(self.traffic.pto()))
+        return min((at for at in times if at is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Find losses, probe, keep the path alive. The idle timeout is the connection's to ask about."""
+        if self.traffic.handle_timeout(now):
+            self.control.on_probe_timeout()
+        if self.liveness.is_keep_alive_due(now):
+            self.control.keep_alive()
+
+    def statistics(self) -> ConnectionStatistics:
+        """Give the figures of now."""
+        return gather(self.data_path, self.traffic, self.liveness.last_seen)
+
+
+def make_data_path(is_client: bool, local_id: bytes, configuration: Configuration) -> core.DataPath:
+    """Make the core's part of a connection with the configured limits."""
+    return core.DataPath(
+        is_client,
+        local_id,
+        max_data=configuration.connection_window,
+        max_channel_data=configuration.channel_window,
+        max_streams=configuration.max_streams,
+        max_message_channels=configuration.max_message_channels,
+        max_message_size=configuration.max_message_size,
+        max_datagram_frame_size=configuration.max_datagram_frame_size,
+        max_ack_delay=configuration.max_ack_delay,
+        write_limit=configuration.write_limit,
+        budget=configuration.budget,
+    )

@@ -1,0 +1,53 @@
+"""The transport fits the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from aio.conftest import LoopFactory
+from fastmux.aio.datagram_endpoint import DatagramEndpoint
+from fastmux.aio.open_transport import open_transport
+from fastmux.aio.train_socket import TrainSocket
+
+
+class ProactorLikeLoop(asyncio.SelectorEventLoop):
+    """A loop without `add_reader`, as that of Windows."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        raise NotImplementedError
+
+
+def test_a_loop_with_add_reader_gets_the_train_socket(loop_factory: LoopFactory) -> None:
+    async def main() -> None:
+        transport = await open_transport(socket.AF_INET, ("127.0.0.1", 0))
+        assert isinstance(transport, TrainSocket)
+        assert transport.sockname[0] == "127.0.0.1"
+        transport.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+def test_a_loop_without_it_gets_the_datagram_endpoint() -> None:
+    async def main() -> None:
+        transport = await open_transport(socket.AF_INET, ("127.0.0.1", 0))
+        assert isinstance(transport, DatagramEndpoint)
+        assert transport.path == "datagram_endpoint"
+        transport.close()
+        await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=ProactorLikeLoop) as runner:
+        runner.run(main())
+
+
+def test_an_address_that_cannot_be_bound_is_an_error(loop_factory: LoopFactory) -> None:
+    async def main() -> None:
+        with pytest.raises(OSError, match="assign"):
+            await open_transport(socket.AF_INET, ("192.0.2.1", 0))
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())

@@ -1,0 +1,30 @@
+"""Keyword arguments of a message channel become reliability and value."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastmux import constants as c
+from fastmux.aio.reliability import reliability_of
+
+
+@pytest.mark.parametrize(
+    ("reliable", "max_retransmits", "lifetime", "expected"),
+    [
+        (True, None, None, (c.RELIABLE, 0)),
+        (False, None, None, (c.UNRELIABLE, 0)),
+        (True, 0, None, (c.MAX_RETRANSMITS, 0)),
+        (False, 3, None, (c.MAX_RETRANSMITS, 3)),
+        (True, None, 0.25, (c.LIFETIME, 250)),
+    ],
+)
+def test_the_limit_that_is_given_decides(
+    reliable: bool, max_retransmits: int | None, lifetime: float | None, expected: tuple[int, int]
+) -> None:
+    assert reliability_of(reliable, max_retransmits, lifetime) == expected
+
+
+@pytest.mark.parametrize(("max_retransmits", "lifetime"), [(1, 1.0), (-1, None), (None, 0.0), (None, -2.0)])
+def test_limits_that_cannot_be_are_refused(max_retransmits: int | None, lifetime: float | None) -> None:
+    with pytest.raises(ValueError, match="must|both"):
+        reliability_of(True, max_retransmits, lifetime)

@@ -1,0 +1,80 @@
+"""Channels that are never read hold no other channel up."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import pytest
+
+import fastmux
+from e2e.conversation import CHUNK_SIZE, MIB, FarEnd, payload, receive_all, send_pieces
+from e2e.support import LoopFactory, run
+
+pytestmark = pytest.mark.slow
+
+CHANNELS = 100
+STALLED_SIZE = 4 * MIB  # more than the windows and the write limit take
+MESSAGE_SIZE = MIB
+DATA = payload(128 * 1024)
+DIGEST = hashlib.sha256(DATA).digest()
+
+
+async def send_and_check(conn: fastmux.Connection) -> None:
+    """Send `DATA` on a stream of its own, and compare the digest that comes back."""
+    stream = await conn.open_stream(label="digest")
+    await send_pieces(stream, DATA)
+    assert await receive_all(stream) == DIGEST
+    await stream.aclose()
+
+
+@pytest.mark.parametrize("stalled", [1, 50])
+def test_the_other_channels_finish_while_some_are_never_read(
+    server_tls: fastmux.TLSConfig, client_tls: fastmux.TLSConfig, loop_factory: LoopFactory, stalled: int
+) -> None:
+    async def main() -> None:
+        far_end = FarEnd()
+        data = payload(STALLED_SIZE)
+        async with (
+            fastmux.listen(far_end.handle, "127.0.0.1", 0, tls=server_tls) as server,
+            fastmux.connect("127.0.0.1", server.port, tls=client_tls) as conn,
+        ):
+            sleepers = [await conn.open_stream(label="sleeper") for _ in range(stalled)]
+            sending = [asyncio.create_task(send_pieces(stream, data)) for stream in sleepers]
+            await asyncio.gather(*(send_and_check(conn) for _ in range(CHANNELS - stalled)))
+            assert not any(task.done() for task in sending)
+            held_back = sleepers[stalled // 2 :]  # these are given up, the others are read in the end
+            for stream, task in zip(held_back, sending[stalled // 2 :], strict=True):
+                stream.reset()
+                assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], Exception)
+            for task in sending[: min(stalled // 2, 3)]:
+                assert not task.done()
+            far_end.wake.set()
+            for stream, task in list(zip(sleepers, sending, strict=True))[: stalled // 2]:
+                await task
+                assert await receive_all(stream) == hashlib.sha256(data).digest()
+
+    run(main(), loop_factory, timeout=100)
+
+
+def test_eight_channels_in_the_middle_of_a_large_message_all_finish(
+    server_tls: fastmux.TLSConfig, client_tls: fastmux.TLSConfig
+) -> None:
+    """The messages together are larger than the connection's first window, so that all are under way at once."""
+
+    async def main() -> None:
+        far_end = FarEnd()
+        async with (
+            fastmux.listen(far_end.handle, "127.0.0.1", 0, tls=server_tls, connection_window=CHUNK_SIZE) as server,
+            fastmux.connect("127.0.0.1", server.port, tls=client_tls, connection_window=CHUNK_SIZE) as conn,
+        ):
+            channels = [await conn.open_message_channel(label="echo") for _ in range(8)]
+            messages = [payload(MESSAGE_SIZE, seed=number) for number in range(8)]
+            await asyncio.gather(
+                *(channel.send(message) for channel, message in zip(channels, messages, strict=True))
+            )
+            for channel, message in zip(channels, messages, strict=True):
+                assert await channel.receive() == message
+                await channel.aclose()
+
+    run(main(), timeout=100)

@@ -1,0 +1,73 @@
+"""One endpoint in the network, and what its application does.
+
+Owns: the endpoint's driving: events drained, trains sent. May not know: where datagrams go.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from fastmux.protocol.connection import Connection
+from fastmux.protocol.endpoint import Endpoint
+from fastmux.protocol.events import Address, Closed, Event
+
+Application = Callable[[Connection, Event], None]
+Send = Callable[[bytes, Address], None]
+MAX_ROUNDS = 1000
+
+
+class Node:
+    """`application(connection, event)` may act at once on what it hears; `events` keeps all of it."""
+
+    def __init__(self, name: str, address: Address, endpoint: Endpoint) -> None:
+        self.name = name
+        self.address = address
+        self.endpoint = endpoint
+        self.application: Application | None = None
+        self.accepted: list[Connection] = []
+        self.events: dict[Connection, list[Event]] = defaultdict(list)
+        self._buffer = bytearray(65536)
+
+    def closed(self, connection: Connection) -> ConnectionError | None:
+        """The error of the Closed event, None before it."""
+        for event in self.events[connection]:
+            if isinstance(event, Closed):
+                return event.error
+        return None
+
+    def receive(self, train: list[bytes], source: Address, now: float) -> None:
+        """Take datagrams that came together: all of one size, the last may be shorter."""
+        data = b"".join(train)
+        self._buffer[: len(data)] = data
+        self.endpoint.receive(self._buffer, len(data), len(train[0]), source, now)
+
+    def drive(self, now: float, send: Send, hear: Callable[[Event], None]) -> None:
+        """Drain events and send trains until nobody has anything more for now."""
+        for _ in range(MAX_ROUNDS):
+            self.accepted += self.endpoint.take_accepted()
+            touched = self.endpoint.take_touched()
+            for connection in touched:
+                self._drain(connection, hear)
+                while (transmit := connection.transmit(self._buffer, now)) is not None:
+                    self._send(transmit.size, transmit.segment_size, transmit.address, send)
+                self._drain(connection, hear)
+            while (transmit := self.endpoint.transmit(self._buffer, now)) is not None:
+                self._send(transmit.size, transmit.segment_size, transmit.address, send)
+            if not touched:
+                return
+        raise AssertionError(f"{self.name} is touched again and again at {now}")
+
+    def _drain(self, connection: Connection, hear: Callable[[Event], None]) -> None:
+        while (event := connection.next_event()) is not None:
+            self.events[connection].append(event)
+            hear(event)
+            if self.application is not None:
+                self.application(connection, event)
+
+    def _send(self, size: int, segment_size: int, address: Address, send: Send) -> None:
+        assert 0 < size <= 65507
+        assert segment_size > 0
+        assert -(-size // segment_size) <= 64
+        for start in range(0, size, segment_size):
+            send(bytes(self._buffer[start : min(start + segment_size, size)]), address)

@@ -1,0 +1,168 @@
+"""The network itself: the clock, the datagrams on their way, and who is called when.
+
+Owns: time and order. May not know: what the nodes do, what the links do to a datagram.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from random import Random
+
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.endpoint import Endpoint
+from fastmux.protocol.events import Address
+from fastmux.protocol.handshake import Handshake
+from network.conditions import Conditions
+from network.link import Link
+from network.node import Node
+from network.trace import Trace
+
+MAX_STEPS_AT_ONCE = 2000  # calls without the clock moving: more is a loop
+
+
+class Stuck(AssertionError):
+    """What was waited for did not come about in (virtual) time."""
+
+
+class Network:
+    """Nodes, links and a clock that jumps to whatever is next.
+
+    `drop(index, data)`, if set, loses a datagram by its number over all links. The clock starts at 100.0 s, so that
+    nothing can rest on zero.
+    """
+
+    def __init__(self, seed: int = 0, conditions: Conditions | None = None) -> None:
+        self.now = 100.0
+        self.random = Random(seed)
+        self._seed = seed
+        self.trace = Trace()
+        self.nodes: dict[Address, Node] = {}
+        self.drop: Callable[[int, bytes], bool] | None = None
+        self.datagrams = 0
+        self._conditions = conditions or Conditions()
+        self._links: dict[tuple[Address, Address], Link] = {}
+        self._arrivals: list[tuple[float, int, Address, Address, bytes]] = []
+        self._count = 0
+        self._steps = 0
+
+    # --- building -----------------------------------------------------------------------------------
+
+    def add(
+        self,
+        name: str,
+        configuration: Configuration | None = None,
+        accept: Callable[[], Handshake] | None = None,
+        address: Address | None = None,
+    ) -> Node:
+        """Add a node with an endpoint of its own."""
+        address = address or (f"10.0.0.{len(self.nodes) + 1}", 4433)
+        dice = Random(self.random.getrandbits(64))
+        endpoint = Endpoint(
+            configuration or Configuration(), random_bytes=dice.randbytes, accept=accept
+        )
+        node = Node(name, address, endpoint)
+        self.nodes[address] = node
+        return node
+
+    def link(self, source: Node, target: Node) -> Link:
+        """The direction from one node to another."""
+        return self._link(source.address, target.address)
+
+    def set_conditions(self, conditions: Conditions) -> None:
+        """Let all links, those to come too, have these conditions from now on."""
+        self._conditions = conditions
+        for link in self._links.values():
+            link.conditions = conditions
+
+    def _link(self, source: Address, target: Address) -> Link:
+        if (source, target) not in self._links:
+            # A link's dice do not depend on which link was used first.
+            seed = f"{self._seed}{source}{target}"
+            self._links[source, target] = Link(self._conditions, Random(seed))
+        return self._links[source, target]
+
+    # --- running ------------------------------------------------------------------------------------
+
+    def run(self, until: Callable[[], bool], timeout: float = 60.0) -> None:
+        """Run until something holds. Raises `Stuck` if it does not within `timeout` virtual seconds."""
+        stop_at = self.now + timeout
+        self._drive_all()
+        while not until():
+            at = self._next_at()
+            if at is None or at > stop_at:
+                raise Stuck(f"not within {timeout} s; next: {at}, now: {self.now}")
+            self._step(at)
+
+    def run_for(self, seconds: float) -> None:
+        """Run for so many virtual seconds."""
+        stop_at = self.now + seconds
+        self._drive_all()
+        while (at := self._next_at()) is not None and at <= stop_at:
+            self._step(at)
+        self.now = stop_at
+
+    def inject(self, data: bytes, source: Address, target: Node) -> None:
+        """Let a datagram that no node sent arrive now."""
+        target.receive([data], source, self.now)
+        self._drive(target)
+
+    def _next_at(self) -> float | None:
+        times = [node.endpoint.deadline() for node in self.nodes.values()]
+        if self._arrivals:
+            times.append(self._arrivals[0][0])
+        at = min((at for at in times if at is not None), default=None)
+        return None if at is None else max(at, self.now)
+
+    def _step(self, at: float) -> None:
+        self._steps = self._steps + 1 if at == self.now else 0
+        if self._steps > MAX_STEPS_AT_ONCE:
+            raise Stuck(f"the clock stands still at {at}")
+        self.now = at
+        if self._arrivals and self._arrivals[0][0] <= at:
+            self._deliver()
+            return
+        for node in self.nodes.values():
+            deadline = node.endpoint.deadline()
+            if deadline is not None and deadline <= at:
+                node.endpoint.handle_timeout(at)
+                self._drive(node)
+
+    def _deliver(self) -> None:
+        """Deliver what arrives first, with what makes one train with it."""
+        at, _, source, target, data = heapq.heappop(self._arrivals)
+        train = [data]
+        while self._arrivals and len(train) < 64 and len(train[-1]) == len(data):
+            next_at, _, next_source, next_target, next_data = self._arrivals[0]
+            if (next_at, next_source, next_target) != (at, source, target):
+                break
+            if len(next_data) > len(data) or (len(train) + 1) * len(data) > 65507:
+                break
+            heapq.heappop(self._arrivals)
+            train.append(next_data)
+        node = self.nodes.get(target)
+        if node is not None:
+            node.receive(train, source, self.now)
+            self._drive(node)
+
+    def _drive_all(self) -> None:
+        for node in list(self.nodes.values()):
+            self._drive(node)
+
+    def _drive(self, node: Node) -> None:
+        def send(data: bytes, target: Address) -> None:
+            self._send(node, data, target)
+
+        node.drive(self.now, send, lambda event: self.trace.event(node.name, event, self.now))
+
+    def _send(self, node: Node, data: bytes, target: Address) -> None:
+        index = self.datagrams
+        self.datagrams += 1
+        name = self.nodes[target].name if target in self.nodes else str(target)
+        self.trace.datagram(node.name, name, data, self.now)
+        arrivals = self._link(node.address, target).carry(data, self.now)
+        if self.drop is not None and self.drop(index, data):
+            return
+        for at, arrived in arrivals:
+            self._count += 1
+            heapq.heappush(self._arrivals, (at, self._count, node.address, target, arrived))

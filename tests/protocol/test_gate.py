@@ -1,0 +1,62 @@
+"""Admission of peers that have not proved themselves."""
+
+from __future__ import annotations
+
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.gate import Gate
+
+HERE = ("127.0.0.1", 1)
+THERE = ("127.0.0.2", 1)
+
+
+def gate(max_connections: int = 100, max_half_open: int = 3, per_address: int = 2) -> Gate[str]:
+    return Gate(
+        Configuration(
+            max_connections=max_connections,
+            max_half_open=max_half_open,
+            max_half_open_per_address=per_address,
+        )
+    )
+
+
+def test_so_many_half_open_connections_come_from_one_host_and_no_more() -> None:
+    door = gate()
+    door.enter("a", HERE)
+    door.enter("b", ("127.0.0.1", 2))
+    assert not door.admits(("127.0.0.1", 3), 2)
+    assert door.admits(THERE, 2)
+
+
+def test_so_many_are_half_open_in_all() -> None:
+    door = gate()
+    for number in range(3):
+        assert door.admits((f"127.0.1.{number}", 1), number)
+        door.enter(str(number), (f"127.0.1.{number}", 1))
+    assert not door.admits(THERE, 3)
+
+
+def test_the_connections_that_are_there_count_too() -> None:
+    assert gate(max_connections=5).admits(HERE, 4)
+    assert not gate(max_connections=5).admits(HERE, 5)
+
+
+def test_whoever_leaves_makes_room_once() -> None:
+    door = gate()
+    door.enter("a", HERE)
+    door.enter("b", HERE)
+    door.leave("a")
+    door.leave("a")
+    assert door.admits(HERE, 1)
+    door.enter("c", HERE)
+    assert not door.admits(HERE, 2)
+    assert len(door) == 2
+
+
+def test_an_empty_gate_remembers_no_host() -> None:
+    door = gate()
+    for number in range(1000):
+        door.enter("a", (f"host {number}", 1))
+        assert "a" in door
+        door.leave("a")
+    assert door.is_empty
+    assert not door._hosts

@@ -1,0 +1,284 @@
+"""The handshake packet-number space: two of them, joined in memory."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import ProtocolError
+from fastmux.protocol.handshake_packets import HandshakePackets
+from fastmux.protocol.handshake_space import PACKET_SIZE, Arrival, HandshakeSpace
+from fastmux.protocol.rtt import RttEstimator
+
+UNLIMITED = 1 << 20
+RTT = 0.333
+
+
+class End:
+    """A space with its packets, and what came in order."""
+
+    def __init__(self, is_client: bool) -> None:
+        ids = (b"client-i", b"server-i")
+        local_id, remote_id = ids if is_client else ids[::-1]
+        self.packets = HandshakePackets(
+            is_client=is_client,
+            version=c.VERSION_1,
+            local_id=local_id,
+            remote_id=remote_id,
+            first_id=b"first-id",
+        )
+        self.rtt = RttEstimator(RTT)
+        self.space = HandshakeSpace(self.packets, self.rtt, is_client=is_client)
+        self.data = b""
+
+    def send(self, now: float, limit: int = UNLIMITED) -> list[bytes]:
+        buffer = bytearray(65536)
+        packets: list[bytes] = []
+        while size := self.space.fill(buffer, limit, now):
+            segments = range(0, size, PACKET_SIZE)
+            packets += [bytes(buffer[at : min(at + PACKET_SIZE, size)]) for at in segments]
+            limit -= size
+        return packets
+
+    def receive(self, packet: bytes, now: float) -> Arrival | None:
+        header = core.parse_long_header(packet, 0, len(packet))
+        arrival = self.space.receive(header, packet, now)
+        self.data += b"" if arrival is None else arrival.data
+        return arrival
+
+    def sealed(self, number: int, *frames: tuple[object, ...]) -> bytes:
+        return self.packets.seal(number, b"".join(core.encode_frame(frame) for frame in frames))
+
+
+@pytest.fixture
+def client() -> End:
+    return End(True)
+
+
+@pytest.fixture
+def server() -> End:
+    return End(False)
+
+
+def test_what_is_written_arrives_in_order(client: End, server: End) -> None:
+    client.space.flight.write(b"hello")
+    for packet in client.send(1.0):
+        server.receive(packet, 1.1)
+    assert server.data == b"hello"
+
+
+def test_every_datagram_of_a_client_has_1200_bytes_even_an_acknowledgement(
+    client: End, server: End
+) -> None:
+    client.space.flight.write(bytes(3000))
+    server.space.flight.write(b"x")
+    packets = client.send(1.0)
+    client.receive(server.send(1.0)[0], 1.1)
+    packets += client.send(1.1)
+    assert len(packets) == 4
+    assert {len(packet) for packet in packets} == {1200}
+
+
+def test_all_packets_of_a_servers_train_but_the_last_have_1200_bytes(server: End) -> None:
+    server.space.flight.write(bytes(3000))
+    sizes = [len(packet) for packet in server.send(1.0)]
+    assert sizes[:-1] == [1200, 1200]
+    assert sizes[-1] < 1200
+
+
+def test_an_acknowledgement_alone_is_small_and_is_not_acknowledged(client: End, server: End) -> None:
+    client.space.flight.write(b"hello")
+    server.receive(client.send(1.0)[0], 1.1)
+    (ack,) = server.send(1.1)
+    assert len(ack) < 100
+    client.receive(ack, 1.2)
+    assert client.send(1.2) == []
+
+
+def test_an_acknowledgement_gives_a_round_trip_sample(client: End, server: End) -> None:
+    client.space.flight.write(b"hello")
+    server.receive(client.send(1.0)[0], 1.1)
+    client.receive(server.send(1.1)[0], 1.2)
+    assert client.rtt.latest_rtt == pytest.approx(0.2)
+
+
+def test_nothing_goes_beyond_the_limit(server: End) -> None:
+    server.space.flight.write(bytes(9000))
+    assert sum(map(len, server.send(1.0, limit=3600))) == 3600
+    assert server.send(1.0, limit=1199) == []
+    assert server.space.has_pending
+
+
+def test_a_probe_sends_again_what_is_outstanding(client: End, server: End) -> None:
+    client.space.flight.write(b"hello")
+    client.send(1.0)
+    deadline = client.space.deadline(can_send=True)
+    assert deadline == pytest.approx(1.0 + 3 * RTT)
+    assert deadline is not None
+    client.space.handle_timeout(deadline, can_send=True)
+    packets = client.send(deadline)
+    assert len(packets) == 2
+    server.receive(packets[1], deadline)  # either will do
+    assert server.data == b"hello"
+
+
+def test_a_client_probes_with_nothing_in_flight_and_a_server_does_not(
+    client: End, server: End
+) -> None:
+    client.space.flight.write(b"hello")
+    server.receive(client.send(1.0)[0], 1.1)
+    client.receive(server.send(1.1)[0], 1.2)
+    assert server.space.deadline(can_send=True) is None
+    deadline = client.space.deadline(can_send=True)
+    assert deadline is not None
+    client.space.handle_timeout(deadline, can_send=True)
+    probes = client.send(deadline)
+    assert [len(probe) for probe in probes] == [1200, 1200]
+    server.receive(probes[0], deadline)
+    assert server.space.has_pending  # it acknowledges
+
+
+def test_probes_back_off(client: End) -> None:
+    client.space.flight.write(b"hello")
+    client.send(0.0)
+    times = [0.0]
+    for _ in range(4):
+        deadline = client.space.deadline(can_send=True)
+        assert deadline is not None
+        client.space.handle_timeout(deadline, can_send=True)
+        assert len(client.send(deadline)) == 2
+        times.append(deadline)
+    assert [round(b - a, 3) for a, b in zip(times, times[1:], strict=False)] == [
+        0.999,
+        1.998,
+        3.996,
+        7.992,
+    ]
+
+
+def test_whoever_may_not_send_waits_for_no_probe(server: End) -> None:
+    server.space.flight.write(bytes(9000))
+    server.send(1.0, limit=3600)
+    assert server.space.deadline(can_send=False) is None
+    assert server.space.deadline(can_send=True) is not None
+
+
+def test_a_lost_packet_is_found_by_those_that_arrived_later(client: End, server: End) -> None:
+    client.space.flight.write(bytes(range(256)) * 20)
+    packets = client.send(1.0)
+    for packet in packets[1:]:
+        server.receive(packet, 1.1)
+    for packet in server.send(1.1):
+        client.receive(packet, 1.2)
+    for packet in client.send(1.2):
+        server.receive(packet, 1.3)
+    assert server.data == bytes(range(256)) * 20
+
+
+def test_a_duplicate_counts_for_nothing(client: End, server: End) -> None:
+    client.space.flight.write(b"hello")
+    (packet,) = client.send(1.0)
+    assert server.receive(packet, 1.1) is not None
+    assert server.receive(packet, 1.2) is None
+    assert server.data == b"hello"
+
+
+def test_a_path_challenge_is_answered_and_only_the_newest_three_are(
+    client: End, server: End
+) -> None:
+    challenges = [(c.FRAME_PATH_CHALLENGE, bytes((n,)) * 8) for n in range(5)]
+    client.receive(server.sealed(0, *challenges), 1.0)
+    (packet,) = client.send(1.0)
+    opened = server.packets.open(core.parse_long_header(packet, 0, 1200), packet, -1)
+    assert opened is not None
+    answers = [frame[1] for frame in opened.frames if frame[0] == c.FRAME_PATH_RESPONSE]
+    assert answers == [bytes((n,)) * 8 for n in (2, 3, 4)]
+
+
+def test_a_path_response_is_handed_up(client: End, server: End) -> None:
+    arrival = server.receive(client.sealed(0, (c.FRAME_PATH_RESPONSE, b"12345678")), 1.0)
+    assert arrival is not None
+    assert arrival.path_responses == [b"12345678"]
+
+
+def test_parameters_and_a_close_are_handed_up(client: End, server: End) -> None:
+    packet = server.sealed(
+        0, (c.FRAME_PARAMETERS, b"blob"), (c.FRAME_CONNECTION_CLOSE, 0x128, b"why\xff")
+    )
+    arrival = client.receive(packet, 1.0)
+    assert arrival is not None
+    assert arrival.parameters == b"blob"
+    assert arrival.close == (0x128, "why\ufffd")
+
+
+def test_bytes_beyond_the_limit_of_a_handshake_are_an_error(client: End, server: End) -> None:
+    packet = server.sealed(0, (c.FRAME_HANDSHAKE, c.MAX_HANDSHAKE_BUFFER - 3, b"1234"))
+    with pytest.raises(ProtocolError) as caught:
+        client.receive(packet, 1.0)
+    assert caught.value.code == c.HANDSHAKE_BUFFER_EXCEEDED
+
+
+def test_bytes_out_of_order_are_held_up_to_a_limit_and_then_not_acknowledged(
+    client: End, server: End
+) -> None:
+    held = 0
+    for number in range(20):
+        frame = (c.FRAME_HANDSHAKE, 1 + number * 1000, bytes(1000))
+        if client.receive(server.sealed(number, frame), 1.0) is not None:
+            held += 1000
+    assert held == c.MAX_HANDSHAKE_BUFFER_AFTER // 1000 * 1000
+    assert client.receive(server.sealed(30, (c.FRAME_HANDSHAKE, 0, b"x")), 1.0) is not None
+    assert len(client.data) == held + 1
+
+
+def test_an_acknowledgement_of_what_was_not_sent_is_an_error(client: End, server: End) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        client.receive(server.sealed(0, (c.FRAME_ACK, 0.0, ((0, 1),))), 1.0)
+    assert caught.value.code == c.PROTOCOL_VIOLATION
+
+
+def test_the_last_packets_hold_what_the_peer_may_lack_and_the_close(
+    client: End, server: End
+) -> None:
+    server.space.flight.write(b"z" * 2500)
+    server.send(1.0)
+    server.space.flight.write(b"alert")
+    close = core.encode_frame((c.FRAME_CONNECTION_CLOSE, 0x12A, b"no"))
+    for packet in server.space.last_packets(close, UNLIMITED, 1.0):
+        arrival = client.receive(packet, 1.1)
+        assert arrival is not None
+        assert arrival.close == (0x12A, "no")
+    assert client.data == b"z" * 2500 + b"alert"
+
+
+def test_the_last_packets_are_a_close_alone_when_there_is_nothing_else(
+    client: End, server: End
+) -> None:
+    close = core.encode_frame((c.FRAME_CONNECTION_CLOSE, 0, b""))
+    (packet,) = client.space.last_packets(close, UNLIMITED, 1.0)
+    arrival = server.receive(packet, 1.0)
+    assert arrival is not None
+    assert arrival.close == (0, "")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_loss_and_order_gets_everything_across(client: End, server: End, seed: int) -> None:
+    random = Random(seed)
+    sent = {True: random.randbytes(20000), False: random.randbytes(20000)}
+    client.space.flight.write(sent[True])
+    server.space.flight.write(sent[False])
+    now, way = 1.0, [(client, server), (server, client)]
+    while (client.data, server.data) != (sent[False], sent[True]):
+        assert now < 500
+        for sender, receiver in way:
+            deadline = sender.space.deadline(can_send=True)
+            if deadline is not None and deadline <= now:
+                sender.space.handle_timeout(now, can_send=True)
+            packets = [packet for packet in sender.send(now) if random.random() < 0.6]
+            random.shuffle(packets)
+            for packet in packets:
+                receiver.receive(packet, now + 0.01)
+        now += 0.05

@@ -1,0 +1,96 @@
+"""What happens to datagrams on their way in one seed.
+
+Owns: which faults are on and how bad they are (a swarm: each is on with p = 1/2, at a drawn rate). May not
+know: what is carried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import exp, log
+from random import Random
+from typing import Final
+
+from network.conditions import Conditions
+
+MAX_LOSS: Final = 0.3
+MAX_REORDERING: Final = 0.5
+MAX_DUPLICATION: Final = 0.2
+MAX_DAMAGE: Final = 0.02
+MAX_DARK_TIME: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Conditions of both directions, and those of the time after, when only delay, rate and path MTU remain."""
+
+    to_server: Conditions
+    to_client: Conditions
+
+    @property
+    def is_gentle(self) -> bool:
+        """True if every datagram that the path can carry arrives, and none overtakes another."""
+        return all(_is_gentle(conditions) for conditions in (self.to_server, self.to_client))
+
+    def calm(self) -> Faults:
+        """The same path without faults."""
+        return Faults(_calm(self.to_server), _calm(self.to_client))
+
+
+def log_uniform(random: Random, low: float, high: float) -> float:
+    """Draw from [low, high], every order of magnitude as likely."""
+    return exp(random.uniform(log(low), log(high)))
+
+
+def draw_faults(random: Random, start: float, min_rate: float) -> Faults:
+    """Draw the faults of a run that begins at `start` and needs `min_rate` bytes a second."""
+    kinds = ("loss", "reordering", "duplication", "damage", "dark", "mtu", "jitter", "rate")
+    on = {kind for kind in kinds if random.random() < 0.5}
+    delay = log_uniform(random, 0.0005, 0.15)
+    mtu = ((0.0, random.choice((1500, 1452, 1400))),)
+    if "mtu" in on:
+        first = start + log_uniform(random, 0.02, 4.0)
+        second = first + log_uniform(random, 0.05, 4.0)
+        mtu += ((first, 1280), (second, 1200))
+    dark: tuple[tuple[float, float], ...] = ()
+    if "dark" in on:
+        for _ in range(random.randint(1, 2)):
+            dark_at = start + log_uniform(random, 0.01, 6.0)
+            dark += ((dark_at, dark_at + random.uniform(0.1, MAX_DARK_TIME)),)
+    both_dark = random.random() < 0.5
+    directions = []
+    for index in range(2):
+        directions.append(
+            Conditions(
+                delay=delay,
+                jitter=random.uniform(0, 0.05) if "jitter" in on else 0.0,
+                loss=random.uniform(0, MAX_LOSS) if "loss" in on else 0.0,
+                reordering=random.uniform(0, MAX_REORDERING) if "reordering" in on else 0.0,
+                reordering_delay=log_uniform(random, 0.001, 0.2),
+                duplication=random.uniform(0, MAX_DUPLICATION) if "duplication" in on else 0.0,
+                damage=random.uniform(0, MAX_DAMAGE) if "damage" in on else 0.0,
+                rate=log_uniform(random, min_rate, 100 * min_rate) if "rate" in on else None,
+                queue_size=int(log_uniform(random, 16384, 1 << 20)),
+                mtu=mtu,
+                dark=dark if both_dark or index == 0 else (),
+            )
+        )
+    return Faults(*directions)
+
+
+def _is_gentle(conditions: Conditions) -> bool:
+    faults = (conditions.loss, conditions.reordering, conditions.damage, conditions.rate, conditions.dark)
+    return not any(faults) and len(conditions.mtu) == 1
+
+
+def _calm(conditions: Conditions) -> Conditions:
+    return replace(
+        conditions,
+        jitter=0.0,
+        loss=0.0,
+        reordering=0.0,
+        duplication=0.0,
+        damage=0.0,
+        queue_size=1 << 20,
+        dark=(),
+    )
