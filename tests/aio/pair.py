@@ -94,9 +94,11 @@ async def pair(*, link: Link | None = None, **settings: Unpack[Settings]) -> Asy
     """A client's connection and the server's; both are aborted at the end."""
     accepted: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
 
+    is_over = asyncio.Event()
+
     async def handler(connection: Connection) -> None:
         accepted.set_result(connection)
-        await connection.wait_closed()
+        await is_over.wait()
 
     async with world(handler, link=link, **settings) as w:
         client = await w.connect()
@@ -106,3 +108,4 @@ async def pair(*, link: Link | None = None, **settings: Unpack[Settings]) -> Asy
         finally:
             ends.client.abort()
             ends.server.abort()
+            is_over.set()

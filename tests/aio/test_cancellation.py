@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
 from aio.pair import Pair, pair
 from aio.virtual_loop import VirtualLoop
+from fastmux.aio.settings import Settings
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import EndOfStream
 
 T = TypeVar("T")
 
 PIECES = [bytes([number]) * (400 * (number + 1)) for number in range(6)]
-SMALL = {"write_limit": 1500, "channel_window": 2048, "connection_window": 4096}
+SMALL: Settings = {
+    "write_limit": 1500,
+    "channel_window": 2048,
+    "connection_window": 4096,
+    "max_streams": 2,
+    "max_message_channels": 2,
+}
 
 
 class Canceller:
@@ -40,9 +48,9 @@ class Canceller:
     async def patiently(self, operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do the operation; if it was cancelled, do it again."""
         while True:
-            self._victim = asyncio.create_task(operation())
+            task = self._victim = asyncio.create_task(operation())
             try:
-                return await self._victim
+                return await task
             except asyncio.CancelledError:
                 self.cancelled += 1
             finally:
@@ -56,7 +64,7 @@ async def play(scene: Scene, turn: int | None) -> tuple[int, int]:
     """Play a scene; returns how many turns it took and how many operations were cancelled."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    async with pair(max_streams=2, max_message_channels=2, **SMALL) as ends:  # type: ignore[arg-type]
+    async with pair(**SMALL) as ends:
         canceller = Canceller(loop, turn)
         await scene(ends, canceller)
         loop.on_turn(None)
@@ -94,7 +102,7 @@ async def send_on_a_stream(ends: Pair, canceller: Canceller) -> None:
     mine, theirs = await ends.stream()
     reader = asyncio.create_task(read_all(theirs))
     for piece in PIECES:
-        await canceller.patiently(lambda piece=piece: mine.send(piece))  # type: ignore[misc]
+        await canceller.patiently(partial(mine.send, piece))
     await canceller.patiently(mine.send_eof)
     await canceller.patiently(mine.wait_delivered)
     assert await reader == b"".join(PIECES)
@@ -134,7 +142,7 @@ async def send_messages(ends: Pair, canceller: Canceller) -> None:
     await canceller.patiently(lambda: mine.send(waiting[0]))
     waiting = waiting[1:]
     while waiting:
-        taken = await canceller.patiently(lambda: mine.send_many(waiting))
+        taken = await canceller.patiently(partial(mine.send_many, waiting))
         waiting = waiting[taken:]
     await canceller.patiently(mine.send_eof)
     assert await reader == PIECES * 2
@@ -168,9 +176,7 @@ async def open_channels_at_the_limit(ends: Pair, canceller: Canceller) -> None:
 
     acceptor = asyncio.create_task(accept_all())
     for number in range(6):
-        stream = await canceller.patiently(
-            lambda number=number: ends.client.open_stream(str(number))  # type: ignore[misc]
-        )
+        stream = await canceller.patiently(partial(ends.client.open_stream, str(number)))
         await stream.aclose()
     await asyncio.sleep(1)
     assert labels == ["0", "1", "2", "3", "4", "5"]
@@ -188,7 +194,7 @@ async def receive_datagrams_and_ping(ends: Pair, canceller: Canceller) -> None:
     for piece in PIECES:
         assert await canceller.patiently(ends.server.receive_datagram) == piece[:500]
     await sender
-    assert await canceller.patiently(ends.client.ping) >= 0.01
+    assert await canceller.patiently(ends.client.ping) == pytest.approx(0.01)
 
 
 SCENES: list[Scene] = [

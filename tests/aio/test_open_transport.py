@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
 
 import pytest
 
@@ -12,13 +11,6 @@ from aio.conftest import LoopFactory
 from fastmux.aio.datagram_endpoint import DatagramEndpoint
 from fastmux.aio.open_transport import open_transport
 from fastmux.aio.train_socket import TrainSocket
-
-
-class ProactorLikeLoop(asyncio.SelectorEventLoop):
-    """A loop without `add_reader`, as that of Windows."""
-
-    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
-        raise NotImplementedError
 
 
 def test_a_loop_with_add_reader_gets_the_train_socket(loop_factory: LoopFactory) -> None:
@@ -32,15 +24,19 @@ def test_a_loop_with_add_reader_gets_the_train_socket(loop_factory: LoopFactory)
         runner.run(main())
 
 
-def test_a_loop_without_it_gets_the_datagram_endpoint() -> None:
+def test_a_loop_without_it_gets_the_datagram_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise NotImplementedError
+
     async def main() -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", refuse)
         transport = await open_transport(socket.AF_INET, ("127.0.0.1", 0))
         assert isinstance(transport, DatagramEndpoint)
         assert transport.path == "datagram_endpoint"
         transport.close()
         await asyncio.sleep(0)
 
-    with asyncio.Runner(loop_factory=ProactorLikeLoop) as runner:
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(main())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from typing import Any
 
 import pytest
 
@@ -58,9 +59,7 @@ def test_an_address_in_use_is_an_error_and_leaks_no_socket(family: int) -> None:
 def test_datagrams_are_not_fragmented(family: int) -> None:
     with create_udp_socket(family, loopback(family)) as sock:
         assert forbid_fragmentation(sock)
-        level, option = (
-            (socket.IPPROTO_IP, 10) if family == socket.AF_INET else (socket.IPPROTO_IPV6, 23)
-        )
+        level, option = (socket.IPPROTO_IP, 10) if family == socket.AF_INET else (socket.IPPROTO_IPV6, 23)
         assert sock.getsockopt(level, option) == 3
 
 
@@ -81,11 +80,13 @@ def test_gso_asks_for_pieces_in_two_bytes() -> None:
 class MeanSocket(socket.socket):
     """A socket whose kernel gives little buffer."""
 
-    def setsockopt(self, *args: object) -> None:
+    given = 212992
+
+    def setsockopt(self, *args: Any) -> None:
         raise OSError("not allowed")
 
-    def getsockopt(self, *args: object) -> int:
-        return 212992
+    def getsockopt(self, *args: Any) -> Any:
+        return self.given
 
 
 def test_too_little_buffer_is_said_once_with_a_remedy(caplog: pytest.LogCaptureFixture) -> None:
@@ -101,8 +102,7 @@ def test_too_little_buffer_is_said_once_with_a_remedy(caplog: pytest.LogCaptureF
 class GenerousSocket(MeanSocket):
     """A socket whose kernel gives enough from the start."""
 
-    def getsockopt(self, *args: object) -> int:
-        return 2 * SOCKET_BUFFER_SIZE
+    given = 2 * SOCKET_BUFFER_SIZE
 
 
 def test_enough_buffer_is_nothing_to_talk_about(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="GSO and GRO of 
 
 
 class MoodySocket(socket.socket):
-    """A UDP socket whose sending calls raise the errors that a test gives it, in order; 0 lets one through."""
+    """A UDP socket whose sending calls raise given errors, in order; 0 lets one through."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

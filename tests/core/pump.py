@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fastmux.constants import CONNECTION_CHANNEL, SUITE_AES_128_GCM, SUITE_KEY_SIZES, SUITE_NULL
+import pytest
+
+from fastmux.constants import CONNECTION_CHANNEL, SUITE_KEY_SIZES, SUITE_NULL
+from fastmux.exceptions import ProtocolError
 
 SEGMENT_SIZE = 1200
 TRAIN_SEGMENTS = 10
@@ -48,6 +51,7 @@ class Pump:
     ) -> None:
         given = {**DEFAULTS, **limits}
         announced = {name: given[name] for name in DEFAULTS}
+        self.core = core
         self.now = 100.0
         self.client = core.DataPath(True, CLIENT_ID, **given)
         self.server = (server_core or core).DataPath(False, SERVER_ID, **given)
@@ -83,6 +87,19 @@ class Pump:
         for packet in packets:
             taken = path.receive(packet, 0, len(packet), len(packet), self.now)
             assert taken == len(packet)
+
+    def frames(self, path: Any, size_limit: int = 2**20) -> list[tuple[Any, ...]]:
+        """The frames of the train that the path fills now (null suite), which nobody receives."""
+        head = 1 + len(CLIENT_ID) + 4
+        payloads = [packet[head:-16] for packet in self.packets(path, size_limit)]
+        return [frame for payload in payloads for frame in self.core.parse_frames(payload)]
+
+    def inject(self, path: Any, *frames: tuple[Any, ...]) -> None:
+        """Gives the path a packet of these frames, as if the peer had made them."""
+        buffer = bytearray(2000)
+        payload = b"".join(map(self.core.encode_frame, frames))
+        size = self.peer(path).build_packet(buffer, payload, 0, 0, self.now)
+        assert path.receive(buffer, 0, size, size, self.now) == size
 
     def send(self, path: Any, keep: Keep = keep_all, size_limit: int = 2**20) -> int:
         """One train from the path to its peer; returns how many datagrams were sent."""
@@ -138,6 +155,19 @@ class Pump:
                 return
         raise AssertionError("the pump does not come to rest")
 
+    def forbidden(self, path: Any, *frames: tuple[Any, ...]) -> int:
+        """The error code with which the path refuses a packet of these frames."""
+        with pytest.raises(ProtocolError) as caught:
+            self.inject(path, *frames)
+        code: int = caught.value.code
+        return code
+
+    def dropped(self, path: Any, *frames: tuple[Any, ...]) -> bool:
+        """True if the path drops a packet of these frames for lack of memory."""
+        before = path.counters()["dropped_packets"]
+        self.inject(path, *frames)
+        return bool(path.counters()["dropped_packets"] > before)
+
     def close(self) -> None:
         """Closes both paths."""
         for path in self.paths:
@@ -163,5 +193,3 @@ def read_all(path: Any, channel_id: int) -> bytes:
         found.append(data)
     return b"".join(found)
 
-
-__all__ = ["SUITE_AES_128_GCM", "SUITE_NULL", "Pump", "drop", "grant_credit", "keep_all", "read_all", "ready_flags"]

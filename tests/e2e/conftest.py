@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from e2e.peer import tls_of
 from e2e.support import LoopFactory
-from fastmux import TLSConfig
+from fastmux import TLSConfig, core
 from fastmux.security.certificates import make_credentials
 
 
@@ -44,3 +46,11 @@ def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
     """Each event loop that the main paths run on."""
     factory: LoopFactory = request.param
     return factory
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_over() -> Iterator[None]:
+    """After each test the core has freed everything it had."""
+    yield
+    gc.collect()
+    assert core.live() == (0, 0)

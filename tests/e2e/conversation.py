@@ -26,7 +26,7 @@ LAST_WORDS_SIZE = 256 * 1024
 
 
 def resident_size() -> int:
-    """The memory that this process has resident, in bytes."""
+    """The memory that this process has resident, in bytes (Linux only)."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -155,7 +155,9 @@ class FarEnd:
         async for word in stream:
             if word == b"wake":
                 self.wake.set()
-            answer = {"rss": resident_size(), "core": core.IMPLEMENTATION}
+            answer: dict[str, int | str] = {"core": core.IMPLEMENTATION}
+            if word == b"rss":
+                answer["rss"] = resident_size()
             await stream.send(json.dumps(answer).encode())
 
 

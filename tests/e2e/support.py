@@ -15,10 +15,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from fastmux._switches import NO_EXTENSIONS, REQUIRE_EXTENSIONS
 
 T = TypeVar("T")
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
 
 TESTS = Path(__file__).resolve().parent.parent
 START_TIMEOUT = 20.0

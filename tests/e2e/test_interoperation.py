@@ -57,12 +57,14 @@ def test_a_server_talks_to_a_client_with_the_other_core(
 ) -> None:
     async def main() -> None:
         far_end = FarEnd()
-        async with fastmux.listen(far_end.handle, "127.0.0.1", 0, tls=server_tls) as server:
-            async with peer(OTHER_CORE, "exercise", credentials, server.port) as client:
-                hello = await client.told()
-                assert hello["core"] == OTHER_CORE
-                last_words = (await client.told(timeout=50))["last_words"]
-                assert await client.finish() == 0
+        async with (
+            fastmux.listen(far_end.handle, "127.0.0.1", 0, tls=server_tls) as server,
+            peer(OTHER_CORE, "exercise", credentials, server.port) as client,
+        ):
+            hello = await client.told()
+            assert hello["core"] == OTHER_CORE
+            last_words = (await client.told(timeout=50))["last_words"]
+            assert await client.finish() == 0
         assert far_end.last_words == [last_words]
         assert far_end.endings == ["without an error"]
 

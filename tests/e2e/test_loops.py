@@ -6,14 +6,19 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple, Unpack
 
 import pytest
 
 import fastmux
 from e2e.conversation import FarEnd, exercise
-from e2e.support import LogWatch, LoopFactory, run
+from e2e.support import LogWatch, LoopFactory, linux_only, run
 from fastmux.aio.socket_options import SOL_UDP, UDP_SEGMENT
+
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
+
+Arguments = TypeVarTuple("Arguments")
 
 pytestmark = pytest.mark.slow
 
@@ -21,13 +26,15 @@ pytestmark = pytest.mark.slow
 class LoopWithoutReaders(asyncio.SelectorEventLoop):
     """What the Windows proactor loop is in this respect."""
 
-    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
+    def add_reader(
+        self, fd: int | HasFileno, callback: Callable[[Unpack[Arguments]], Any], *args: *Arguments
+    ) -> None:
         """There is no such thing here."""
         raise NotImplementedError
 
 
 async def converse(server_tls: fastmux.TLSConfig, client_tls: fastmux.TLSConfig, path: str) -> dict[str, int]:
-    """Everything over one connection whose ends take a socket path that contains `path`; the server's counters."""
+    """Everything over one connection whose socket path has `path` in it; the server's counters."""
     far_end = FarEnd()
     with LogWatch() as log:
         async with fastmux.listen(far_end.handle, "127.0.0.1", 0, tls=server_tls) as server:
@@ -47,6 +54,7 @@ def test_everything_arrives_on_every_loop(
     run(converse(server_tls, client_tls, ""), loop_factory)
 
 
+@linux_only
 @pytest.mark.parametrize("refusal", [errno.EIO, errno.EINVAL])
 def test_everything_arrives_where_gso_is_refused_at_run_time(
     server_tls: fastmux.TLSConfig,
@@ -80,9 +88,11 @@ def test_everything_arrives_on_a_loop_without_add_reader(
 def test_a_plaintext_connection_carries_the_same(loop_factory: LoopFactory) -> None:
     async def main() -> None:
         far_end = FarEnd()
-        async with fastmux.listen(far_end.handle, "127.0.0.1", 0, tls=fastmux.PLAINTEXT) as server:
-            async with fastmux.connect("127.0.0.1", server.port, tls=fastmux.PLAINTEXT) as conn:
-                last_words = await exercise(conn)
+        async with (
+            fastmux.listen(far_end.handle, "127.0.0.1", 0, tls=fastmux.PLAINTEXT) as server,
+            fastmux.connect("127.0.0.1", server.port, tls=fastmux.PLAINTEXT) as conn,
+        ):
+            last_words = await exercise(conn)
         assert far_end.last_words == [last_words]
 
     run(main(), loop_factory)

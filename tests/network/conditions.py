@@ -13,10 +13,10 @@ class Conditions:
     """Times in seconds, sizes in bytes, `loss`, `reordering`, `duplication` and `damage` are probabilities.
 
     `jitter` is the most that is added to `delay`, evenly drawn, without overtaking; a reordered datagram
-    is held back by up to `reordering_delay` and may be overtaken. `rate` (bytes a second) serialises datagrams
-    and lets them queue; what finds more than `queue_size` waiting is dropped. `mtu` may change: `(from, size)`
-    pairs by time, the first from the start. Nothing passes in a dark period (`(start, stop)`). Bit n of `loss_mask`
-    loses the nth datagram of this direction.
+    is held back by up to `reordering_delay` and may be overtaken. `rate` (bytes a second) serialises
+    datagrams and lets them queue; what finds more than `queue_size` waiting is dropped. `mtu` may change:
+    `(from, size)` pairs by time, the first from the start. Nothing passes in a dark period (`(start, stop)`).
+    Bit n of `loss_mask` loses the nth datagram of this direction.
     """
 
     delay: float = 0.01

@@ -28,8 +28,8 @@ class Stuck(AssertionError):
 class Network:
     """Nodes, links and a clock that jumps to whatever is next.
 
-    `drop(index, data)`, if set, loses a datagram by its number over all links. The clock starts at 100.0 s, so that
-    nothing can rest on zero.
+    `drop(index, data)`, if set, loses a datagram by its number over all links. The clock starts at 100.0 s,
+    so that nothing can rest on zero.
     """
 
     def __init__(self, seed: int = 0, conditions: Conditions | None = None) -> None:
@@ -58,9 +58,7 @@ class Network:
         """Add a node with an endpoint of its own."""
         address = address or (f"10.0.0.{len(self.nodes) + 1}", 4433)
         dice = Random(self.random.getrandbits(64))
-        endpoint = Endpoint(
-            configuration or Configuration(), random_bytes=dice.randbytes, accept=accept
-        )
+        endpoint = Endpoint(configuration or Configuration(), random_bytes=dice.randbytes, accept=accept)
         node = Node(name, address, endpoint)
         self.nodes[address] = node
         return node
@@ -89,6 +87,7 @@ class Network:
         stop_at = self.now + timeout
         self._drive_all()
         while not until():
+            self._drive_all()  # `until` may have read or written
             at = self._next_at()
             if at is None or at > stop_at:
                 raise Stuck(f"not within {timeout} s; next: {at}, now: {self.now}")

@@ -1,10 +1,11 @@
-"""A server and its clients in the network, with scripted handshakes: what most tests of connections start from."""
+"""A server and a client in the network, with scripted handshakes: most tests of connections start here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fastmux import constants as c
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
 from network import Conditions, Network, Node
@@ -59,14 +60,12 @@ def make_pair(
 
 def transfer(pair: Pair, data: bytes, timeout: float = 60.0) -> bytes:
     """Send `data` from client to server on a new stream; give what arrived, to the end of the stream."""
-    from fastmux import constants as c
-
     channel_id = pair.connection.data_path.open(c.KIND_STREAM)
     pair.connection.data_path.write(channel_id, data)
     pair.connection.data_path.finish(channel_id)
     pair.connection.touch()
     received = bytearray()
-    finished = []
+    finished: list[bool] = []
 
     def read() -> bool:
         while not finished and pair.server.accepted:

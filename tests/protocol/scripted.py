@@ -1,6 +1,7 @@
 """A handshake by script: fixed flights, keys from a seed, no randomness. It stands in for TLS in most tests.
 
-Records are a kind (2 bytes), a length (4 bytes) and a body that is checked, so that a byte out of place is found.
+Records are a kind (2 bytes), a length (4 bytes) and a body that is checked, so that a byte out of place is
+found.
 """
 
 from __future__ import annotations

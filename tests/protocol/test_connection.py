@@ -81,7 +81,7 @@ def test_after_opening_nothing_goes_on_but_the_mtu_search_and_keep_alive(pair: P
 
 def test_data_that_overtakes_the_end_of_the_handshake_is_kept_for_the_user() -> None:
     """The server's first application packet, HANDSHAKE_DONE, is lost; what follows it arrives."""
-    dropped = []
+    dropped: list[int] = []
 
     def drop_the_first_short(index: int, data: bytes) -> bool:
         if not data[0] & c.FORM_LONG and not dropped:
@@ -103,17 +103,20 @@ def test_data_that_overtakes_the_end_of_the_handshake_is_kept_for_the_user() -> 
 
 
 def test_packets_from_another_address_are_ignored_until_the_handshake_is_done() -> None:
-    pair = make_pair()
-    elsewhere = ("10.9.9.9", 1)
-    real_receive = pair.client.receive
+    held: list[bytes] = []
 
-    def receive_from_elsewhere(train: list[bytes], source: object, now: float) -> None:
-        real_receive(train, elsewhere, now)
+    def hold_what_the_server_says(index: int, data: bytes) -> bool:
+        if index > 0:
+            held.append(data)
+        return index > 0
 
-    pair.client.receive = receive_from_elsewhere  # type: ignore[method-assign]
-    pair.network.run_for(5.0)
-    assert not pair.connection.has_opened
+    pair = make_pair(drop=hold_what_the_server_says)
+    pair.network.run(lambda: bool(held))
+    pair.network.inject(held[0], ("10.9.9.9", 1), pair.client)
     assert pair.connection.address == pair.server.address
+    assert not pair.connection._data.has_keys
+    pair.network.inject(held[0], pair.server.address, pair.client)
+    assert pair.connection._data.has_keys
 
 
 # --- failing to open ----------------------------------------------------------------------------------
@@ -138,9 +141,7 @@ def test_a_server_that_is_not_there_is_named_after_the_timeout() -> None:
     ],
 )
 @pytest.mark.parametrize("loss", [0.0, 0.3])
-def test_a_refusal_reaches_the_other_end_with_its_reason(
-    fail: Fail, who_refuses: str, loss: float
-) -> None:
+def test_a_refusal_reaches_the_other_end_with_its_reason(fail: Fail, who_refuses: str, loss: float) -> None:
     pair = make_pair(script=Script(fail=fail), conditions=Conditions(loss=loss), seed=3)
     pair.network.run(lambda: pair.connection.is_closed)
     pair.network.run_for(10.0)
@@ -294,11 +295,10 @@ def test_useless_work_without_end_closes_the_connection(pair: Pair) -> None:
     pair.network.run_for(1.0)
     channel_id = pair.connection.data_path.open(c.KIND_STREAM)
     frame = core.encode_frame((c.FRAME_MAX_CHANNEL_DATA, channel_id, 0))
-    for _ in range(40):
-        for _ in range(100):
-            pair.connection.data_path.queue_control(0, frame)
+    for _ in range(c.GLITCH_BURST + 200):  # a packet each: the glitches of one packet count once
+        pair.connection.data_path.queue_control(0, frame)
         pair.connection.touch()
-        pair.network.run_for(0.06)
+        pair.network.run_for(0.002)
     error = error_of(pair, pair.accepted)
     assert isinstance(error, ConnectionClosed)
     assert error.code == c.GLITCH_LIMIT

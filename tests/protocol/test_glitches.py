@@ -46,3 +46,13 @@ def test_a_batch_without_glitches_costs_nothing() -> None:
     limit = GlitchLimit(burst=1, rate=0.0)
     assert not any(limit.add(0, float(second)) for second in range(100))
     assert not limit.add(1, 100.0)
+
+
+def test_spurious_retransmissions_among_useful_packets_are_forgiven_at_any_rate() -> None:
+    limit = GlitchLimit()
+    assert not any(limit.add(400, batch / 1000, useful_packets=600) for batch in range(10_000))
+
+
+def test_a_peer_that_sends_mostly_useless_packets_is_stopped() -> None:
+    limit = GlitchLimit()
+    assert any(limit.add(60, batch / 1000, useful_packets=40) for batch in range(1000))

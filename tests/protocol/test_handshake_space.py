@@ -70,9 +70,7 @@ def test_what_is_written_arrives_in_order(client: End, server: End) -> None:
     assert server.data == b"hello"
 
 
-def test_every_datagram_of_a_client_has_1200_bytes_even_an_acknowledgement(
-    client: End, server: End
-) -> None:
+def test_every_datagram_of_a_client_has_1200_bytes_even_an_acknowledgement(client: End, server: End) -> None:
     client.space.flight.write(bytes(3000))
     server.space.flight.write(b"x")
     packets = client.send(1.0)
@@ -105,6 +103,20 @@ def test_an_acknowledgement_gives_a_round_trip_sample(client: End, server: End) 
     assert client.rtt.latest_rtt == pytest.approx(0.2)
 
 
+def test_an_acknowledgement_that_comes_late_because_others_were_lost_is_no_sample(
+    client: End, server: End
+) -> None:
+    client.space.flight.write(b"hello")
+    server.space.flight.write(b"world")
+    server.receive(client.send(1.0)[0], 1.1)
+    server.send(1.1)  # lost, with its ACK
+    deadline = server.space.deadline(can_send=True)
+    assert deadline is not None
+    server.space.handle_timeout(deadline, can_send=True)
+    client.receive(server.send(deadline)[0], deadline + 0.1)
+    assert not client.rtt.has_sample
+
+
 def test_nothing_goes_beyond_the_limit(server: End) -> None:
     server.space.flight.write(bytes(9000))
     assert sum(map(len, server.send(1.0, limit=3600))) == 3600
@@ -125,9 +137,7 @@ def test_a_probe_sends_again_what_is_outstanding(client: End, server: End) -> No
     assert server.data == b"hello"
 
 
-def test_a_client_probes_with_nothing_in_flight_and_a_server_does_not(
-    client: End, server: End
-) -> None:
+def test_a_client_probes_with_nothing_in_flight_and_a_server_does_not(client: End, server: End) -> None:
     client.space.flight.write(b"hello")
     server.receive(client.send(1.0)[0], 1.1)
     client.receive(server.send(1.1)[0], 1.2)
@@ -186,9 +196,7 @@ def test_a_duplicate_counts_for_nothing(client: End, server: End) -> None:
     assert server.data == b"hello"
 
 
-def test_a_path_challenge_is_answered_and_only_the_newest_three_are(
-    client: End, server: End
-) -> None:
+def test_a_path_challenge_is_answered_and_only_the_newest_three_are(client: End, server: End) -> None:
     challenges = [(c.FRAME_PATH_CHALLENGE, bytes((n,)) * 8) for n in range(5)]
     client.receive(server.sealed(0, *challenges), 1.0)
     (packet,) = client.send(1.0)
@@ -205,9 +213,7 @@ def test_a_path_response_is_handed_up(client: End, server: End) -> None:
 
 
 def test_parameters_and_a_close_are_handed_up(client: End, server: End) -> None:
-    packet = server.sealed(
-        0, (c.FRAME_PARAMETERS, b"blob"), (c.FRAME_CONNECTION_CLOSE, 0x128, b"why\xff")
-    )
+    packet = server.sealed(0, (c.FRAME_PARAMETERS, b"blob"), (c.FRAME_CONNECTION_CLOSE, 0x128, b"why\xff"))
     arrival = client.receive(packet, 1.0)
     assert arrival is not None
     assert arrival.parameters == b"blob"
@@ -240,9 +246,7 @@ def test_an_acknowledgement_of_what_was_not_sent_is_an_error(client: End, server
     assert caught.value.code == c.PROTOCOL_VIOLATION
 
 
-def test_the_last_packets_hold_what_the_peer_may_lack_and_the_close(
-    client: End, server: End
-) -> None:
+def test_the_last_packets_hold_what_the_peer_may_lack_and_the_close(client: End, server: End) -> None:
     server.space.flight.write(b"z" * 2500)
     server.send(1.0)
     server.space.flight.write(b"alert")
@@ -254,9 +258,7 @@ def test_the_last_packets_hold_what_the_peer_may_lack_and_the_close(
     assert client.data == b"z" * 2500 + b"alert"
 
 
-def test_the_last_packets_are_a_close_alone_when_there_is_nothing_else(
-    client: End, server: End
-) -> None:
+def test_the_last_packets_are_a_close_alone_when_there_is_nothing_else(client: End, server: End) -> None:
     close = core.encode_frame((c.FRAME_CONNECTION_CLOSE, 0, b""))
     (packet,) = client.space.last_packets(close, UNLIMITED, 1.0)
     arrival = server.receive(packet, 1.0)

@@ -53,9 +53,7 @@ class End:
         buffer = bytearray(65536)
         size = self.handshaking.fill(buffer, now)
         self.sent_size += size
-        return [
-            bytes(buffer[at : min(at + PACKET_SIZE, size)]) for at in range(0, size, PACKET_SIZE)
-        ]
+        return [bytes(buffer[at : min(at + PACKET_SIZE, size)]) for at in range(0, size, PACKET_SIZE)]
 
     def receive(self, packet: bytes, now: float) -> bool:
         self.received_size += len(packet)

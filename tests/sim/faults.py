@@ -22,7 +22,7 @@ MAX_DARK_TIME: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Conditions of both directions, and those of the time after, when only delay, rate and path MTU remain."""
+    """Conditions of both directions."""
 
     to_server: Conditions
     to_client: Conditions
@@ -33,7 +33,7 @@ class Faults:
         return all(_is_gentle(conditions) for conditions in (self.to_server, self.to_client))
 
     def calm(self) -> Faults:
-        """The same path without faults."""
+        """The same path without faults: its delay, rate and MTU remain."""
         return Faults(_calm(self.to_server), _calm(self.to_client))
 
 
@@ -47,7 +47,7 @@ def draw_faults(random: Random, start: float, min_rate: float) -> Faults:
     kinds = ("loss", "reordering", "duplication", "damage", "dark", "mtu", "jitter", "rate")
     on = {kind for kind in kinds if random.random() < 0.5}
     delay = log_uniform(random, 0.0005, 0.15)
-    mtu = ((0.0, random.choice((1500, 1452, 1400))),)
+    mtu: tuple[tuple[float, int], ...] = ((0.0, random.choice((1500, 1452, 1400))),)
     if "mtu" in on:
         first = start + log_uniform(random, 0.02, 4.0)
         second = first + log_uniform(random, 0.05, 4.0)

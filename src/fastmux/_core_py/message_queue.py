@@ -126,7 +126,7 @@ class MessageQueue:
             message = self._active.get(next(iter(self._lost)))
             if message is not None and message.lost:
                 attempt = min(message.lost)
-                start, stop = next(iter(message.lost[attempt]))
+                start, stop = message.lost[attempt]._first()
                 return Run(message, start, stop, attempt)
             self._lost.popitem(last=False)
         if self._current is not None:

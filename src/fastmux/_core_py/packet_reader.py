@@ -75,6 +75,7 @@ class PacketReader:
         "_local_id",
         "_recovery",
         "_table",
+        "_was_useless",
         "counts",
         "last_received_at",
         "now",
@@ -94,6 +95,7 @@ class PacketReader:
         self.protection: PacketProtection | None = None
         self.counts = dict.fromkeys(_COUNTERS, 0)
         self.last_received_at = self.now = 0.0
+        self._was_useless = False  # a frame of the packet at hand brought nothing new
 
     def receive(self, train: memoryview, segment_size: int, now: float) -> int:
         """Takes the segments at the front of `train` that are ours; returns the bytes taken.
@@ -169,19 +171,21 @@ class PacketReader:
                 apply(self, frame)
             elif kind in _REPORTED or kind >= 0x100:
                 self._recovery.control.report(*frame)
+        self.counts["glitches"] += self._was_useless
+        self._was_useless = False
         self._recovery.acks.on_packet(number, self.now, eliciting)
 
     def _channel(self, channel_id: int) -> Channel | None:
         """The channel a frame speaks of, made if it is new; None if it is over."""
         found = self._table.find(channel_id)
         if isinstance(found, Released):
-            self.counts["glitches"] += 1
+            self._was_useless = True
             return None
         return self._table.create(channel_id) if found is None else found
 
     def _glitch_unless(self, useful: bool) -> None:
         if not useful:
-            self.counts["glitches"] += 1
+            self._was_useless = True
 
     # --- what each frame does -------------------------------------------------------------------------
 
@@ -244,7 +248,7 @@ class PacketReader:
         if self._table.on_peer_limit(frame[1], frame[2]):
             self._recovery.control.report(*frame)
         else:
-            self.counts["glitches"] += 1
+            self._was_useless = True
 
 
 _REPORTED = frozenset(

@@ -148,6 +148,10 @@ class RangeSet(Uncopied):
             position += 1
         return found
 
+    def _first(self) -> tuple[int, int]:
+        """The first range of a set that is not empty."""
+        return self._starts[0], self._stops[0]
+
     def _overlaps(self, start: int, stop: int) -> list[tuple[int, int]]:
         """The parts of [start, stop) that are in the set, ascending."""
         starts, stops = self._starts, self._stops

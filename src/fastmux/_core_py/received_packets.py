@@ -45,7 +45,7 @@ class ReceivedPackets(Uncopied):
             self._largest_at = float(now)
         self._report_from = min(self._report_from, number)  # it came late: its range is news again
         if len(self._ranges) > self._max_ranges:
-            oldest_start, oldest_stop = next(iter(self._ranges))
+            oldest_start, oldest_stop = self._ranges._first()
             self._ranges._cut(oldest_start, oldest_stop)
             self._floor = oldest_stop
         return True

@@ -55,7 +55,7 @@ class StreamChannel(Channel):
             return False
         stream = self.received
         readable, was_known = stream.readable_size, stream.final_size is not None
-        advance = stream.receive(offset, data, fin)
+        stream.receive(offset, data, fin)
         ended = fin and not was_known
         if ended:
             self.table.credit.forget(self)
@@ -63,7 +63,7 @@ class StreamChannel(Channel):
         if news and self.stopped_code is None:
             self.notify(READY_READABLE)
         self.after_receiving()
-        return news or ended or advance > 0
+        return ended or len(data) > 0
 
     @property
     def unsent_size(self) -> int:

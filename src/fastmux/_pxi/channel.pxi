@@ -73,6 +73,22 @@ cdef inline void channel_schedule(Path *path, Channel *channel) noexcept nogil:
 
 # --- sending ---------------------------------------------------------------------------------------------
 
+cdef int channel_finish(Path *path, Channel *channel) noexcept nogil:
+    """The end follows what was written; nothing happens if this direction has ended already."""
+    if channel.is_finishing or channel.is_reset:
+        return OK
+    channel.is_finishing = True
+    if is_message_id(channel.id):
+        as_messages(channel).sending.is_finished = True
+        if messages_queue_fin(path, channel) < 0:
+            return NO_MEMORY
+    else:
+        as_stream(channel).sending.finished = True
+        as_stream(channel).sending.fin_due = True
+    channel_schedule(path, channel)
+    return OK
+
+
 cdef int channel_reset(Path *path, Channel *channel, int64_t code) noexcept nogil:
     """Ends our direction at once; nothing happens if it has ended already."""
     if channel.is_reset or channel_is_delivered(channel):

@@ -84,7 +84,6 @@ cdef list tuples_of(const uint8_t *payload, Py_ssize_t size):
     if size == 0:
         raise ProtocolError(FRAME_ENCODING_ERROR, "empty payload")
     while parser.at < parser.stop:
-        memset(&frame, 0, sizeof(Frame))
         if parse_frame(&parser, &frame) < 0:
             raise_status(FAULT)
         frames.append(frame_tuple(&frame, &parser))

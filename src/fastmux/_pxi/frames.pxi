@@ -13,8 +13,8 @@ cdef extern from *:
     bint fm_is_utf8(const void *data, Py_ssize_t size) noexcept nogil
 
 # One decoded frame. `type` has no STREAM, MESSAGE or DATAGRAM flags. Channel frames have `channel_id`; the other
-# integers are a, b, c, d in the order of the wire; `data` is the blob, which stays where the payload is.
-# ACK: a largest, b delay, and `range_count` ranges, newest first, in the parser's `ranges`; a, b, c are ACK_ECN's counts after.
+# integers are a, b, c, d in the order of the wire; `data` is the blob, which stays where the payload is; the whole frame is
+# [begin, end). ACK: a largest, b delay, and `range_count` ranges, newest first, in the parser's `ranges`; a, b, c are ACK_ECN's counts after.
 cdef struct Frame:
     uint32_t type
     bint fin
@@ -26,6 +26,8 @@ cdef struct Frame:
     uint64_t d
     const uint8_t *data
     Py_ssize_t size
+    const uint8_t *begin
+    const uint8_t *end
 
 cdef struct Parser:
     const uint8_t *at
@@ -265,7 +267,7 @@ cdef int parse_rare(Parser *self, Frame *frame) noexcept nogil:
     return fail(FRAME_ENCODING_ERROR, b"unknown frame type")
 
 
-cdef int parse_frame(Parser *self, Frame *frame) noexcept nogil:
+cdef int parse_by_type(Parser *self, Frame *frame) noexcept nogil:
     """The next frame, of which there is at least one byte."""
     cdef uint64_t kind = self.at[0]
     if kind < 0x40:
@@ -289,6 +291,18 @@ cdef int parse_frame(Parser *self, Frame *frame) noexcept nogil:
     if kind == FRAME_MESSAGE or kind == FRAME_MESSAGE | FRAME_LENGTH:
         return parse_message(self, frame)
     return parse_rare(self, frame)
+
+
+cdef inline int parse_frame(Parser *self, Frame *frame) noexcept nogil:
+    """The next frame, and where it begins and ends."""
+    frame.begin = self.at
+    frame.fin = False
+    frame.data = NULL
+    frame.size = 0
+    if parse_by_type(self, frame) < 0:
+        return FAULT
+    frame.end = self.at
+    return OK
 
 
 cdef inline bint is_eliciting(uint32_t kind) noexcept nogil:

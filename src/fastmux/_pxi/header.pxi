@@ -11,7 +11,7 @@ cdef bytes as_sized(str name, object data, Py_ssize_t smallest, Py_ssize_t large
 
 cdef bytes truncated_number(object packet_number):
     cdef uint8_t form[4]
-    store_u32(form, <uint32_t>(as_wire(packet_number) & 0xFFFFFFFF))
+    store_u32(form, <uint32_t>as_wire(packet_number))
     return PyBytes_FromStringAndSize(<char *>form, 4)
 
 

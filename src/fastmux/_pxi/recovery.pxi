@@ -19,11 +19,11 @@ cdef int stream_or_message_lost(Path *path, Channel *channel, Record *record, bi
         status = messages_after_abandon(path, channel)
     elif is_probe:
         status = queue_again(
-            &as_messages(channel).sending, record.start, record.stop >> 32, record.stop & 0xFFFFFFFF, record.aux
+            &as_messages(channel).sending, record.start, record.stop >> 32, <uint32_t>record.stop, record.aux
         )
     else:
         status = queue_lost(
-            &as_messages(channel).sending, record.start, record.stop >> 32, record.stop & 0xFFFFFFFF, record.aux
+            &as_messages(channel).sending, record.start, record.stop >> 32, <uint32_t>record.stop, record.aux
         )
         if status == OK:
             status = messages_after_abandon(path, channel)
@@ -80,7 +80,7 @@ cdef int channel_frame_acked(Path *path, Channel *channel, Record *record) noexc
             queue_abandon_acked(&as_messages(channel).sending, record.start)
         else:
             status = queue_acked(
-                &as_messages(channel).sending, record.start, record.stop >> 32, record.stop & 0xFFFFFFFF
+                &as_messages(channel).sending, record.start, record.stop >> 32, <uint32_t>record.stop
             )
         channel_check_watch(path, channel)
     return status if status < 0 else channel_check_done(path, channel)

@@ -132,26 +132,12 @@ cdef int stream_out_hold(StreamOut *self, void *data) noexcept nogil:
     return OK
 
 
-cdef int stream_out_write(StreamOut *self, object data) except -1:
-    """Takes all of `data`; TypeError or BufferError before anything changes."""
-    cdef Py_buffer view
-    cdef int status
-    if PyBytes_CheckExact(data) and PyBytes_GET_SIZE(data) >= JOIN_BELOW:
-        status = stream_out_hold(self, <void *>data)
-    else:
-        take_buffer(data, &view)
-        status = OK
-        if view.len >= JOIN_BELOW:
-            PyBuffer_Release(&view)
-            copied = as_bytes(data)
-            status = stream_out_hold(self, <void *>copied) if len(copied) else OK
-        else:
-            if view.len:
-                status = stream_out_join(self, <const uint8_t *>view.buf, view.len)
-            PyBuffer_Release(&view)
-    if status < 0:
-        raise_status(status)
-    return 0
+cdef inline int stream_out_write(StreamOut *self, void *data) noexcept nogil:
+    """Takes a bytes object whole."""
+    cdef int64_t size = fm_bytes_size(data)
+    if size >= JOIN_BELOW:
+        return stream_out_hold(self, data)
+    return stream_out_join(self, <const uint8_t *>fm_bytes_data(data), size) if size else OK
 
 
 cdef inline bint stream_out_next(StreamOut *self, int64_t max_size, int64_t limit, Run *run) noexcept nogil:

@@ -25,10 +25,11 @@ cdef class SendStream:
 
     def write(self, data):
         """Takes all of `data`; returns `unsent_size`. ValueError after `finish`."""
+        cdef bytes taken = as_bytes(data)
         if self.stream.finished:
-            as_bytes(data)
             raise ValueError("write after finish")
-        stream_out_write(&self.stream, data)
+        if stream_out_write(&self.stream, <void *>taken) < 0:
+            raise MemoryError
         return self.stream.written - self.stream.next
 
     def finish(self):

@@ -18,8 +18,8 @@ from fastmux.aio.datagram_queue import DatagramQueue
 from fastmux.aio.driver import Driver
 from fastmux.aio.errors import renewed
 from fastmux.aio.message_channel import MessageChannel
+from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
 from fastmux.aio.openers import Openers
-from fastmux.aio.reliability import reliability_of
 from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
 from fastmux.aio.stream import Stream
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
@@ -102,9 +102,8 @@ class Connection:
         reach the peer with it. Raises `ClosedResourceError` after a close of this end, `ConnectionClosed`,
         ValueError for a label or priority that cannot be. Cancelled while it waits, no stream was opened.
         """
-        encoded = _encode_label(label)
-        if not 0 <= priority <= 255:
-            raise ValueError(f"priority must be 0 to 255, not {priority}")
+        encoded = encode_label(label)
+        check_priority(priority)
 
         def attempt() -> Stream:
             self._check_usable()
@@ -130,7 +129,7 @@ class Connection:
         a message that is given up is left out. Raises as `open_stream`, and ValueError for choices that do
         not go together.
         """
-        encoded = _encode_label(label)
+        encoded = encode_label(label)
         reliability, value = reliability_of(reliable, max_retransmits, lifetime)
 
         def attempt() -> MessageChannel:
@@ -314,6 +313,7 @@ class Connection:
         if not self._connection.is_closed:
             self._connection.close(code, reason, self._driver.clock())
             self._driver.schedule(self._connection)
+            self._driver.hand_out(self._connection)  # it is closed when this returns
         self._channels.discard()
 
     def _begin_close(self, code: int, reason: str) -> bool:
@@ -403,10 +403,3 @@ class Connection:
         self._datagram_reader.wake()
         for openers in self._openers.values():
             openers.wake_all()
-
-
-def _encode_label(label: str) -> bytes:
-    encoded = label.encode()
-    if len(encoded) > c.MAX_LABEL_SIZE:
-        raise ValueError(f"a label has at most {c.MAX_LABEL_SIZE} bytes of UTF-8, not {len(encoded)}")
-    return encoded

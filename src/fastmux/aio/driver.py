@@ -159,11 +159,11 @@ class Driver:
             if self._on_accepted is not None:
                 self._on_accepted(connection)
         for connection in endpoint.take_touched():
-            self._hand_out(connection)
+            self.hand_out(connection)
             self._transmit(connection, now, until)
         # sending can end a connection (a graceful close that is done, a key that is used up)
         for connection in endpoint.take_touched():
-            self._hand_out(connection)
+            self.hand_out(connection)
             self._unsent[connection] = None
             self._schedule_flush()
         answer = endpoint.transmit(self._buffer, now)
@@ -171,7 +171,8 @@ class Driver:
             self.transport.send(self._view, answer.size, answer.segment_size, answer.address)
             answer = endpoint.transmit(self._buffer, now)
 
-    def _hand_out(self, connection: ProtocolConnection) -> None:
+    def hand_out(self, connection: ProtocolConnection) -> None:
+        """Give a connection's events to its sink."""
         event = connection.next_event()
         while event is not None:
             sink = cast(EventSink | None, connection.user_data)
@@ -206,7 +207,7 @@ class Driver:
             self._lingering.add_done_callback(lambda _: self.close())
 
     async def _linger(self) -> None:
-        """Wait for the close. A task, for `asyncio.run` cancels those: the transport does not outlive the loop."""
+        """Wait for the close. As a task, which `asyncio.run` cancels, it does not outlive the loop."""
         await self._gone
 
     def close(self) -> None:

@@ -46,7 +46,6 @@ class DataSpace:
         self.control = Control(self.data_path, self.traffic)
         self.liveness = Liveness(self.data_path, configuration)
         self._credit = Credit(self.data_path, configuration)
-        self._is_client = is_client
         self._suite: int | None = None
         self._peer = Parameters()
 
@@ -92,11 +91,8 @@ class DataSpace:
         self.traffic.on_batch(now)
         self.liveness.on_batch(now)
         outcome = self.control.take(now)
-        if outcome.is_handshake_done:
-            if not self._is_client:
-                raise ProtocolError(c.PROTOCOL_VIOLATION, "HANDSHAKE_DONE from a client")
-            if not self.is_confirmed:
-                self.confirm(now)
+        if outcome.is_handshake_done and not self.is_confirmed:
+            self.confirm(now)
         if self.is_confirmed:
             self._take_ready(outcome)
         return outcome

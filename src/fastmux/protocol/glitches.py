@@ -9,7 +9,10 @@ from fastmux.constants import GLITCH_BURST, GLITCH_RATE
 
 
 class GlitchLimit:
-    """Forgives `burst` glitches at once and `rate` a second.
+    """Forgives `burst` glitches at once, `rate` a second, and one for each packet that brought something.
+
+    The last is for retransmissions that turn out to be spurious: on a path that reorders they bring nothing new, at
+    any packet rate, but they are never the larger part of what comes.
 
     Invariant: `0 <= tokens <= burst` until the limit is passed, which is final.
     """
@@ -23,10 +26,10 @@ class GlitchLimit:
         self._tokens = float(burst)
         self._added_at: float | None = None
 
-    def add(self, count: int, now: float) -> bool:
+    def add(self, count: int, now: float, useful_packets: int = 0) -> bool:
         """Charge `count` new glitches. Return True once the limit is passed: close with GLITCH_LIMIT."""
         if self._added_at is not None:
-            refill = max(now - self._added_at, 0.0) * self._rate
+            refill = max(now - self._added_at, 0.0) * self._rate + useful_packets
             self._tokens = min(self._tokens + refill, self._burst)
         self._added_at = now
         if count > self._tokens:

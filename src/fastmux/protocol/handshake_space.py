@@ -137,6 +137,10 @@ class HandshakeSpace:
     def _find_losses(self, now: float) -> None:
         summary = self._sent.take_summary()
         if summary is not None:
+            # Handshake packets are acknowledged at once. One that says it waited repeats an ACK that was
+            # lost: what it measures is the loss, not the path.
+            if summary.latest_rtt is not None and 2 * summary.ack_delay > summary.latest_rtt:
+                summary = summary._replace(latest_rtt=None)
             self._recovery.on_summary(summary, now)
         for number in self._sent.detect_losses(self._rtt.loss_delay, now):
             carried = self._carried.pop(number, None)

@@ -29,6 +29,7 @@ class Liveness:
         self._received_at = data_path.last_received_at
         self._glitches = GlitchLimit()
         self._glitch_count = 0
+        self._packet_count = 0
         self._check_at = 0.0
         self._failure_limit: int | None = None
 
@@ -90,9 +91,12 @@ class Liveness:
     def _check_counters(self, now: float) -> None:
         counters = self._data_path.counters()
         glitch_count = counters["glitches"]
-        if self._glitches.add(glitch_count - self._glitch_count, now):
+        glitches = glitch_count - self._glitch_count
+        packets = counters["packets_received"] - self._packet_count
+        if self._glitches.add(glitches, now, max(packets - glitches, 0)):
             raise ProtocolError(c.GLITCH_LIMIT, "too much useless work")
         self._glitch_count = glitch_count
+        self._packet_count = counters["packets_received"]
         limit = self._failure_limit
         if limit is not None and counters["undecryptable_packets"] >= limit:
             raise ProtocolError(c.AEAD_LIMIT_REACHED, "too many packets that do not authenticate")

@@ -53,9 +53,10 @@ class Traffic:
         self._train_segment = 0
 
     def on_keys(self, suite: int) -> None:
-        """The data path got its keys."""
+        """The data path got its keys; it may send."""
         is_gcm = suite in (c.SUITE_AES_128_GCM, c.SUITE_AES_256_GCM)
         self._packet_limit = c.AES_GCM_PACKET_LIMIT - _KEY_RESERVE if is_gcm else None
+        self._data_path.set_loss_delay(self.rtt.loss_delay)  # the handshake may have measured it
 
     def on_confirmed(self, peer: Parameters) -> None:
         """The handshake is confirmed: the peer's delays hold, and larger datagrams may be tried."""
@@ -70,8 +71,8 @@ class Traffic:
         return self._packet_limit is not None and self.sent_packets >= self._packet_limit
 
     def pto(self) -> float:
-        """The probe timeout without back-off, seconds."""
-        return self.rtt.pto(self.recovery.max_ack_delay)
+        """The probe timeout without back-off, seconds, at most MAX_PTO."""
+        return min(self.rtt.pto(self.recovery.max_ack_delay), c.MAX_PTO)
 
     # --- once a batch ---------------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
-"""Keyword arguments of a message channel become reliability and value."""
+"""Arguments of opening become the fields of OPEN."""
 
 from __future__ import annotations
 
 import pytest
 
 from fastmux import constants as c
-from fastmux.aio.reliability import reliability_of
+from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,17 @@ def test_the_limit_that_is_given_decides(
 def test_limits_that_cannot_be_are_refused(max_retransmits: int | None, lifetime: float | None) -> None:
     with pytest.raises(ValueError, match="must|both"):
         reliability_of(True, max_retransmits, lifetime)
+
+
+def test_a_label_has_at_most_255_bytes_of_utf8() -> None:
+    assert encode_label("tür") == b"t\xc3\xbcr"
+    assert len(encode_label("x" * 255)) == 255
+    with pytest.raises(ValueError, match="not 256"):
+        encode_label("ü" * 128)
+
+
+def test_a_priority_is_a_byte() -> None:
+    assert [check_priority(value) for value in (0, 255)] == [0, 255]
+    for value in (-1, 256):
+        with pytest.raises(ValueError, match="priority"):
+            check_priority(value)

@@ -1,11 +1,26 @@
-"""How the keyword arguments of a message channel become what the wire says.
+"""How the arguments of opening a channel become what its OPEN frame says.
 
-Owns: that translation. May not know: channels.
+Owns: that translation, and which arguments cannot be. May not know: channels.
 """
 
 from __future__ import annotations
 
 from fastmux import constants as c
+
+
+def encode_label(label: str) -> bytes:
+    """The label as UTF-8. Raises ValueError above 255 bytes."""
+    encoded = label.encode()
+    if len(encoded) > c.MAX_LABEL_SIZE:
+        raise ValueError(f"a label has at most {c.MAX_LABEL_SIZE} bytes of UTF-8, not {len(encoded)}")
+    return encoded
+
+
+def check_priority(priority: int) -> int:
+    """The priority itself. Raises ValueError for anything but 0 to 255."""
+    if not 0 <= priority <= 255:
+        raise ValueError(f"priority must be 0 to 255, not {priority}")
+    return priority
 
 
 def reliability_of(reliable: bool, max_retransmits: int | None, lifetime: float | None) -> tuple[int, int]:

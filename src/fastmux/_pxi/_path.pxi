@@ -1,0 +1,233 @@
+# Making and freeing a connection's state, and what leaves it as Python objects.
+# Owns: nothing of its own. May not know: any rule of the wire.
+# A tuple or list may set off the collector and so run any Python code: what becomes one is copied out first.
+
+cdef Path *path_new(bint is_client, bytes local_id) except NULL:
+    global live_objects
+    cdef Path *path = <Path *>mem_zeroed(sizeof(Path))
+    if path == NULL:
+        raise MemoryError
+    live_objects += 1
+    path.role = 0 if is_client else 1
+    path.local_id_size = len(local_id)
+    memcpy(path.local_id, PyBytes_AS_STRING(local_id), path.local_id_size)
+    received_init(&path.received, MAX_RECEIVED_RANGES)
+    sent_init(&path.sent, 0)
+    path.loss_delay = K_INITIAL_RTT * K_TIME_THRESHOLD
+    path.ack_due_at = -1.0
+    path.listed_at = -1
+    return path
+
+
+cdef void path_free(Path *path) noexcept nogil:
+    global live_objects
+    cipher_free(&path.sealer)
+    cipher_free(&path.opener)
+    sent_free(&path.sent)
+    ranges_free(&path.received.ranges)
+    table_free(path)
+    control_free(path)
+    datagrams_free(&path.incoming)
+    datagrams_free(&path.outgoing)
+    mem_free(path, sizeof(Path))
+    live_objects -= 1
+
+
+cdef int path_set_limits(Path *path, tuple limits) except -1:
+    """The limits in the order of DataPath's signature, checked before any is set."""
+    cdef int64_t values[8]
+    cdef int position
+    highest = (
+        MAX_VARINT, MAX_VARINT, MAX_CHANNELS_LIMIT, MAX_CHANNELS_LIMIT, MAX_VARINT, MAX_VARINT, MAX_VARINT, MAX_VARINT,
+    )
+    for position in range(8):
+        values[position] = as_integer(limits[position], 0, highest[position])
+    path.limit = values[0]
+    path.window = values[0]
+    path.max_channel_data = values[1]
+    path.local_limits[KIND_STREAM] = values[2]
+    path.local_limits[KIND_MESSAGE] = values[3]
+    path.max_message_charge = (values[4] + FRAGMENT_UNIT - 1) // FRAGMENT_UNIT * FRAGMENT_UNIT
+    path.max_datagram_received = values[5]
+    path.write_limit = values[6]
+    path.budget = values[7]
+    return 0
+
+
+cdef void path_set_peer(Path *path, int64_t max_channel_data, int64_t max_streams, int64_t max_messages) noexcept nogil:
+    """What the peer's parameters allow channels; limits never fall."""
+    cdef uint32_t place
+    path.peer_channel_data = max_channel_data
+    for place in range(path.channels.capacity):
+        if path.channels.entries[place].value != NULL:
+            channel_on_peer_limit(path, <Channel *>path.channels.entries[place].value, max_channel_data)
+    path.peer_limits[KIND_STREAM] = max(path.peer_limits[KIND_STREAM], max_streams)
+    path.peer_limits[KIND_MESSAGE] = max(path.peer_limits[KIND_MESSAGE], max_messages)
+
+
+cdef bint path_is_idle(Path *path) noexcept nogil:
+    """True when nothing waits, and everything that channels sent is acknowledged."""
+    cdef uint32_t place
+    cdef Channel *channel
+    if path.control_count or path.pending_count or path.outgoing.items.count:
+        return False
+    for place in range(path.channels.capacity):
+        channel = <Channel *>path.channels.entries[place].value
+        if channel == NULL:
+            continue
+        if not channel.is_open_acked:
+            return False
+        if channel.is_reset and not channel.is_reset_acked:
+            return False
+        if not channel.is_reset and not channel_is_acknowledged(channel):
+            return False
+    return True
+
+
+cdef int path_set_limit(Path *path, int64_t limit, int64_t window) noexcept nogil:
+    """Raises what the peer may send over all channels."""
+    path.window = window
+    if limit <= path.limit:
+        return OK
+    path.limit = limit
+    path.listed_at = -1
+    return pending_add(path, PENDING_MAX_DATA, NULL)
+
+
+cdef int channel_set_limit(Path *path, Channel *channel, int64_t limit, int64_t window) noexcept nogil:
+    """Raises what the peer may send on a channel."""
+    channel.window = window
+    if limit <= channel.limit:
+        return OK
+    channel.limit = limit
+    return OK if channel_is_size_known(channel) else pending_add(path, PENDING_MAX_CHANNEL_DATA, channel)
+
+
+cdef list path_take_ready(Path *path):
+    """Each channel with news since the last call, and its flags."""
+    cdef uint32_t count = path.lists[LIST_READY].count
+    cdef uint32_t position
+    cdef Channel *channel
+    if count == 0:
+        return []
+    cdef int64_t *taken = <int64_t *>mem_alloc(count * 2 * sizeof(int64_t))
+    if taken == NULL:
+        raise MemoryError
+    for position in range(count):
+        channel = path.lists[LIST_READY].first
+        taken[2 * position] = channel.id
+        taken[2 * position + 1] = channel.ready
+        channel.ready = 0
+        list_remove(path, LIST_READY, channel)
+    ready = [(taken[2 * position], taken[2 * position + 1]) for position in range(count)]
+    mem_free(taken, count * 2 * sizeof(int64_t))
+    return ready
+
+
+cdef list path_take_credit(Path *path):
+    """(channel id, consumed, charged, limit) of each channel noted, then of the connection if it is due."""
+    cdef uint32_t count = path.lists[LIST_DUE].count + 1
+    cdef uint32_t used = 0
+    cdef uint32_t position
+    cdef Channel *channel = path.lists[LIST_DUE].first
+    cdef bint is_due = (path.charged + path.window - path.limit) * 2 >= path.window and path.consumed > path.listed_at
+    if channel == NULL and not is_due:
+        return []
+    cdef int64_t *taken = <int64_t *>mem_alloc(count * 4 * sizeof(int64_t))
+    if taken == NULL:
+        raise MemoryError
+    while channel != NULL:
+        taken[4 * used] = channel.id
+        taken[4 * used + 1] = channel.told_consumed
+        taken[4 * used + 2] = channel.told_charged
+        taken[4 * used + 3] = channel.limit
+        used += 1
+        list_remove(path, LIST_DUE, channel)
+        channel = path.lists[LIST_DUE].first
+    if is_due:
+        path.listed_at = path.consumed
+        taken[4 * used] = CONNECTION_CHANNEL
+        taken[4 * used + 1] = path.consumed
+        taken[4 * used + 2] = path.charged
+        taken[4 * used + 3] = path.limit
+        used += 1
+    due = [
+        (taken[4 * position], taken[4 * position + 1], taken[4 * position + 2], taken[4 * position + 3])
+        for position in range(used)
+    ]
+    mem_free(taken, count * 4 * sizeof(int64_t))
+    return due
+
+
+cdef int path_queue_control(Path *path, int64_t token, bytes frame) except -1:
+    """An encoded frame to be sent once; ProtocolError(RESOURCE_LIMIT) when too much waits."""
+    if not 0 < len(frame) <= MAX_CONTROL_FRAME:
+        raise ValueError(f"a control frame must have 1 to {MAX_CONTROL_FRAME} bytes")
+    if path.control_size + len(frame) > MAX_CONTROL_QUEUE_SIZE:
+        raise ProtocolError(RESOURCE_LIMIT, "too many control frames waiting")
+    if control_push(path, token, <void *>frame) < 0:
+        raise MemoryError
+    return 0
+
+
+cdef int64_t path_open(Path *path, int kind, bytes label, tuple fields) except -1:
+    """A new channel of ours; WouldBlock at the peer's limit."""
+    cdef int64_t number = path.next_index[kind]
+    cdef Channel *channel
+    cdef uint8_t priority, ordered, reliability
+    cdef int64_t value
+    priority, ordered, reliability, value = fields
+    if number >= path.peer_limits[kind]:
+        raise WouldBlock("the peer takes no more channels of this kind now")
+    channel = table_create(path, number << 2 | kind << 1 | path.role)
+    if channel == NULL or pending_add(path, PENDING_OPEN, channel) < 0:
+        raise MemoryError
+    path.next_index[kind] = number + 1
+    hold(<void *>label)
+    channel.label = <void *>label
+    channel.priority = priority
+    channel.ordered = ordered
+    channel.reliability = reliability
+    channel.value = value
+    channel.has_fields = True
+    if kind == KIND_MESSAGE:
+        messages_on_open(channel)
+    return channel.id
+
+
+cdef int check_writable(Channel *channel) except -1:
+    """BrokenResourceError after the peer's STOP, ClosedResourceError after finish or reset."""
+    if channel.stop_code >= 0:
+        raise BrokenResourceError("the peer stopped this channel")
+    if channel.is_finishing or channel.is_reset:
+        raise ClosedResourceError("this direction of the channel is closed")
+    return 0
+
+
+cdef int check_readable(Channel *channel) except -1:
+    """ChannelReset after the peer's RESET, ClosedResourceError after our stop."""
+    if channel.stopped_code >= 0:
+        raise ClosedResourceError("this channel was stopped")
+    if channel.reset_code >= 0:
+        raise ChannelReset(channel.reset_code)
+    return 0
+
+
+cdef int64_t path_send_messages(Path *path, Channel *channel, list messages, double now, bint limited) except -1:
+    """Takes exact bytes one by one, while less than the write limit is unsent if `limited`: how many."""
+    cdef MessageQueue *queue = &as_messages(channel).sending
+    cdef int64_t taken = 0
+    cdef bytes data
+    for data in messages:
+        if limited and queue.unsent_size >= path.write_limit:
+            break
+        if queue_append(queue, <void *>data, now) < 0 or table_watch_expiry(path, channel) < 0:
+            raise MemoryError
+        channel_after_write(path, channel)
+        taken += 1
+    return taken
+
+
+cdef dict counters_dict(Counters counters):
+    """All counters by name."""
+    return counters

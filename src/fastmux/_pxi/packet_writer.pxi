@@ -1,0 +1,180 @@
+# Sending: packets are filled with what waits, sealed, and put side by side into a train.
+# Owns: the order in which frames go and the layout of a train. May not know: how anything is received, clocks, windows.
+
+cdef enum:
+    MIN_SEGMENT_SIZE = 512  # below it some frames would never fit
+    SEALS_KEPT = 64  # packets that fill leaves under a key, for the close that follows
+    MAX_TRAIN_SIZE = 65507
+    MAX_TRAIN_SEGMENTS = 64
+
+# A train being written: [out, out + at).
+cdef struct Train:
+    uint8_t *out
+    Py_ssize_t at
+    Py_ssize_t room_size  # where the last packet may start
+    Py_ssize_t segment_size
+    int64_t allowance
+    int64_t segments
+    double now
+
+
+cdef inline bint path_has_pending(Path *path) noexcept nogil:
+    """True if `fill` with room would send something."""
+    if not path.sealer.is_set:
+        return False
+    return (
+        path.lists[LIST_RING if path.peer_limit > path.sent_charged else LIST_FREE].first != NULL
+        or path.pending_count > 0
+        or path.control_count > 0
+        or path.ack_is_due_now
+        or path.probes > 0
+        or path.outgoing.items.count > 0
+    )
+
+
+cdef inline Py_ssize_t writer_header(Path *path, uint8_t *out) noexcept nogil:
+    """The short header of the next packet: its size."""
+    out[0] = FIXED_BIT
+    memcpy(out + 1, path.remote_id, path.remote_id_size)
+    store_u32(out + 1 + path.remote_id_size, <uint32_t>path.sent.next_number)
+    return 1 + path.remote_id_size + PACKET_NUMBER_SIZE
+
+
+cdef inline void writer_assemble(Path *path, Packing *self, bint may_elicit, double now) noexcept nogil:
+    """The frames of the next packet; an empty payload if nothing is to go."""
+    cdef bint wants_data = may_elicit and path_has_pending(path)
+    cdef bint has_ack = path.ack_due_at >= 0.0 and (wants_data or ack_is_due(path, now))
+    cdef uint8_t *after_ack
+    if has_ack:
+        pack_ack(path, self, (self.stop - self.start) // 2, now)
+    after_ack = self.at
+    if wants_data:
+        if path.control_count:
+            pack_control(path, self)
+        if path.pending_count:
+            pack_pending(path, self)
+        if path.outgoing.items.count:
+            pack_datagrams(path, self)
+        pack_channels(path, self)
+        if path.probes and not self.eliciting and self.at < self.stop:
+            self.at[0] = FRAME_PING
+            self.at += 1
+        if self.at > after_ack:
+            self.eliciting = True
+    if has_ack:
+        if not self.eliciting and not ack_is_due(path, now):
+            self.at = self.start
+            return
+        ack_on_sent(path)
+        path.counters.acks_sent += 1
+
+
+cdef int writer_commit(Path *path, Packing *packing, uint8_t *out, Py_ssize_t size, double now, uint8_t flags) noexcept nogil:
+    """Seals the packet at `out`, `size` bytes with its tag, and files it in the ledger."""
+    cdef Py_ssize_t header_size = packing.start - out
+    cdef SentPacket *slot = packing.packet
+    if not cipher_seal(
+        &path.sealer,
+        path.sent.next_number,
+        out,
+        header_size,
+        packing.start,
+        size - header_size - TAG_SIZE,
+        packing.start,
+    ):
+        return NO_MEMORY
+    path.counters.packets_sent += 1
+    path.counters.bytes_sent += size
+    if flags & (PACKET_ELICITING | PACKET_IN_FLIGHT):
+        sent_commit(&path.sent, slot, <uint32_t>size, now, flags)
+        return OK
+    packet_drop_records(slot)
+    return sent_pass_over(&path.sent)
+
+
+cdef inline int writer_begin(Path *path, Packing *self, uint8_t *out, Py_ssize_t size) noexcept nogil:
+    """A packet of at most `size` bytes at `out`."""
+    self.packet = sent_begin(&path.sent)
+    if self.packet == NULL:
+        return NO_MEMORY
+    self.start = out + writer_header(path, out)
+    self.at = self.start
+    self.stop = out + size - TAG_SIZE
+    self.eliciting = False
+    self.status = OK
+    return OK
+
+
+cdef int writer_packet(Path *path, Train *train) noexcept nogil:
+    """Adds one packet to the train: 1 if another may follow, 0 if it was the last or there is none."""
+    cdef Packing packing
+    cdef uint8_t *out = train.out + train.at
+    cdef bint is_probe = path.probes > 0
+    cdef bint is_last
+    cdef Py_ssize_t size
+    if writer_begin(path, &packing, out, train.segment_size) < 0:
+        return NO_MEMORY
+    writer_assemble(path, &packing, is_probe or train.allowance >= train.segment_size, train.now)
+    if packing.status < 0 or packing.at == packing.start:
+        packet_drop_records(packing.packet)
+        return packing.status
+    path.probes -= is_probe and packing.eliciting
+    size = packing.at - out + TAG_SIZE
+    if packing.eliciting:
+        train.allowance -= train.segment_size
+        is_last = train.at + train.segment_size > train.room_size or train.segments + 1 == MAX_TRAIN_SEGMENTS
+        if not is_last and (path.probes > 0 or train.allowance >= train.segment_size) and path_has_pending(path):
+            memset(packing.at, 0, train.segment_size - size)
+            size = train.segment_size
+    if writer_commit(
+        path, &packing, out, size, train.now, PACKET_ELICITING | PACKET_IN_FLIGHT if packing.eliciting else 0
+    ) < 0:
+        return NO_MEMORY
+    train.at += size
+    train.segments += 1
+    return size == train.segment_size and packing.eliciting
+
+
+cdef int writer_fill(
+    Path *path, Train *train, uint8_t *out, Py_ssize_t size, Py_ssize_t segment_size, int64_t size_limit, double now
+) noexcept nogil:
+    """Fills a train of packets at the front of `out`."""
+    cdef int status = 1
+    memset(train, 0, sizeof(Train))
+    if not path.sealer.is_set:
+        return OK
+    if cipher_remaining(&path.sealer) <= SEALS_KEPT:
+        return fail(AEAD_LIMIT_REACHED, b"too many packets under one key")
+    train.out = out
+    train.room_size = min(size, <Py_ssize_t>MAX_TRAIN_SIZE) - segment_size
+    train.segment_size = segment_size
+    train.allowance = size_limit
+    train.now = now
+    while train.at <= train.room_size and train.segments < MAX_TRAIN_SEGMENTS and status == 1:
+        status = writer_packet(path, train)
+    if train.allowance >= segment_size and not path_has_pending(path):
+        sent_set_app_limited(&path.sent)
+    return min(status, 0)
+
+
+cdef Py_ssize_t writer_build(
+    Path *path, uint8_t *out, Py_ssize_t room, const uint8_t *payload, Py_ssize_t payload_size,
+    Py_ssize_t size, int64_t token, double now
+) noexcept nogil:
+    """One packet of the given frames, padded to `size` in all (0: as it is): its size, or 0 if it does not fit."""
+    cdef Packing packing
+    cdef Py_ssize_t overhead = 1 + path.remote_id_size + PACKET_NUMBER_SIZE + TAG_SIZE
+    cdef Py_ssize_t length = max(overhead + payload_size, size)
+    if length == overhead or length > room:
+        return 0
+    if writer_begin(path, &packing, out, length) < 0:
+        return NO_MEMORY
+    memcpy(packing.at, payload, payload_size)
+    memset(packing.at + payload_size, 0, length - overhead - payload_size)
+    if token and not packing_record(&packing, RECORD_CONTROL, -1, token, 0):
+        return NO_MEMORY
+    if writer_commit(
+        path, &packing, out, length, now, PACKET_ELICITING | PACKET_IN_FLIGHT | PACKET_PROBE if token else 0
+    ) < 0:
+        return NO_MEMORY
+    return length

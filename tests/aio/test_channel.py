@@ -1,0 +1,167 @@
+"""What both kinds of channel do at their ends, towards one end of a real connection."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+
+import pytest
+
+from aio.pair import pair
+from aio.virtual_loop import settle, virtual
+from fastmux import constants as c
+from fastmux.exceptions import ChannelReset, ClosedResourceError, ConnectionClosed, EndOfStream
+
+
+@virtual
+async def test_a_channel_says_what_it_is() -> None:
+    async with pair() as ends:
+        stream = await ends.client.open_stream("läbel", priority=7)
+        theirs = await ends.server.accept()
+        assert (stream.id, theirs.id) == (0, 0)
+        assert (stream.label, theirs.label) == ("läbel", "läbel")
+        assert (stream.priority, theirs.priority) == (7, 7)
+        assert repr(stream) == "<Stream 0 'läbel'>"
+        await stream.aclose()
+        assert repr(stream) == "<Stream 0 'läbel' closed>"
+        await theirs.aclose()
+
+
+@virtual
+async def test_closing_wakes_whoever_waits_here() -> None:
+    async with pair(write_limit=1000) as ends:
+        mine, theirs = await ends.stream()
+        await mine.send(bytes(300_000))
+        tasks = [
+            asyncio.create_task(mine.receive()),
+            asyncio.create_task(mine.send(b"x")),
+            asyncio.create_task(mine.send(b"y")),
+            asyncio.create_task(mine.wait_delivered()),
+        ]
+        await settle()
+        await mine.aclose()
+        for task in tasks:
+            with pytest.raises(ClosedResourceError):
+                await task
+        theirs.reset()
+
+
+@virtual
+async def test_what_was_not_read_is_discarded_and_the_peer_hears_of_it() -> None:
+    async with pair(write_limit=1000) as ends:
+        mine, theirs = await ends.stream()
+        await mine.send(bytes(300_000))
+        await asyncio.sleep(1)
+        assert ends.server.stats.held_size > 0
+        await theirs.aclose()
+        assert ends.server.stats.held_size == 0
+        with pytest.raises(EndOfStream):
+            await mine.receive()
+        await mine.aclose()
+
+
+@virtual
+async def test_closed_channels_give_their_slots_back() -> None:
+    async with pair(max_streams=2) as ends:
+        for number in range(10):
+            mine, theirs = await ends.stream(str(number))
+            await mine.send(b"x")
+            await mine.aclose()
+            assert await theirs.receive() == b"x"
+            await theirs.aclose()
+        await asyncio.sleep(1)
+        assert ends.server.stats.channel_count == 0
+        assert ends.client.stats.channel_count == 0
+
+
+@virtual
+async def test_a_channel_whose_ends_are_read_and_written_may_simply_be_dropped() -> None:
+    async with pair(max_streams=1) as ends:
+        for _ in range(3):
+            mine, theirs = await ends.stream()
+            await mine.send_eof()
+            await theirs.send_eof()
+            for end in (mine, theirs):
+                with pytest.raises(EndOfStream):
+                    await end.receive()
+            del mine, theirs, end
+            gc.collect()
+        await asyncio.sleep(1)
+        assert ends.server.stats.channel_count == 0
+
+
+@virtual
+async def test_a_dropped_channel_that_was_not_finished_is_reset_with_a_warning() -> None:
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        await mine.send(b"not whole")
+        assert await theirs.receive() == b"not whole"
+        with pytest.warns(ResourceWarning, match="dropped unclosed"):
+            del mine
+            gc.collect()
+        with pytest.raises(ChannelReset) as caught:
+            await theirs.receive()
+        assert caught.value.code == c.CANCELLED
+        await theirs.aclose()
+
+
+@virtual
+async def test_channels_dropped_after_the_connection_ended_are_no_fault() -> None:
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        await mine.send(b"x")
+        ends.client.abort()
+        await ends.server.wait_closed()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            del mine, theirs
+            gc.collect()
+
+
+@virtual
+async def test_when_the_connection_ends_every_waiting_task_gets_the_reason() -> None:
+    async with pair(write_limit=1000) as ends:
+        mine, theirs = await ends.stream()
+        channel, _theirs = await ends.message_channel()
+        await mine.send(bytes(300_000))
+        waiting = [
+            asyncio.create_task(operation)
+            for operation in (mine.receive(), mine.send(b"x"), mine.wait_delivered(), channel.receive())
+        ]
+        await settle()
+        ends.server.abort(77, "enough")
+        for task in waiting:
+            with pytest.raises(ConnectionClosed) as caught:
+                await task
+            assert (caught.value.code, caught.value.reason, caught.value.remote) == (77, "enough", True)
+        with pytest.raises(ConnectionClosed) as caught:
+            await theirs.receive()
+        assert caught.value.remote is False
+
+
+@virtual
+async def test_what_came_before_the_peer_closed_can_still_be_read() -> None:
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        await mine.send(b"last words")
+        await mine.send_eof()
+        await ends.client.aclose()
+        await ends.server.wait_closed()
+        assert [chunk async for chunk in theirs] == [b"last words"]
+        with pytest.raises(ConnectionClosed):
+            await theirs.send(b"too late")
+        ends.server.close()
+        with pytest.raises(ConnectionClosed):
+            await theirs.receive()
+
+
+@virtual
+async def test_a_stream_cut_short_by_a_close_does_not_look_whole() -> None:
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        await mine.send(b"half")
+        await ends.client.aclose()
+        assert await theirs.receive() == b"half"
+        with pytest.raises(ConnectionClosed):
+            await theirs.receive()

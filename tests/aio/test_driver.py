@@ -1,0 +1,220 @@
+"""The driver moves trains, time and events, and gives the loop its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aio.link import Link, LinkTransport
+from aio.pair import pair, world
+from aio.virtual_loop import VirtualLoop, settle, virtual
+from fastmux import PLAINTEXT
+from fastmux.aio.connection import Connection
+from fastmux.aio.driver import Driver
+from fastmux.constants import MAX_TRAINS_PER_WAKEUP
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.events import Address
+
+
+class CountingTransport(LinkTransport):
+    """Counts what the driver does with it."""
+
+    receives = 0
+    sends = 0
+
+    def receive(self) -> tuple[int, int, Address] | None:
+        self.receives += 1
+        return super().receive()
+
+    def send(
+        self,
+        buffer: memoryview,
+        size: int,
+        segment_size: int,
+        address: Address,
+    ) -> None:
+        self.sends += 1
+        super().send(buffer, size, segment_size, address)
+
+
+def make_driver() -> tuple[Driver, CountingTransport]:
+    transport = CountingTransport(Link(), ("here", 1))
+    loop = asyncio.get_running_loop()
+    return Driver(transport, Configuration(), clock=loop.time), transport
+
+
+@virtual
+async def test_at_most_64_trains_are_read_before_the_loop_gets_its_turn() -> None:
+    driver, transport = make_driver()
+    for _ in range(3 * MAX_TRAINS_PER_WAKEUP):
+        transport.take(b"\x40" + bytes(40), 41, ("there", 1))
+    await asyncio.sleep(0)
+    assert transport.receives == MAX_TRAINS_PER_WAKEUP
+    await asyncio.sleep(0)
+    assert transport.receives == 2 * MAX_TRAINS_PER_WAKEUP
+    await settle()
+    assert driver.endpoint.counters()["stray"] == 3 * MAX_TRAINS_PER_WAKEUP
+    driver.close()
+
+
+@virtual
+async def test_at_most_two_milliseconds_are_read_before_the_loop_gets_its_turn() -> None:
+    transport = CountingTransport(Link(), ("here", 1))
+    ticks = iter(range(10**6))
+    driver = Driver(transport, Configuration(), clock=lambda: next(ticks) * 0.0005)
+    for _ in range(20):
+        transport.take(b"\x40" + bytes(40), 41, ("there", 1))
+    await asyncio.sleep(0)
+    assert 3 <= transport.receives <= 5
+    await settle()
+    assert driver.endpoint.counters()["stray"] == 20
+    driver.close()
+
+
+@virtual
+async def test_what_is_written_in_one_turn_leaves_in_one_flush() -> None:
+    async with pair(link=Link(delay=0.01)) as ends:
+        channel, theirs = await ends.message_channel()
+        await asyncio.sleep(1)
+        before = ends.client.stats.packets_sent
+        for number in range(50):
+            channel.send_nowait(bytes([number]) * 10)
+        await asyncio.sleep(0.005)
+        assert ends.client.stats.packets_sent - before == 1
+        await asyncio.sleep(1)
+        assert len(await theirs.receive_many(100)) == 50
+        await channel.aclose()
+        await theirs.aclose()
+
+
+@virtual
+async def test_an_idle_driver_leaves_the_loop_alone() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    async with pair(idle_timeout=None, keep_alive=None) as ends:
+        await asyncio.sleep(700)
+        before = loop.turns
+        await asyncio.sleep(500)
+        assert loop.turns - before < 20
+        assert not ends.client.is_closed
+
+
+@virtual
+async def test_the_timer_is_armed_seldom_for_many_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+    armed = 0
+
+    def counting(delay: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+        nonlocal armed
+        armed += getattr(callback, "__name__", "") == "_on_timer"
+        return call_later(delay, callback, *args)
+
+    async with pair(link=Link(delay=0.0005)) as ends:
+        mine, theirs = await ends.stream()
+        monkeypatch.setattr(loop, "call_later", counting)
+        sender = asyncio.create_task(mine.send(bytes(2_000_000)))
+        received = 0
+        while received < 2_000_000:
+            received += len(await theirs.receive(2**20))
+        await sender
+        packets = ends.client.stats.packets_sent
+        assert packets > 1300
+        assert 0 < armed < packets / 10
+        await mine.aclose()
+        await theirs.aclose()
+
+
+@virtual
+async def test_while_the_transport_is_blocked_nothing_is_sent_and_nothing_is_lost() -> None:
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        transport = ends.world.server_transport
+        transport.block()
+        await theirs.send(b"x" * 5000)
+        await mine.send(b"y" * 5000)  # its acknowledgement has to wait too
+        await asyncio.sleep(0.02)
+        transport.unblock()
+        received = b""
+        while len(received) < 5000:
+            received += await mine.receive()
+        assert received == b"x" * 5000
+        assert ends.server.stats.packets_lost == 0
+        await mine.aclose()
+        await theirs.aclose()
+
+
+@virtual
+async def test_unknown_versions_are_answered_by_the_endpoint_itself() -> None:
+    async def handler(connection: Connection) -> None:
+        await connection.wait_closed()
+
+    async with world(handler) as w:
+        await w.connect()
+        stranger = w.link.attach("stranger")
+        version = bytes.fromhex("1a2a3a4a")
+        packet = b"\xc0" + version + b"\x08destiny!" + b"\x08source!!" + b"\0" + bytes(4)
+        w.link.carry(stranger.sockname, w.server_transport.sockname, packet.ljust(1200, b"\0"), 1200)
+        await asyncio.sleep(1)
+        answer = stranger.receive()
+        assert answer is not None
+        assert stranger.buffer[1:5] == bytes(4)
+        for connection in w.server.connections:
+            connection.abort()
+
+
+@virtual
+async def test_a_driver_for_one_connection_closes_when_stragglers_are_answered() -> None:
+    async with pair() as ends:
+        driver = ends.client._driver
+        await ends.client.aclose()
+        assert not driver.is_closed
+        await asyncio.sleep(5)
+        assert driver.is_closed
+
+
+@virtual
+async def test_closing_a_driver_sends_what_was_due_and_may_be_repeated() -> None:
+    async with pair() as ends:
+        driver = ends.client._driver
+        ends.client.abort(4, "told before the socket went")
+        driver.close()
+        driver.close()
+        driver.schedule(ends.client._connection)
+        await ends.server.wait_closed()
+        with pytest.raises(ConnectionError, match="told before"):
+            await ends.server.accept()
+
+
+@virtual
+async def test_a_driver_without_connections_closes_at_once_when_asked_to() -> None:
+    driver, transport = make_driver()
+    driver.close_when_idle()
+    await settle()
+    assert driver.is_closed
+    assert transport.is_closed
+
+
+@virtual
+async def test_a_connection_that_fails_before_it_opens_is_reported() -> None:
+    refused: list[ConnectionError] = []
+    link = Link()
+    transport = link.attach("server")
+    loop = asyncio.get_running_loop()
+    server = Driver(
+        transport,
+        Configuration(handshake_timeout=2),
+        accept=lambda: PLAINTEXT.create_handshake(False),
+        on_refused=lambda address, error: refused.append(error),
+        clock=loop.time,
+    )
+    client = Driver(link.attach("client"), Configuration(), clock=loop.time)
+    client.connect(transport.sockname, PLAINTEXT.create_handshake(True))
+    await asyncio.sleep(0)
+    client.close()  # after its first flight
+    await asyncio.sleep(5)
+    assert len(refused) == 1
+    server.close()

@@ -1,0 +1,115 @@
+"""Parsing frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from core.frame_examples import EXAMPLES, frames
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastmux import constants as c
+from fastmux.exceptions import ProtocolError
+
+IDS = [f"{frame[0]:#x}" for frame, _ in EXAMPLES]
+
+
+def code_of(core: Any, payload: bytes) -> int:
+    with pytest.raises(ProtocolError) as caught:
+        core.parse_frames(payload)
+    code: int = caught.value.code
+    return code
+
+
+@pytest.mark.parametrize(("frame", "form"), EXAMPLES, ids=IDS)
+def test_every_type_is_parsed_from_its_example(core: Any, frame: tuple[Any, ...], form: str) -> None:
+    assert core.parse_frames(bytes.fromhex(form)) == [frame]
+
+
+@pytest.mark.parametrize(("frame", "form"), EXAMPLES[1:], ids=IDS[1:])
+def test_every_cut_of_a_frame_is_an_encoding_error(core: Any, frame: tuple[Any, ...], form: str) -> None:
+    whole = bytes.fromhex(form)
+    for stop in range(len(whole)):
+        assert code_of(core, whole[:stop]) == c.FRAME_ENCODING_ERROR
+
+
+def test_frames_follow_each_other(core: Any) -> None:
+    payload = b"".join(bytes.fromhex(form) for _, form in EXAMPLES)
+    parsed = core.parse_frames(payload)
+    assert [frame[0] for frame in parsed] == [frame[0] for frame, _ in EXAMPLES]
+
+
+def test_an_empty_payload_is_an_encoding_error(core: Any) -> None:
+    assert code_of(core, b"") == c.FRAME_ENCODING_ERROR
+
+
+@pytest.mark.parametrize("form", ["04", "05", "09", "0f", "15", "17", "1a", "1d", "23", "2b", "35", "3f", "4200"])
+def test_an_unknown_type_is_an_encoding_error(core: Any, form: str) -> None:
+    assert code_of(core, bytes.fromhex(form) + bytes(40)) == c.FRAME_ENCODING_ERROR
+
+
+@pytest.mark.parametrize("kind", [0x10, 0x11])
+def test_a_stream_frame_without_length_runs_to_the_end(core: Any, kind: int) -> None:
+    (frame,) = core.parse_frames(bytes([kind, 4, 9]) + b"the rest\x01")
+    assert frame == (c.FRAME_STREAM, 4, 9, b"the rest\x01", kind == 0x11)
+
+
+def test_a_message_or_datagram_without_length_runs_to_the_end(core: Any) -> None:
+    assert core.parse_frames(b"\x14\x02\x07\x03\x09rest") == [(c.FRAME_MESSAGE, 2, 7, 3, 9, b"rest")]
+    assert core.parse_frames(b"\x1crest") == [(c.FRAME_DATAGRAM, b"rest")]
+
+
+def test_a_run_of_padding_is_one_frame(core: Any) -> None:
+    assert core.parse_frames(bytes(500) + b"\x01") == [(c.FRAME_PADDING, 500), (c.FRAME_PING,)]
+
+
+def test_a_type_in_a_long_form_is_understood(core: Any) -> None:
+    assert core.parse_frames(b"\x40\x01") == [(c.FRAME_PING,)]
+
+
+def test_more_ack_ranges_than_accepted_close_the_connection(core: Any) -> None:
+    head = b"\x02" + core.encode_varint(10_000) + b"\x00"
+    ranges = b"\x00\x00" * 300
+    assert len(core.parse_frames(head + core.encode_varint(255) + b"\x00" + ranges[:510])[0][2]) == 256
+    assert code_of(core, head + core.encode_varint(256) + b"\x00" + ranges) == c.PROTOCOL_VIOLATION
+
+
+@pytest.mark.parametrize("form", ["02" "05" "00" "00" "06", "02" "05" "00" "01" "00" "02" "03"])
+def test_an_ack_range_below_zero_is_an_encoding_error(core: Any, form: str) -> None:
+    assert code_of(core, bytes.fromhex(form)) == c.FRAME_ENCODING_ERROR
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "20" "02" "00" "08" "00" "00",  # reserved flag of OPEN
+        "20" "02" "00" "00" "00" "02" "fffe",  # label that is not UTF-8
+        "20" "02" "00" "00" "00" "4100" + "61" * 256,  # label too long
+        "2a" "02" "05",  # unknown kind
+        "2a" "00" "d000000000000001",  # too many channels
+        "19" "02" "00",  # abandons nothing
+        "30" "01" "02" "04" "61626364" + "00" * 16,  # retires more than it gives
+        "30" "01" "00" "03" "616263" + "00" * 16,  # id too short
+        "30" "01" "00" "15" + "61" * 21 + "00" * 16,  # id too long
+        "38" "00" "4201" + "61" * 513,  # reason too long
+        "12" "04" "ffffffffffffffff" "01" "61",  # beyond the largest offset
+        "06" "ffffffffffffffff" "01" "61",
+    ],
+)
+def test_a_malformed_field_is_an_encoding_error(core: Any, form: str) -> None:
+    assert code_of(core, bytes.fromhex(form)) == c.FRAME_ENCODING_ERROR
+
+
+@given(payload=st.binary(max_size=120))
+def test_arbitrary_bytes_give_frames_or_a_protocol_error(core: Any, payload: bytes) -> None:
+    try:
+        parsed = core.parse_frames(payload)
+    except ProtocolError:
+        return
+    assert parsed
+
+
+@given(drawn=st.lists(frames, min_size=1, max_size=5))
+def test_what_is_encoded_is_parsed_back(core: Any, drawn: list[tuple[Any, ...]]) -> None:
+    assert core.parse_frames(b"".join(map(core.encode_frame, drawn))) == drawn

@@ -1,0 +1,73 @@
+"""The credit that follows what the application reads."""
+
+from __future__ import annotations
+
+from fastmux import constants as c
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.credit import Credit
+from protocol.joined import carry, data_path
+
+SMALL = Configuration(channel_window=4096, connection_window=8192, max_channel_window=16384)
+
+
+def test_reading_gives_credit_so_that_a_transfer_larger_than_the_window_completes() -> None:
+    sender, receiver = data_path(True, SMALL), data_path(False, SMALL)
+    credit = Credit(receiver, SMALL)
+    channel_id = sender.open(c.KIND_STREAM)
+    sender.write(channel_id, bytes(100_000))
+    now, total = 1.0, 0
+    while total < 100_000:
+        carry(sender, receiver, now)
+        while piece := receiver.read(channel_id, 65536):
+            total += len(piece)
+        credit.update(now, 0.01)
+        carry(receiver, sender, now)
+        now += 0.01
+        assert now < 10
+
+
+def test_what_is_not_read_gives_no_credit() -> None:
+    sender, receiver = data_path(True, SMALL), data_path(False, SMALL)
+    credit = Credit(receiver, SMALL)
+    channel_id = sender.open(c.KIND_STREAM)
+    sender.write(channel_id, bytes(100_000))
+    for n in range(50):
+        carry(sender, receiver, 1.0 + n)
+        credit.update(1.0 + n, 0.01)
+        carry(receiver, sender, 1.0 + n)
+    assert receiver.readable_size(channel_id) == 4096
+
+
+def test_a_fast_reader_gets_a_larger_window_up_to_the_maximum() -> None:
+    sender, receiver = data_path(True, SMALL), data_path(False, SMALL)
+    credit = Credit(receiver, SMALL)
+    channel_id = sender.open(c.KIND_STREAM)
+    now = 1.0
+    largest = 0
+    for _ in range(200):
+        sender.write(channel_id, bytes(20_000))
+        while carry(sender, receiver, now):
+            continue
+        largest = max(largest, receiver.readable_size(channel_id))
+        while receiver.read(channel_id, 65536):
+            continue
+        credit.update(now, 0.01)
+        while carry(receiver, sender, now):
+            continue
+        now += 0.001
+    assert largest == 16384
+
+
+def test_a_channel_that_is_over_is_forgotten() -> None:
+    sender, receiver = data_path(True, SMALL), data_path(False, SMALL)
+    credit = Credit(receiver, SMALL)
+    channel_id = sender.open(c.KIND_STREAM)
+    sender.write(channel_id, bytes(4000))
+    while carry(sender, receiver, 1.0):
+        continue
+    receiver.read(channel_id, 65536)
+    credit.update(1.0, 0.01)
+    assert list(credit._channels) == [channel_id]
+    credit.forget(channel_id)
+    credit.forget(channel_id)
+    assert not credit._channels

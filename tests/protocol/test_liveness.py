@@ -1,0 +1,103 @@
+"""Whether the peer is there and behaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.exceptions import ProtocolError
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.liveness import Liveness
+from fastmux.protocol.parameters import Parameters
+from protocol.joined import carry, data_path
+
+
+class Ends:
+    def __init__(self, configuration: Configuration | None = None) -> None:
+        self.peer, self.data_path = data_path(True), data_path(False)
+        self.liveness = Liveness(self.data_path, configuration or Configuration())
+        self.liveness.start(Parameters(max_idle_timeout=20.0), c.SUITE_NULL, 10.0)
+
+    def hear(self, now: float) -> None:
+        self.peer.queue_control(0, bytes((c.FRAME_PING,)))
+        carry(self.peer, self.data_path, now)
+        self.liveness.on_batch(now)
+
+
+def test_the_shorter_timeout_of_both_ends_counts() -> None:
+    assert Ends().liveness.timeout == 20.0
+    assert Ends(Configuration(idle_timeout=5.0)).liveness.timeout == 5.0
+    assert Ends(Configuration(idle_timeout=None)).liveness.timeout == 20.0
+
+
+def test_every_packet_of_the_peer_restarts_the_timeout() -> None:
+    ends = Ends()
+    ends.hear(15.0)
+    assert ends.liveness.last_seen == 15.0
+    assert not ends.liveness.is_silent(34.9)
+    assert ends.liveness.is_silent(35.0)
+
+
+def test_a_batch_without_an_authentic_packet_restarts_nothing() -> None:
+    ends = Ends()
+    ends.hear(15.0)
+    rubbish = b"\x40" + b"server-i" + bytes(30)
+    ends.data_path.receive(rubbish, 0, len(rubbish), len(rubbish), 20.0)
+    ends.liveness.on_batch(20.0)
+    assert ends.liveness.last_seen == 15.0
+
+
+def test_a_keep_alive_is_due_half_a_timeout_after_the_last_traffic() -> None:
+    ends = Ends(Configuration(keep_alive=15.0))
+    ends.hear(15.0)
+    carry(ends.data_path, ends.peer, 15.1)  # the acknowledgement
+    assert ends.liveness.deadline(0.1) == 25.0
+    assert not ends.liveness.is_keep_alive_due(24.9)
+    assert ends.liveness.is_keep_alive_due(25.0)
+    ends.liveness.on_sent(25.0)
+    assert not ends.liveness.is_keep_alive_due(34.9)
+
+
+def test_no_keep_alive_is_due_while_something_is_in_flight() -> None:
+    ends = Ends()
+    ends.data_path.queue_control(0, bytes((c.FRAME_PING,)))
+    assert not ends.liveness.is_keep_alive_due(1000.0)
+    ends.data_path.fill(bytearray(65536), 1200, 1 << 20, 11.0)
+    assert not ends.liveness.is_keep_alive_due(1000.0)
+    assert ends.liveness.deadline(0.1) == 30.0  # the idle timeout alone
+
+
+def test_the_timeout_is_never_shorter_than_three_pto() -> None:
+    ends = Ends(Configuration(idle_timeout=1.0, keep_alive=None))
+    assert ends.liveness.deadline(2.0) == 16.0
+
+
+def test_before_the_start_nothing_is_due() -> None:
+    liveness = Liveness(data_path(True), Configuration())
+    assert liveness.deadline(1.0) is None
+    assert not liveness.is_silent(1e9)
+    assert not liveness.is_keep_alive_due(1e9)
+
+
+def test_glitches_beyond_the_budget_are_an_error() -> None:
+    ends = Ends()
+    channel_id = ends.peer.open(c.KIND_STREAM)
+    frame = core.encode_frame((c.FRAME_MAX_CHANNEL_DATA, channel_id, 0))
+    with pytest.raises(ProtocolError) as caught:
+        for n in range(c.GLITCH_BURST + 200):
+            ends.peer.queue_control(0, frame)
+            carry(ends.peer, ends.data_path, 20.0 + n / 1000)
+            ends.liveness.on_batch(20.0 + n / 1000)
+    assert caught.value.code == c.GLITCH_LIMIT
+
+
+def test_a_few_glitches_are_forgiven() -> None:
+    ends = Ends()
+    channel_id = ends.peer.open(c.KIND_STREAM)
+    frame = core.encode_frame((c.FRAME_MAX_CHANNEL_DATA, channel_id, 0))
+    for n in range(c.GLITCH_BURST - 100):
+        ends.peer.queue_control(0, frame)
+        carry(ends.peer, ends.data_path, 20.0 + n / 1000)
+        ends.liveness.on_batch(20.0 + n / 1000)
+    assert ends.data_path.counters()["glitches"] > 0

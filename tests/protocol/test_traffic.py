@@ -1,0 +1,229 @@
+"""Loss recovery, congestion, pacing and path MTU, composed over a data path."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastmux import constants as c
+from fastmux import core
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.parameters import Parameters
+from fastmux.protocol.rtt import RttEstimator
+from fastmux.protocol.traffic import Traffic
+from protocol.joined import carry, data_path
+
+PEER = Parameters(max_ack_delay=0.05)
+BUFFER = bytearray(65536)
+
+
+class Ends:
+    """A sender with its policies and a receiver without."""
+
+    def __init__(self, configuration: Configuration | None = None) -> None:
+        self.sender, self.receiver = data_path(True), data_path(False)
+        self.traffic = Traffic(self.sender, RttEstimator(), configuration or Configuration(), bytes)
+        self.channel_id = self.sender.open(c.KIND_STREAM)
+
+    def write(self, size: int) -> None:
+        self.sender.write(self.channel_id, bytes(size))
+
+    def fill(self, now: float, *, arrives: bool = True) -> int:
+        segment_size = self.traffic.mtu.current
+        size = self.traffic.fill(BUFFER, now)
+        if size and arrives:
+            self.receiver.receive(BUFFER, 0, size, segment_size, now)
+        return size
+
+    def acknowledge(self, now: float) -> None:
+        carry(self.receiver, self.sender, now)
+        self.traffic.on_batch(now)
+
+
+@pytest.fixture
+def ends() -> Ends:
+    return Ends()
+
+
+def test_no_more_than_a_window_is_in_flight(ends: Ends) -> None:
+    ends.write(100_000)
+    now = 1.0
+    while ends.traffic.congestion.congestion_window - ends.sender.bytes_in_flight >= 1200:
+        ends.fill(now, arrives=False)
+        now += 0.01
+        assert now < 10
+    assert ends.fill(now) == 0
+    assert ends.sender.bytes_in_flight <= ends.traffic.congestion.congestion_window
+
+
+def test_an_acknowledgement_opens_the_window_and_gives_a_sample(ends: Ends) -> None:
+    ends.write(100_000)
+    sent = ends.fill(1.0)
+    window = ends.traffic.congestion.congestion_window
+    ends.acknowledge(1.1)
+    assert ends.traffic.rtt.latest_rtt == pytest.approx(0.1)
+    assert ends.traffic.congestion.congestion_window > window
+    assert ends.sender.bytes_in_flight < sent
+    assert ends.fill(1.1) > 0
+
+
+def test_with_nothing_to_send_nothing_is_filled_and_nothing_is_due(ends: Ends) -> None:
+    assert Ends().traffic.deadline() is None
+    ends.fill(1.0)
+    ends.acknowledge(1.1)
+    assert ends.fill(1.2) == 0
+    assert ends.traffic.deadline() is None
+
+
+def test_a_slow_path_is_paced_and_says_when_to_go_on(ends: Ends) -> None:
+    ends.traffic.rtt.update(1.0, 0.0, 0.0, True)
+    ends.write(100_000)
+    now, sizes = 1.0, []
+    while (size := ends.fill(now, arrives=False)) > 0:
+        sizes.append(size)
+    assert sum(sizes) <= 12_000
+    if ends.traffic.congestion.congestion_window - ends.sender.bytes_in_flight >= 1200:
+        deadline = ends.traffic.deadline()
+        assert deadline is not None
+        assert 0.001 <= deadline - now < 1.0
+
+
+def test_a_probe_timeout_sends_two_datagrams_past_the_window(ends: Ends) -> None:
+    ends.write(1_000_000)
+    now = 1.0
+    while ends.fill(now, arrives=False) or now < 2.0:
+        now += 0.01
+    deadline = ends.traffic.deadline()
+    assert deadline is not None
+    in_flight = ends.sender.bytes_in_flight
+    assert ends.traffic.handle_timeout(deadline)
+    assert ends.fill(deadline, arrives=False) == 2400
+    assert ends.sender.bytes_in_flight == in_flight + 2400
+    assert ends.fill(deadline, arrives=False) == 0
+    later = ends.traffic.deadline()
+    assert later is not None
+    assert later > deadline
+
+
+def test_before_its_time_a_timeout_does_nothing(ends: Ends) -> None:
+    ends.write(100)
+    ends.fill(1.0, arrives=False)
+    deadline = ends.traffic.deadline()
+    assert deadline is not None
+    assert not ends.traffic.handle_timeout(deadline - 0.001)
+
+
+def test_a_gap_is_found_lost_when_its_time_comes(ends: Ends) -> None:
+    ends.traffic.rtt.update(0.1, 0.0, 0.0, True)
+    ends.traffic.on_keys(c.SUITE_NULL)
+    ends.write(1000)
+    ends.fill(1.0, arrives=False)
+    ends.write(1000)
+    ends.fill(1.001)
+    ends.write(1000)
+    ends.fill(1.002)
+    ends.acknowledge(1.1)
+    assert ends.sender.counters()["packets_lost"] == 0
+    deadline = ends.traffic.deadline()
+    assert deadline is not None
+    assert deadline == pytest.approx(1.0 + 0.1 * 9 / 8)
+    assert not ends.traffic.handle_timeout(deadline)
+    assert ends.sender.counters()["packets_lost"] == 1
+    after = ends.traffic.deadline()
+    assert after is None or after > deadline
+
+
+def test_the_mtu_search_begins_when_the_handshake_is_confirmed(ends: Ends) -> None:
+    assert ends.traffic.next_mtu_probe(1.0) is None
+    ends.traffic.on_confirmed(PEER)
+    assert ends.traffic.recovery.max_ack_delay == 0.05
+    assert ends.traffic.next_mtu_probe(1.0) == c.MAX_PLPMTU
+    assert ends.traffic.next_mtu_probe(1.0) is None  # one at a time
+    ends.traffic.on_mtu_report(c.MAX_PLPMTU, True, 1.1)
+    assert ends.traffic.mtu.current == c.MAX_PLPMTU
+    assert ends.traffic.congestion.congestion_window == 10 * c.MAX_PLPMTU
+
+
+@pytest.mark.parametrize(
+    ("mine", "peers", "probed"), [(1300, 65507, 1300), (1452, 1280, 1280), (1200, 1452, None)]
+)
+def test_no_probe_is_larger_than_either_end_takes(mine: int, peers: int, probed: int | None) -> None:
+    ends = Ends(Configuration(max_datagram_size=mine))
+    ends.traffic.on_confirmed(Parameters(max_datagram_size=peers))
+    assert ends.traffic.next_mtu_probe(1.0) == probed
+
+
+def test_no_probe_goes_while_the_window_is_full(ends: Ends) -> None:
+    ends.traffic.on_confirmed(PEER)
+    ends.write(1_000_000)
+    now = 1.0
+    while ends.fill(now, arrives=False) or now < 2.0:
+        now += 0.01
+    assert ends.traffic.next_mtu_probe(now) is None
+
+
+def test_two_probe_timeouts_make_the_datagrams_small_again(ends: Ends) -> None:
+    ends.traffic.on_confirmed(PEER)
+    assert ends.traffic.next_mtu_probe(1.0) == 1452
+    ends.traffic.on_mtu_report(1452, True, 1.0)
+    ends.write(100)
+    ends.fill(1.0, arrives=False)
+    for _ in range(2):
+        deadline = ends.traffic.deadline()
+        assert deadline is not None
+        ends.traffic.handle_timeout(deadline)
+        ends.fill(deadline, arrives=False)
+    assert ends.traffic.mtu.current == c.BASE_PLPMTU
+
+
+@pytest.mark.parametrize(
+    ("suite", "limited"), [(c.SUITE_AES_128_GCM, True), (c.SUITE_AES_256_GCM, True), (0, False), (3, False)]
+)
+def test_a_key_is_used_up_before_its_limit(ends: Ends, suite: int, limited: bool) -> None:
+    ends.traffic.on_keys(suite)
+    assert not ends.traffic.is_key_exhausted
+    ends.traffic.sent_packets = c.AES_GCM_PACKET_LIMIT - c.MAX_TRAIN_SEGMENTS
+    assert ends.traffic.is_key_exhausted is limited
+
+
+def test_a_packet_number_is_left_out_now_and_then(ends: Ends) -> None:
+    numbers = set()
+    buffer = bytearray(65536)
+    now = 1.0
+    for _ in range(400):
+        ends.write(10)
+        size = ends.traffic.fill(buffer, now)
+        assert 0 < size < 1200
+        numbers.add(int.from_bytes(buffer[9:13], "big"))
+        ends.receiver.receive(buffer, 0, size, 1200, now)
+        ends.acknowledge(now + 0.1)
+        now += 0.2
+    missing = set(range(max(numbers))) - numbers
+    assert missing == {256}
+
+
+def test_the_train_never_exceeds_what_one_send_call_takes() -> None:
+    ends = Ends()
+    ends.traffic.on_confirmed(PEER)
+    ends.traffic.next_mtu_probe(1.0)
+    ends.traffic.on_mtu_report(1452, True, 1.0)
+    ends.traffic.rtt.update(0.0001, 0.0, 0.0, True)
+    now, sizes = 1.0, []
+    for _ in range(100):
+        ends.write(200_000 - ends.sender.unsent_size(ends.channel_id))
+        sizes.append(ends.fill(now))
+        while ends.receiver.read(ends.channel_id, 1 << 20):
+            continue
+        for channel_id, consumed, charged, _ in ends.receiver.take_credit():
+            ends.receiver.set_limit(channel_id, max(consumed, charged) + (1 << 20), 1 << 20)
+        ends.acknowledge(now + 0.0001)
+        now += 0.0002
+    assert max(sizes) == 45 * 1452
+
+
+def test_a_close_is_built_outside_window_and_pace(ends: Ends) -> None:
+    ends.write(1_000_000)
+    now = 1.0
+    while ends.fill(now, arrives=False) or now < 2.0:
+        now += 0.01
+    frame = core.encode_frame((c.FRAME_CONNECTION_CLOSE, 1, b""))
+    assert ends.traffic.build(BUFFER, frame, 0, 0, now) > 20

@@ -1,0 +1,54 @@
+"""Seeds of the deterministic network: mixed channels under a swarm of faults, checked by the model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from fastmux import core
+from sim.runner import TESTS, failures_of
+from sim.simulation import run_seed
+
+REPLAYED = (0, 7, 11)
+KNOWN = [
+    int(line.split()[0], 0)
+    for line in Path(__file__).with_name("seeds.txt").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+def test_everything_is_delivered_as_promised_whatever_the_network_does(seed_chunk: range) -> None:
+    failures = failures_of(seed_chunk)
+    assert not failures, "\n".join(failures)
+
+
+def test_seeds_that_failed_once_pass() -> None:
+    failures = failures_of(KNOWN)
+    assert not failures, "\n".join(failures)
+
+
+def test_a_seed_replays_bit_for_bit() -> None:
+    for seed in REPLAYED:
+        assert run_seed(seed) == run_seed(seed)
+
+
+def test_a_seed_replays_in_another_process_with_another_hash_seed() -> None:
+    digests = [
+        subprocess.run(
+            (
+                *(sys.executable, "-m", "tests.sim.runner", "--digest"),
+                *("--seed", hex(REPLAYED[0]), "--core", core.IMPLEMENTATION),
+            ),
+            cwd=TESTS.parent,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout.splitlines()[0]
+        for hash_seed in ("1", "77")
+    ]
+    assert digests[0] == digests[1]
+    assert run_seed(REPLAYED[0]).digest in digests[0]
