@@ -1,7 +1,7 @@
 """Finds the libcrypto that this interpreter's `ssl` module runs on, for programs that load it by path.
 
-Owns the search; loads nothing beyond `_ssl`. An interpreter that links OpenSSL statically has none to find; then the
-system's is taken where there is one.
+Owns the search; loads nothing beyond `_ssl`. An interpreter that links OpenSSL statically has none to find;
+then the system's is taken where there is one.
 """
 
 import ctypes.util

@@ -1,7 +1,7 @@
 """The bytes every bulk benchmark carries, and the check that they arrived.
 
-Owns the pattern (a block of 1,048,573 bytes, over and over: the block is a prime, so no power-of-two slip goes
-unseen) and the comparison with it. Knows no transport, no clock and no process.
+Owns the pattern (a block of 1,048,573 bytes, over and over: the block is a prime, so no power-of-two slip
+goes unseen) and the comparison with it. Knows no transport, no clock and no process.
 """
 
 import random
@@ -13,7 +13,7 @@ _BLOCK = random.Random(BLOCK_SIZE).randbytes(BLOCK_SIZE)
 _TWICE = _BLOCK * 2
 
 PIECES = [_BLOCK[start : start + PIECE_SIZE] for start in range(0, BLOCK_SIZE, PIECE_SIZE)]
-"""The block cut once, so that a sender makes no copy: send them in turn, from the first again after the last."""
+"""The block cut once, so that a sender makes no copy: send them in turn, and again from the first."""
 
 
 class Verifier:

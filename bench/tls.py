@@ -2,9 +2,10 @@
 
     python -m bench.tls server|client --certificates DIR [--port N] [--loop uvloop] …
 
-Two ways to write it: `--api streams` is `asyncio.open_connection` with `drain()`, what a program is usually written
-with; `--api protocol` is the fastest that asyncio has, a BufferedProtocol that verifies in its receive buffer. The harness starts it with an OPENSSL_CONF that asks for AES-128-GCM, which
-the `ssl` module of Python 3.11 cannot; the result line says which cipher it was.
+Two ways to write it: `--api streams` is `asyncio.open_connection` with `drain()`, what a program is usually
+written with; `--api protocol` is the fastest that asyncio has, a BufferedProtocol that verifies in its
+receive buffer. The harness starts it with an OPENSSL_CONF that asks for AES-128-GCM, which the `ssl` module
+of Python 3.11 cannot; the result line says which cipher it was.
 """
 
 import argparse
@@ -13,17 +14,16 @@ import itertools
 import ssl
 from typing import cast
 
-from bench import certificates, payload, worker
+from bench import payload, worker
 from bench.worker import Result
 
 
 def _context(role: str, options: argparse.Namespace) -> ssl.SSLContext:
-    files = certificates.credentials(options.certificates, role)
     purpose = ssl.Purpose.CLIENT_AUTH if role == "server" else ssl.Purpose.SERVER_AUTH
-    context = ssl.create_default_context(purpose, cafile=files.cafile)
+    context = ssl.create_default_context(purpose, cafile=options.certificates / "ca.pem")
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(files.certfile, files.keyfile)
+    context.load_cert_chain(options.certificates / f"{role}.pem", options.certificates / f"{role}.key")
     return context
 
 
@@ -136,9 +136,7 @@ async def _serve_streams(options: argparse.Namespace) -> None:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(
-        receive, "127.0.0.1", options.port, ssl=_context("server", options)
-    )
+    server = await asyncio.start_server(receive, "127.0.0.1", options.port, ssl=_context("server", options))
     async with server:
         worker.announce({"port": server.sockets[0].getsockname()[1]})
         worker.announce(await done)

@@ -1,7 +1,8 @@
 """What every bulk worker shares: its options, its meter and the lines of JSON it prints.
 
-A worker is one process, server or client, of one transfer. The server prints `{"port": …}`, then both print one
-result line. Owns these lines and the measure (wall and CPU seconds after the warm-up, peak RSS). Knows no transport.
+A worker is one process, server or client, of one transfer. The server prints `{"port": …}`, then both print
+one result line. Owns these lines and the measure (wall and CPU seconds after the warm-up, peak RSS). Knows
+no transport.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 Result = dict[str, object]
 
 GRACE_SECONDS = 10.0
-"""Past the seconds asked for: connecting, the last window and the goodbye. Then the worker fails by itself."""
+"""Past the seconds asked for: connecting, the last window, the goodbye. Then the worker fails by itself."""
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -26,7 +27,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=description)
     options.add_argument("role", choices=("server", "client"))
     options.add_argument("--port", type=int, default=0)
-    options.add_argument("--certificates", type=Path, help="a folder of bench.certificates")
+    options.add_argument("--certificates", type=Path, help="a folder of throwaway certificates")
     options.add_argument("--seconds", type=float, default=3.0, help="the client stops sending then")
     options.add_argument("--size", type=int, default=1 << 40, help="or after so many bytes")
     options.add_argument("--warmup", type=float, default=0.5, help="not measured; within --seconds")

@@ -25,6 +25,8 @@ class Link:
         self.loss = loss
         self.datagrams = 0
         self._random = random.Random(seed)
+        # a queue of its own, because timers of the same moment fire in any order
+        self._under_way: deque[tuple[Address, Address, bytes, int]] = deque()
         self._transports: dict[Address, LinkTransport] = {}
 
     def attach(self, host: str) -> LinkTransport:
@@ -44,9 +46,11 @@ class Link:
         kept = [piece for piece in pieces if self._random.random() >= self.loss]
         loop = asyncio.get_running_loop()
         for train, size in _trains(kept):
-            loop.call_later(self.delay, self._deliver, source, target, train, size)
+            self._under_way.append((source, target, train, size))
+            loop.call_later(self.delay, self._deliver)
 
-    def _deliver(self, source: Address, target: Address, train: bytes, segment_size: int) -> None:
+    def _deliver(self) -> None:
+        source, target, train, segment_size = self._under_way.popleft()
         transport = self._transports.get(target)
         if transport is not None:
             transport.take(train, segment_size, source)

@@ -48,7 +48,8 @@ class Canceller:
     async def patiently(self, operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do the operation; if it was cancelled, do it again."""
         while True:
-            task = self._victim = asyncio.create_task(operation())
+            task = asyncio.create_task(operation())
+            self._victim = task
             try:
                 return await task
             except asyncio.CancelledError:

@@ -13,8 +13,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
 
+LIMIT = 10_000.0  # virtual seconds that a test may take
+
+
 class NothingWillHappenError(RuntimeError):
-    """Every task waits, and there is no timer: the program under test hangs."""
+    """Every task waits, and nothing but timers comes: the program under test hangs."""
 
 
 class _JumpingSelector(selectors.SelectSelector):
@@ -23,6 +26,7 @@ class _JumpingSelector(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.limit = LIMIT
         self.turns = 0
         self.on_turn: Callable[[int], None] | None = None
 
@@ -35,6 +39,9 @@ class _JumpingSelector(selectors.SelectSelector):
             if timeout is None:
                 raise NothingWillHappenError("every task waits for another")
             self.now += max(timeout, 0.0)
+            if self.now > self.limit:
+                self.limit += LIMIT  # for the cleaning up
+                raise NothingWillHappenError(f"only timers fired for {LIMIT} virtual seconds")
         return ready
 
 

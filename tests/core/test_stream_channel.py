@@ -36,12 +36,13 @@ def test_both_directions_are_independent(pump: Pump) -> None:
     assert pump.client.read(stream, 100) == b""
 
 
-def test_a_long_stream_survives_any_third_datagram_lost(make_pump: Callable[..., Pump]) -> None:
+def test_a_long_stream_survives_the_loss_of_a_third_of_all_datagrams(make_pump: Callable[..., Pump]) -> None:
     pump = make_pump(max_channel_data=2**20)
     stream = pump.client.open(KIND_STREAM)
     pump.client.write(stream, DATA)
     pump.client.finish(stream)
-    pump.pump(lambda number: number % 3 != 1)
+    rng = random.Random(1)
+    pump.pump(lambda number: rng.random() > 0.33)
     assert read_all(pump.server, stream) == DATA
     assert pump.client.counters()["retransmitted_bytes"] > 50_000
 
@@ -63,9 +64,9 @@ def test_readable_is_told_when_there_is_something_to_read(pump: Pump) -> None:
     assert ready_flags(pump.server)[stream] & READY_READABLE
     pump.pump()
     assert stream not in ready_flags(pump.server)
+    pump.server.read(stream, 1)
     pump.client.finish(stream)
     pump.pump()
-    pump.server.read(stream, 1)
     assert ready_flags(pump.server)[stream] & READY_READABLE
 
 

@@ -29,6 +29,7 @@ class RecordingRelay:
 
     `to_server` and `to_client` are the first datagrams of each direction. While `disguise` is set, each of
     the client's datagrams goes to the server in the middle of a train: `disguise(size)` makes the others.
+    `lost_to_server` and `lost_to_client` are the numbers of the datagrams that get lost, counted from 0.
     """
 
     def __init__(self, server_port: int) -> None:
@@ -38,6 +39,9 @@ class RecordingRelay:
         self._back = make_socket()
         self.to_server: list[bytes] = []
         self.to_client: list[bytes] = []
+        self.lost_to_server: frozenset[int] = frozenset()
+        self.lost_to_client: frozenset[int] = frozenset()
+        self._counts = [0, 0]
         self.disguise: Callable[[int], bytes] | None = None
 
     @property
@@ -67,6 +71,8 @@ class RecordingRelay:
             self._client = address
             if len(self.to_server) < MAX_RECORDED:
                 self.to_server.append(datagram)
+            if self._is_lost(0, self.lost_to_server):
+                continue
             if self.disguise is None:
                 _send(self._back, datagram, self._server)
             else:
@@ -78,8 +84,13 @@ class RecordingRelay:
         for datagram, _ in _received(self._back):
             if len(self.to_client) < MAX_RECORDED:
                 self.to_client.append(datagram)
-            if self._client is not None:
+            if self._client is not None and not self._is_lost(1, self.lost_to_client):
                 _send(self._front, datagram, self._client)
+
+    def _is_lost(self, direction: int, lost: frozenset[int]) -> bool:
+        number = self._counts[direction]
+        self._counts[direction] = number + 1
+        return number in lost
 
 
 def _received(sock: socket.socket) -> Iterable[tuple[bytes, _Address]]:

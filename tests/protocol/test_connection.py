@@ -260,6 +260,27 @@ def test_a_shutdown_waits_until_everything_is_acknowledged() -> None:
     pair.network.run(lambda: pair.accepted.is_closed)
 
 
+def test_a_server_that_shuts_down_at_once_still_opens_the_client_and_delivers() -> None:
+    """HANDSHAKE_DONE is lost; the data behind it arrives and is acknowledged; the close must wait."""
+    dropped: list[int] = []
+
+    def drop_the_first_short(index: int, data: bytes) -> bool:
+        if not data[0] & c.FORM_LONG and not dropped:
+            dropped.append(index)
+            return True
+        return False
+
+    pair = make_pair(drop=drop_the_first_short)
+    pair.network.run(lambda: bool(pair.server.accepted))
+    channel_id = pair.accepted.data_path.open(c.KIND_STREAM)
+    pair.accepted.data_path.write(channel_id, b"all there is")
+    pair.accepted.shutdown(0, "", pair.network.now)
+    pair.network.run(lambda: pair.connection.is_closed)
+    kinds = [type(event) for event in pair.client.events[pair.connection]]
+    assert kinds == [Opened, ChannelsReady, Closed]
+    assert pair.connection.data_path.read(channel_id, 100) == b"all there is"
+
+
 def test_a_shutdown_with_nothing_to_do_closes_at_once(pair: Pair) -> None:
     pair.network.run_for(1.0)
     pair.connection.shutdown(0, "", pair.network.now)

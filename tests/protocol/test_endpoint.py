@@ -8,6 +8,7 @@ import pytest
 
 from fastmux import constants as c
 from fastmux import core
+from fastmux.exceptions import HandshakeError
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.endpoint import MAX_ANSWERS, Endpoint
@@ -211,6 +212,23 @@ def test_the_same_knock_again_makes_no_second_connection() -> None:
     for _ in range(3):
         network.inject(knock(), STRANGER, node)
     assert node.endpoint.connections == 1
+
+
+def test_a_server_may_refuse_whom_it_likes() -> None:
+    made: list[ScriptedHandshake] = []
+
+    def accept() -> ScriptedHandshake:
+        if made:  # the first tells the version
+            raise HandshakeError("not now")
+        made.append(ScriptedHandshake(False))
+        return made[0]
+
+    network = Network()
+    node = network.add("server", accept=accept)
+    network.inject(knock(), STRANGER, node)
+    assert node.endpoint.connections == 0
+    assert node.endpoint.counters()["refused"] == 1
+    assert network.datagrams == 0
 
 
 # --- versions -----------------------------------------------------------------------------------------

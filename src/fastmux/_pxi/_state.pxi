@@ -133,6 +133,7 @@ cdef struct Path:
     Cipher sealer
     Cipher opener
     double last_received_at
+    bint was_useless  # a frame of the packet being applied was of no use: a glitch
     Counters counters
     # recovery
     Sent sent

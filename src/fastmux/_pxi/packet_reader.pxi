@@ -8,7 +8,7 @@ cdef int reader_channel(Path *path, Frame *frame, Channel **found) noexcept nogi
     """The channel a frame speaks of, made if it is new; NULL if it is over."""
     cdef int status = table_find(path, <int64_t>frame.channel_id, found)
     if status == FOUND_RELEASED:
-        path.counters.glitches += 1
+        path.was_useless = True
         return OK
     if status == FOUND_NEW:
         found[0] = table_create(path, <int64_t>frame.channel_id)
@@ -17,9 +17,9 @@ cdef int reader_channel(Path *path, Frame *frame, Channel **found) noexcept nogi
 
 
 cdef inline int glitch_unless(Path *path, int useful) noexcept nogil:
-    """Counts what was of no use; hands a status on."""
+    """Notes what was of no use; hands a status on."""
     if useful == 0:
-        path.counters.glitches += 1
+        path.was_useless = True
     return min(useful, 0)
 
 
@@ -77,7 +77,7 @@ cdef int apply_to_connection(Path *path, Frame *frame) noexcept nogil:
         return OK
     if kind == FRAME_MAX_CHANNELS:
         if <int64_t>frame.b <= path.peer_limits[frame.a]:
-            path.counters.glitches += 1
+            path.was_useless = True
             return OK
         path.peer_limits[frame.a] = <int64_t>frame.b
         return report_frame(path, kind, frame.begin, frame.end)
@@ -110,6 +110,7 @@ cdef int apply_packet(Path *path, PacketFrames *frames, int64_t number, double n
     cdef Frame *frame
     cdef bint eliciting = False
     cdef int status = OK
+    path.was_useless = False
     frames_rewind(frames)
     frame = frames_next(frames)
     while frame != NULL and status == OK:
@@ -138,6 +139,7 @@ cdef int apply_packet(Path *path, PacketFrames *frames, int64_t number, double n
         else:
             status = apply_to_connection(path, frame)
         frame = frames_next(frames)
+    path.counters.glitches += path.was_useless
     return status if status < 0 else ack_on_packet(path, number, now, eliciting)
 
 

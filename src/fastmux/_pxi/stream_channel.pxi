@@ -7,14 +7,12 @@ cdef inline int stream_receive(
     """Takes checked data of the peer: 1, or 0 if it was of no use."""
     cdef StreamIn *stream = &as_stream(channel).received
     cdef int64_t contiguous = stream.contiguous
-    cdef int64_t advance
     cdef bint ended = fin and stream.final_size < 0
     cdef bint news
     if channel.reset_code >= 0:
         return 0
-    advance = stream_in_receive(stream, offset, data, size, fin)
-    if advance < 0:
-        return <int>advance
+    if stream_in_receive(stream, offset, data, size, fin) < 0:
+        return NO_MEMORY
     if ended:
         list_remove(path, LIST_DUE, channel)
     news = (stream.contiguous > contiguous and not stream.discarding) or (ended and stream_in_is_finished(stream))
@@ -22,4 +20,4 @@ cdef inline int stream_receive(
         channel_notify(path, channel, READY_READABLE)
     if channel_after_receiving(path, channel) < 0:
         return NO_MEMORY
-    return news or ended or advance > 0
+    return ended or size > 0

@@ -93,7 +93,7 @@ class Connector:
         try:
             return await open_connection(driver, address, handshake)
         except BaseException:
-            driver.close()
+            driver.close_when_idle()  # not at once: the peer must hear why, and may not have yet
             raise
 
 

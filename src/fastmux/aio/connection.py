@@ -24,16 +24,8 @@ from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
 from fastmux.aio.stream import Stream
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
+from fastmux.protocol import events
 from fastmux.protocol.connection import Connection as ProtocolConnection
-from fastmux.protocol.events import (
-    ChannelsAvailable,
-    ChannelsReady,
-    Closed,
-    DatagramsReceived,
-    Event,
-    Opened,
-    PingAcknowledged,
-)
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.protocol.statistics import ConnectionStatistics
 
@@ -354,25 +346,25 @@ class Connection:
 
     # --- events -------------------------------------------------------------------------------------
 
-    def handle_event(self, event: Event) -> None:
+    def handle_event(self, event: events.Event) -> None:
         """Take one event of the protocol. Called by the driver."""
         match event:
-            case ChannelsReady(ready):
+            case events.ChannelsReady(ready):
                 self._on_ready(ready)
-            case DatagramsReceived(datagrams):
+            case events.DatagramsReceived(datagrams):
                 self._datagrams.extend(datagrams)
                 self._datagram_reader.wake()
-            case PingAcknowledged(token, round_trip):
+            case events.PingAcknowledged(token, round_trip):
                 future = self._pings.get(token)
                 if future is not None and not future.done():
                     future.set_result(round_trip)
-            case ChannelsAvailable():
+            case events.ChannelsAvailable():
                 for openers in self._openers.values():
                     openers.wake()
-            case Opened():
+            case events.Opened():
                 self._is_opened = True
                 self._life.wake_all()
-            case Closed(error):
+            case events.Closed(error):
                 self._on_closed(error)
 
     def _on_ready(self, ready: list[tuple[int, int]]) -> None:

@@ -170,6 +170,7 @@ class Connection:
                 error = self._handshaking.on_version_negotiation(decode_versions(header, packet))
                 if error is not None and header.source_id == self.ids.first:
                     self._end(error, [], now)
+                    self.data_path.close()
             elif self._is_from_peer(header):
                 self._take_handshake_packet(self._handshaking, header, packet, now)
 
@@ -345,7 +346,7 @@ class Connection:
     # --- the end ------------------------------------------------------------------------------------
 
     def _finish_shutdown(self, now: float) -> None:
-        if self._shutdown is not None and not self.is_closed and self.data_path.is_idle:
+        if self._shutdown is not None and not self.is_closed and self._data.is_idle:
             self.close(*self._shutdown, now)
 
     def _fail_handshake(self, error: HandshakeError, now: float) -> None:

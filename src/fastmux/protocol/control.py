@@ -66,6 +66,11 @@ class Control:
         self._done_tokens.add(token)
         self._data_path.queue_control(token, _HANDSHAKE_DONE)
 
+    @property
+    def is_settled(self) -> bool:
+        """False while the client may not know that the handshake is over."""
+        return not self._done_tokens
+
     def on_probe_timeout(self) -> None:
         """A PTO fired: a HANDSHAKE_DONE that may be lost goes again, as the client waits for nothing else."""
         if self._done_tokens:

@@ -54,6 +54,11 @@ class DataSpace:
         """True after `install`."""
         return self._suite is not None
 
+    @property
+    def is_idle(self) -> bool:
+        """True if everything that was accepted for sending, the end of the handshake too, is acknowledged."""
+        return self.data_path.is_idle and self.control.is_settled
+
     def install(self, keys: PacketKeys, remote_id: bytes, peer: Parameters) -> None:
         """Take the keys and the peer's limits."""
         self._suite = keys.suite

@@ -42,8 +42,8 @@ _COUNTERS: Final = (
 class Endpoint:
     """Connections by connection id. It may accept, connect, or both on one socket.
 
-    `accept` makes the server's side of a handshake; without it the endpoint only connects. `random_bytes(n)`
-    gives n unpredictable bytes.
+    `accept` makes the server's side of a handshake, or refuses by `HandshakeError`; without it the endpoint
+    only connects. `random_bytes(n)` gives n unpredictable bytes.
 
     Invariant: every connection that is not over has its local id in `_by_id`, a server's also its client's
     first id with the address in `_by_first_id`, and is watched by `_timers`. A datagram that is ignored
@@ -189,8 +189,8 @@ class Endpoint:
         )
         if packets.open(header, packet, -1) is None:
             return "unauthentic"
-        connection = self._make(False, address, self._accept(), ids)
         try:
+            connection = self._make(False, address, self._accept(), ids)
             connection.start(now)
         except HandshakeError:
             return "refused"

@@ -1,0 +1,156 @@
+"""Ids, limits and lists of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from core.pump import Pump
+
+from fastmux import constants as c
+from fastmux.exceptions import WouldBlock
+
+
+def test_ids_carry_index_kind_and_opener(pump: Pump) -> None:
+    assert [pump.client.open(c.KIND_STREAM) for _ in range(2)] == [0, 4]
+    assert [pump.client.open(c.KIND_MESSAGE) for _ in range(2)] == [2, 6]
+    assert pump.server.open(c.KIND_STREAM) == 1
+    assert pump.server.open(c.KIND_MESSAGE) == 3
+
+
+def test_opening_stops_at_the_limit_of_the_peer(make_pump: Callable[..., Pump]) -> None:
+    pump = make_pump(max_streams=2, max_message_channels=1)
+    pump.client.open(c.KIND_STREAM)
+    pump.client.open(c.KIND_STREAM)
+    pump.client.open(c.KIND_MESSAGE)
+    for kind in (c.KIND_STREAM, c.KIND_MESSAGE):
+        with pytest.raises(WouldBlock):
+            pump.client.open(kind)
+    pump.server.set_channel_limit(c.KIND_STREAM, 3)
+    pump.pump()
+    assert (c.FRAME_MAX_CHANNELS, c.KIND_STREAM, 3) in pump.control[pump.client]
+    assert pump.client.open(c.KIND_STREAM) == 8
+
+
+def test_a_released_channel_gives_its_slot_back(make_pump: Callable[..., Pump]) -> None:
+    pump = make_pump(max_streams=1)
+    for index in range(5):
+        stream = pump.client.open(c.KIND_STREAM)
+        assert stream == index * 4
+        pump.client.finish(stream)
+        pump.pump()
+        pump.server.finish(stream)
+        pump.pump()
+        with pytest.raises(WouldBlock):
+            pump.client.open(c.KIND_STREAM)
+        pump.client.release(stream)
+        pump.server.release(stream)
+        pump.pump()
+    assert pump.server.channel_count == 0
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        (c.FRAME_STREAM, 400, 0, b"x", False),
+        (c.FRAME_OPEN, 400, 0, True, 0, 0, b""),
+        (c.FRAME_RESET, 400, 0, 0, 0),
+        (c.FRAME_STOP, 400, 0),
+        (c.FRAME_MAX_CHANNEL_DATA, 400, 5),
+        (c.FRAME_CHANNEL_DATA_BLOCKED, 400, 5),
+        (c.FRAME_MESSAGE, 402, 0, 0, 1, b"x"),
+        (c.FRAME_MESSAGE_FIN, 402, 0),
+        (c.FRAME_MESSAGE_ABANDON, 402, ((0, 1),)),
+    ],
+)
+def test_any_frame_for_a_channel_above_the_limit_closes_the_connection(
+    pump: Pump, frame: tuple[object, ...]
+) -> None:
+    assert pump.forbidden(pump.server, frame) == c.CHANNEL_LIMIT_ERROR
+    assert pump.server.channel_count == 0
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        (c.FRAME_STREAM, 1, 0, b"x", False),
+        (c.FRAME_OPEN, 1, 0, True, 0, 0, b""),
+        (c.FRAME_RESET, 1, 0, 0, 0),
+        (c.FRAME_STOP, 1, 0),
+        (c.FRAME_MESSAGE, 3, 0, 0, 1, b"x"),
+    ],
+)
+def test_a_frame_for_a_channel_of_ours_that_was_not_opened_is_an_error(
+    pump: Pump, frame: tuple[object, ...]
+) -> None:
+    assert pump.forbidden(pump.server, frame) == c.CHANNEL_STATE_ERROR
+
+
+def test_open_for_a_channel_of_ours_is_an_error(pump: Pump) -> None:
+    stream = pump.server.open(c.KIND_STREAM)
+    assert pump.forbidden(pump.server, (c.FRAME_OPEN, stream, 0, True, 0, 0, b"")) == c.CHANNEL_STATE_ERROR
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        (c.FRAME_STREAM, 2, 0, b"x", False),
+        (c.FRAME_MESSAGE, 0, 0, 0, 1, b"x"),
+        (c.FRAME_MESSAGE_FIN, 0, 0),
+        (c.FRAME_MESSAGE_ABANDON, 0, ((0, 1),)),
+    ],
+)
+def test_a_frame_for_the_other_kind_of_channel_is_an_error(pump: Pump, frame: tuple[object, ...]) -> None:
+    assert pump.forbidden(pump.server, frame) == c.CHANNEL_STATE_ERROR
+
+
+def test_channels_between_are_not_made(pump: Pump) -> None:
+    pump.inject(pump.server, (c.FRAME_OPEN, 4 * 50, 0, True, 0, 0, b""))
+    assert pump.server.channel_count == 1
+
+
+def test_blocked_frames_make_no_channel(pump: Pump) -> None:
+    pump.inject(pump.server, (c.FRAME_CHANNEL_DATA_BLOCKED, 0, 5), (c.FRAME_CHANNELS_BLOCKED, 0, 5))
+    assert pump.server.channel_count == 0
+
+
+def test_ready_lists_each_channel_once(pump: Pump) -> None:
+    streams = [pump.client.open(c.KIND_STREAM) for _ in range(3)]
+    for _ in range(4):
+        for stream in streams:
+            pump.client.write(stream, b"x")
+        pump.pump()
+    ready = pump.server.take_ready()
+    assert sorted(ready) == [(stream, c.READY_OPENED | c.READY_READABLE) for stream in streams]
+    assert pump.server.take_ready() == []
+
+
+def test_an_unknown_channel_is_a_key_error(pump: Pump) -> None:
+    path = pump.client
+    for call in (path.finish, path.unsent_size, path.release, path.is_finished, path.open_fields):
+        with pytest.raises(KeyError):
+            call(0)
+    with pytest.raises(KeyError):
+        path.write(0, b"x")
+    with pytest.raises(KeyError):
+        path.set_limit(0, 1, 1)
+
+
+def test_a_thousand_channels_come_and_go(make_pump: Callable[..., Pump]) -> None:
+    pump = make_pump(max_streams=50)
+    for _ in range(20):
+        streams = [pump.client.open(c.KIND_STREAM) for _ in range(50)]
+        for stream in streams:
+            pump.client.write(stream, b"hello")
+            pump.client.finish(stream)
+        pump.pump()
+        for stream in streams:
+            assert pump.server.read(stream, 10) == b"hello"
+            pump.server.finish(stream)
+            pump.server.release(stream)
+        pump.pump()
+        for stream in streams:
+            pump.client.release(stream)
+        pump.pump()
+    assert (pump.client.channel_count, pump.server.channel_count) == (0, 0)
+    assert pump.client.counters()["streams_opened"] == 1000

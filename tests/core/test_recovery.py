@@ -1,0 +1,152 @@
+"""What becomes of the frames of a packet: acknowledged, lost, sent again for a probe."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from core.pump import Pump, drop, read_all
+
+from fastmux import constants as c
+
+
+def kinds(frames: list[tuple[object, ...]]) -> list[object]:
+    return [frame[0] for frame in frames]
+
+
+def test_a_probe_carries_again_what_the_oldest_packet_carried(pump: Pump) -> None:
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, b"data")
+    first = pump.frames(pump.client)
+    pump.client.probe(1)
+    assert pump.client.has_pending
+    assert pump.frames(pump.client) == first
+    assert not pump.client.has_pending
+
+
+def test_a_probe_with_nothing_to_carry_is_a_ping(pump: Pump) -> None:
+    pump.client.probe(2)
+    assert [len(pump.core.parse_frames(p[13:-16])) > 0 for p in pump.packets(pump.client)] == [True, True]
+    pump.client.probe(1)
+    assert kinds(pump.frames(pump.client)) == [c.FRAME_PING]
+
+
+def test_probes_need_no_room_in_the_congestion_window(pump: Pump) -> None:
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, bytes(9000))
+    pump.packets(pump.client)
+    pump.client.probe(2)
+    assert len(pump.packets(pump.client, size_limit=0)) == 2
+    assert pump.packets(pump.client, size_limit=0) == []
+
+
+def test_an_acknowledged_packet_is_not_probed(pump: Pump) -> None:
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, b"data")
+    pump.pump()
+    pump.client.probe(1)
+    assert kinds(pump.frames(pump.client)) == [c.FRAME_PING]
+
+
+def test_every_kind_of_frame_is_sent_again_when_lost(pump: Pump) -> None:
+    stream, channel = pump.client.open(c.KIND_STREAM), pump.client.open(c.KIND_MESSAGE)
+    pump.pump()
+    pump.client.write(stream, b"data")
+    pump.client.finish(stream)
+    pump.client.send_message(channel, b"message", pump.now)
+    pump.client.finish(channel)
+    pump.client.stop(channel, 5)
+    pump.client.set_limit(c.CONNECTION_CHANNEL, 2**22, 2**20)
+    pump.client.set_limit(stream, 2**20, 2**20)
+    pump.client.set_channel_limit(c.KIND_STREAM, 500)
+    other = pump.client.open(c.KIND_STREAM)
+    pump.client.reset(other, 3)
+    first = pump.frames(pump.client)
+    pump.client.probe(1)
+    assert sorted(map(str, pump.frames(pump.client))) == sorted(map(str, first))
+    pump.pump()
+    assert read_all(pump.server, stream) == b"data"
+    assert pump.server.take_message(channel) == b"message"
+    assert pump.server.reset_code(other) == 3
+    assert pump.server.stop_code(channel) is None  # all was delivered
+
+
+def test_only_the_newest_limit_is_sent_again(pump: Pump) -> None:
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.pump()
+    for limit in (100_000, 200_000):
+        pump.client.set_limit(stream, limit, 65536)
+        pump.client.set_limit(c.CONNECTION_CHANNEL, 2**20 + limit, 2**20)
+        pump.client.set_channel_limit(c.KIND_STREAM, limit)
+        pump.packets(pump.client)
+    pump.client.probe(5)
+    again = pump.frames(pump.client)
+    limits = [frame[-1] for frame in again if frame[0] != c.FRAME_PING]
+    assert sorted(limits) == [200_000, 200_000, 2**20 + 200_000]
+
+
+def test_packets_are_lost_by_number_and_by_time(pump: Pump) -> None:
+    pump.client.set_loss_delay(0.05)
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, b"a")
+    pump.packets(pump.client)
+    pump.client.write(stream, b"b")
+    pump.send(pump.client)
+    pump.now += 0.03
+    pump.send(pump.server)
+    at = pump.client.deadlines().loss_at
+    assert at == pytest.approx(pump.now + 0.02)
+    pump.client.detect_losses(at)
+    assert pump.client.counters()["packets_lost"] == 1
+    assert (c.FRAME_STREAM, stream, 0, b"a", False) in pump.frames(pump.client)
+
+
+def test_the_summary_tells_of_an_acknowledged_train(pump: Pump) -> None:
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, bytes(5000))
+    pump.send(pump.client)
+    in_flight = pump.client.bytes_in_flight
+    assert in_flight > 5000
+    pump.now += 0.02
+    pump.send(pump.server)
+    summary = pump.client.take_ack_summary()
+    assert (summary.acked_size, summary.bytes_in_flight) == (in_flight, 0)
+    assert summary.latest_rtt == pytest.approx(0.02)
+    assert pump.client.take_ack_summary() is None
+
+
+def test_a_skipped_number_is_a_trap_for_optimistic_acks(pump: Pump) -> None:
+    pump.client.queue_control(0, b"\x01")
+    pump.send(pump.client)
+    assert pump.client.skip_packet_number() == 1
+    pump.client.queue_control(0, b"\x01")
+    pump.send(pump.client)
+    assert pump.forbidden(pump.client, (c.FRAME_ACK, 0.0, ((0, 3),))) == c.PROTOCOL_VIOLATION
+    assert pump.forbidden(pump.client, (c.FRAME_ACK, 0.0, ((0, 9),))) == c.PROTOCOL_VIOLATION
+    pump.pump()
+    assert pump.client.bytes_in_flight == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_under_heavy_losses_everything_gets_there(pump: Pump, seed: int) -> None:
+    rng = random.Random(seed)
+    data = rng.randbytes(40_000)
+    streams = [pump.client.open(c.KIND_STREAM) for _ in range(3)]
+    for stream in streams:
+        pump.client.write(stream, data)
+        pump.client.finish(stream)
+    pump.pump(lambda number: rng.random() > 0.4)
+    assert [read_all(pump.server, stream) for stream in streams] == [data] * 3
+
+
+@pytest.mark.parametrize("lost", range(12))
+def test_losing_any_pair_of_datagrams_of_a_short_exchange_loses_nothing(pump: Pump, lost: int) -> None:
+    stream, channel = pump.client.open(c.KIND_STREAM), pump.client.open(c.KIND_MESSAGE)
+    pump.client.write(stream, bytes(2000))
+    pump.client.send_message(channel, b"message", pump.now)
+    pump.client.finish(stream)
+    pump.client.finish(channel)
+    pump.pump(drop([lost, lost + 1]))
+    assert len(read_all(pump.server, stream)) == 2000
+    assert pump.server.take_message(channel) == b"message"
+    assert pump.server.is_finished(stream) and pump.server.is_finished(channel)
