@@ -41,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def load_core(name: str) -> ModuleType:
-    """The core called "cython" or "python"; a missing compiled one skips the test, or fails it if required."""
+    """The core of this name; a missing compiled one skips the test, or fails it if required."""
     try:
         return importlib.import_module(CORES[name])
     except ImportError as error:

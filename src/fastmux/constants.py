@@ -211,6 +211,7 @@ MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's 
 MAX_HALF_OPEN: Final = 1000
 MAX_HALF_OPEN_PER_ADDRESS: Final = 256
 MAX_CONNECTIONS: Final = 65536
+MAX_VERSION_ANSWERS: Final = 64  # version negotiation packets waiting to be sent; more are not made
 GLITCH_BURST: Final = 1000  # useless frames forgiven at once (H22)
 GLITCH_RATE: Final = 33.0  # and per second
 ACTIVE_ID_LIMIT: Final = 4

@@ -11,34 +11,34 @@ from fastmux import constants as c
 EXAMPLES: list[tuple[tuple[Any, ...], str]] = [
     ((c.FRAME_PADDING, 3), "000000"),
     ((c.FRAME_PING,), "01"),
-    ((c.FRAME_ACK, 12 / 125_000, ((5, 10), (1, 3))), "02" "09" "0c" "01" "04" "01" "01"),
-    ((c.FRAME_ACK_ECN, 0.0, ((0, 1),), (1, 2, 3)), "03" "00" "00" "00" "00" "010203"),
-    ((c.FRAME_HANDSHAKE, 64, b"abc"), "06" "4040" "03616263"),
-    ((c.FRAME_PARAMETERS, b"xy"), "07" "027879"),
+    ((c.FRAME_ACK, 12 / 125_000, ((5, 10), (1, 3))), "02090c01040101"),
+    ((c.FRAME_ACK_ECN, 0.0, ((0, 1),), (1, 2, 3)), "0300000000010203"),
+    ((c.FRAME_HANDSHAKE, 64, b"abc"), "06404003616263"),
+    ((c.FRAME_PARAMETERS, b"xy"), "07027879"),
     ((c.FRAME_HANDSHAKE_DONE,), "08"),
-    ((c.FRAME_STREAM, 4, 100, b"data", False), "12" "04" "4064" "0464617461"),
-    ((c.FRAME_STREAM, 4, 0, b"", True), "13" "04" "00" "00"),
-    ((c.FRAME_MESSAGE, 2, 7, 3, 9, b"unit"), "16" "02" "07" "03" "09" "04756e6974"),
-    ((c.FRAME_MESSAGE_FIN, 2, 12), "18" "02" "0c"),
-    ((c.FRAME_MESSAGE_ABANDON, 2, ((1, 4), (2, 8))), "19" "02" "02" "0104" "0208"),
-    ((c.FRAME_DATAGRAM, b"!"), "1e" "0121"),
-    ((c.FRAME_OPEN, 6, 9, True, 2, 500, b"hi"), "20" "06" "09" "05" "41f4" "026869"),
-    ((c.FRAME_RESET, 4, 1, 100, 100), "21" "04" "01" "4064" "4064"),
-    ((c.FRAME_STOP, 4, 20), "22" "04" "14"),
-    ((c.FRAME_MAX_DATA, 2**20), "28" "80100000"),
-    ((c.FRAME_MAX_CHANNEL_DATA, 4, 65536), "29" "04" "80010000"),
-    ((c.FRAME_MAX_CHANNELS, 1, 10), "2a" "01" "0a"),
-    ((c.FRAME_DATA_BLOCKED, 5), "2c" "05"),
-    ((c.FRAME_CHANNEL_DATA_BLOCKED, 4, 5), "2d" "04" "05"),
-    ((c.FRAME_CHANNELS_BLOCKED, 0, 5), "2e" "00" "05"),
-    ((c.FRAME_NEW_ID, 2, 1, b"abcd", b"0123456789abcdef"), "30" "02" "01" "0461626364" + b"0123456789abcdef".hex()),
-    ((c.FRAME_RETIRE_ID, 1), "31" "01"),
-    ((c.FRAME_PATH_CHALLENGE, b"12345678"), "32" "3132333435363738"),
-    ((c.FRAME_PATH_RESPONSE, b"12345678"), "33" "3132333435363738"),
-    ((c.FRAME_ACK_FREQUENCY, 1, 2, 3, 4), "34" "01020304"),
-    ((c.FRAME_CONNECTION_CLOSE, 10, b"why"), "38" "0a" "03776879"),
-    ((c.FRAME_APPLICATION_CLOSE, 0, b""), "39" "00" "00"),
-    ((0x133, b"ext"), "4133" "03657874"),
+    ((c.FRAME_STREAM, 4, 100, b"data", False), "120440640464617461"),
+    ((c.FRAME_STREAM, 4, 0, b"", True), "13040000"),
+    ((c.FRAME_MESSAGE, 2, 7, 3, 9, b"unit"), "160207030904756e6974"),
+    ((c.FRAME_MESSAGE_FIN, 2, 12), "18020c"),
+    ((c.FRAME_MESSAGE_ABANDON, 2, ((1, 4), (2, 8))), "19020201040208"),
+    ((c.FRAME_DATAGRAM, b"!"), "1e0121"),
+    ((c.FRAME_OPEN, 6, 9, True, 2, 500, b"hi"), "2006090541f4026869"),
+    ((c.FRAME_RESET, 4, 1, 100, 100), "21040140644064"),
+    ((c.FRAME_STOP, 4, 20), "220414"),
+    ((c.FRAME_MAX_DATA, 2**20), "2880100000"),
+    ((c.FRAME_MAX_CHANNEL_DATA, 4, 65536), "290480010000"),
+    ((c.FRAME_MAX_CHANNELS, 1, 10), "2a010a"),
+    ((c.FRAME_DATA_BLOCKED, 5), "2c05"),
+    ((c.FRAME_CHANNEL_DATA_BLOCKED, 4, 5), "2d0405"),
+    ((c.FRAME_CHANNELS_BLOCKED, 0, 5), "2e0005"),
+    ((c.FRAME_NEW_ID, 2, 1, b"abcd", bytes(16)), "3002010461626364" + "00" * 16),
+    ((c.FRAME_RETIRE_ID, 1), "3101"),
+    ((c.FRAME_PATH_CHALLENGE, b"12345678"), "323132333435363738"),
+    ((c.FRAME_PATH_RESPONSE, b"12345678"), "333132333435363738"),
+    ((c.FRAME_ACK_FREQUENCY, 1, 2, 3, 4), "3401020304"),
+    ((c.FRAME_CONNECTION_CLOSE, 10, b"why"), "380a03776879"),
+    ((c.FRAME_APPLICATION_CLOSE, 0, b""), "390000"),
+    ((0x133, b"ext"), "413303657874"),
 ]
 
 integers = st.one_of(st.integers(0, 100), st.integers(0, c.MAX_VARINT))
@@ -60,6 +60,7 @@ def ack_ranges(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
 delays = st.integers(0, 2**20).map(lambda units: units / 125_000)
 labels = st.text(max_size=60).map(str.encode).filter(lambda label: len(label) <= c.MAX_LABEL_SIZE)
 kinds = st.integers(0, 1)
+priorities = st.integers(0, 255)
 counts = st.integers(0, c.MAX_CHANNELS_LIMIT)
 offsets = st.integers(0, c.MAX_VARINT - 100)
 
@@ -71,7 +72,9 @@ frames: st.SearchStrategy[tuple[Any, ...]] = st.one_of(
     st.tuples(st.just(c.FRAME_PARAMETERS), small),
     st.tuples(st.just(c.FRAME_STREAM), integers, offsets, small, st.booleans()),
     st.tuples(st.just(c.FRAME_MESSAGE), integers, integers, integers, integers, small),
-    st.tuples(st.sampled_from([c.FRAME_MESSAGE_FIN, c.FRAME_STOP, c.FRAME_MAX_CHANNEL_DATA]), integers, integers),
+    st.tuples(
+        st.sampled_from([c.FRAME_MESSAGE_FIN, c.FRAME_STOP, c.FRAME_MAX_CHANNEL_DATA]), integers, integers
+    ),
     st.tuples(
         st.just(c.FRAME_MESSAGE_ABANDON),
         integers,
@@ -79,7 +82,13 @@ frames: st.SearchStrategy[tuple[Any, ...]] = st.one_of(
     ),
     st.tuples(st.just(c.FRAME_DATAGRAM), small),
     st.tuples(
-        st.just(c.FRAME_OPEN), integers, st.integers(0, 255), st.booleans(), st.integers(0, 3), integers, labels
+        st.just(c.FRAME_OPEN),
+        integers,
+        st.integers(0, 255),
+        st.booleans(),
+        st.integers(0, 3),
+        integers,
+        labels,
     ),
     st.tuples(st.just(c.FRAME_RESET), integers, integers, integers, integers),
     st.tuples(st.sampled_from([c.FRAME_MAX_DATA, c.FRAME_DATA_BLOCKED, c.FRAME_RETIRE_ID]), integers),

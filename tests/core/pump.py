@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fastmux.constants import CONNECTION_CHANNEL, SUITE_KEY_SIZES, SUITE_NULL
+from fastmux.constants import CONNECTION_CHANNEL, FRAME_PADDING, SUITE_KEY_SIZES, SUITE_NULL
 from fastmux.exceptions import ProtocolError
 
 SEGMENT_SIZE = 1200
@@ -46,9 +46,7 @@ class Pump:
     unless `grant` is False.
     """
 
-    def __init__(
-        self, core: Any, server_core: Any = None, *, suite: int = SUITE_NULL, **limits: Any
-    ) -> None:
+    def __init__(self, core: Any, server_core: Any = None, *, suite: int = SUITE_NULL, **limits: Any) -> None:
         given = {**DEFAULTS, **limits}
         announced = {name: given[name] for name in DEFAULTS}
         self.core = core
@@ -89,10 +87,11 @@ class Pump:
             assert taken == len(packet)
 
     def frames(self, path: Any, size_limit: int = 2**20) -> list[tuple[Any, ...]]:
-        """The frames of the train that the path fills now (null suite), which nobody receives."""
+        """The frames but PADDING of the train that the path fills now (null suite); nobody receives it."""
         head = 1 + len(CLIENT_ID) + 4
         payloads = [packet[head:-16] for packet in self.packets(path, size_limit)]
-        return [frame for payload in payloads for frame in self.core.parse_frames(payload)]
+        found = [frame for payload in payloads for frame in self.core.parse_frames(payload)]
+        return [frame for frame in found if frame[0] != FRAME_PADDING]
 
     def inject(self, path: Any, *frames: tuple[Any, ...]) -> None:
         """Gives the path a packet of these frames, as if the peer had made them."""
@@ -192,4 +191,3 @@ def read_all(path: Any, channel_id: int) -> bytes:
     while data := path.read(channel_id, 65536):
         found.append(data)
     return b"".join(found)
-

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core.pump import Pump, drop, ready_flags
 
+from core.pump import Pump, drop, ready_flags
 from fastmux import constants as c
 from fastmux.exceptions import BrokenResourceError, ChannelReset, ClosedResourceError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from core.pump import Pump
 
+from core.pump import Pump
 from fastmux import constants as c
 from fastmux.exceptions import WouldBlock
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from core.pump import Pump
 
+from core.pump import Pump
 from fastmux import constants as c
 from fastmux.exceptions import ProtocolError
 

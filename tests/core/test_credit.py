@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.pump import Pump, read_all
-
 from fastmux import constants as c
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.frame_examples import EXAMPLES
 
+from core.frame_examples import EXAMPLES
 from fastmux import constants as c
 
 IDS = [f"{frame[0]:#x}" for frame, _ in EXAMPLES]

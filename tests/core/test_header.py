@@ -13,6 +13,7 @@ from fastmux.exceptions import ProtocolError
 from fastmux.records import LongHeader
 
 TO_ID, FROM_ID = b"to-id678", b"from-id8"
+BOTH_IDS = b"\x08" + TO_ID + b"\x08" + FROM_ID
 
 
 def parse(core: Any, packet: bytes) -> LongHeader:
@@ -76,7 +77,14 @@ def test_every_cut_of_a_header_is_a_protocol_error(core: Any) -> None:
         b"\x80" + VERSION_1.to_bytes(4, "big") + b"\x08" + TO_ID + b"\x08" + FROM_ID + bytes(8),  # fixed bit
         b"\xc0" + VERSION_1.to_bytes(4, "big") + b"\x15" + bytes(21) + b"\x08" + FROM_ID + bytes(8),
         b"\xc0" + VERSION_1.to_bytes(4, "big") + b"\x08" + TO_ID + b"\x03" + bytes(3) + bytes(8),
-        b"\xc0" + VERSION_1.to_bytes(4, "big") + b"\x08" + TO_ID + b"\x08" + FROM_ID + b"\x42\x01" + bytes(600),
+        b"\xc0"
+        + VERSION_1.to_bytes(4, "big")
+        + b"\x08"
+        + TO_ID
+        + b"\x08"
+        + FROM_ID
+        + b"\x42\x01"
+        + bytes(600),
     ],
 )
 def test_a_malformed_header_is_a_protocol_error(core: Any, packet: bytes) -> None:

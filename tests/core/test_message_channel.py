@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core.pump import Pump
 
+from core.pump import Pump
 from fastmux.constants import KIND_MESSAGE, LIFETIME, MAX_RETRANSMITS, READY_READABLE, RELIABLE, UNRELIABLE
 from fastmux.exceptions import MessageTooBig
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from core.pump import Pump
 
+from core.pump import Pump
 from fastmux import constants as c
 from fastmux.exceptions import ClosedResourceError
 
 
-def messages_in(frames: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+def messages_in(frames: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [frame for frame in frames if frame[0] == c.FRAME_MESSAGE]
 
 
-def abandoned_in(frames: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+def abandoned_in(frames: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [frame for frame in frames if frame[0] == c.FRAME_MESSAGE_ABANDON]
 
 
@@ -29,7 +30,11 @@ def test_a_message_is_cut_at_whole_units(pump: Pump) -> None:
     channel = opened(pump)
     pump.client.send_message(channel, bytes(3000), pump.now)
     cut = messages_in(pump.frames(pump.client))
-    assert [(frame[3], frame[4], len(frame[5])) for frame in cut] == [(0, 24, 1152), (9, 24, 1152), (18, 24, 696)]
+    assert [(frame[3], frame[4], len(frame[5])) for frame in cut] == [
+        (0, 24, 1152),
+        (9, 24, 1152),
+        (18, 24, 696),
+    ]
 
 
 def test_small_messages_share_a_packet(pump: Pump) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core.pump import Pump
 
+from core.pump import Pump
 from fastmux import constants as c
 
 STREAM, CHANNEL = 0, 2
@@ -50,7 +50,11 @@ def test_a_packet_with_one_bad_frame_changes_nothing(pump: Pump) -> None:
         [(c.FRAME_MESSAGE_FIN, CHANNEL, 1), message(1, b"a")],
         [(c.FRAME_MESSAGE_FIN, CHANNEL, 1), (c.FRAME_MESSAGE_FIN, CHANNEL, 2)],
         [(c.FRAME_MESSAGE_FIN, CHANNEL, 1), (c.FRAME_MESSAGE_ABANDON, CHANNEL, ((1, 1),))],
-        [message(0, bytes(128), 0, 3), message(0, bytes(100), 2, 3), message(0, bytes(129), 1, 3)[:5] + (bytes(229),)],
+        [
+            message(0, bytes(128), 0, 3),
+            message(0, bytes(100), 2, 3),
+            message(0, bytes(129), 1, 3)[:5] + (bytes(229),),
+        ],
         [message(0, bytes(100), 2, 3), message(0, bytes(128 + 99), 1, 3)],
         [message(0, b"a"), (c.FRAME_RESET, CHANNEL, 0, 0, 128)],
         [message(0, b"a"), (c.FRAME_RESET, CHANNEL, 0, 1, 0)],
@@ -103,24 +107,24 @@ def test_repeated_data_is_charged_once(make_pump: Callable[..., Pump]) -> None:
     pump = make_pump(max_data=100, max_channel_data=100, max_message_channels=0)
     for _ in range(5):
         pump.inject(pump.server, stream(0, bytes(100)), stream(0, bytes(100)), stream(40, bytes(60)))
-    assert pump.server.readable_size(STREAM) == 100 if pump.server.take_ready() else True
+    assert pump.server.take_credit()[-1][2] == 100
 
 
-def test_more_gaps_in_a_stream_than_allowed_are_dropped_unacknowledged(make_pump: Callable[..., Pump]) -> None:
-    pump = make_pump(max_channel_data=2**20)
+def test_more_gaps_in_a_stream_than_allowed_are_dropped(
+    make_pump: Callable[..., Pump],
+) -> None:
+    pump = make_pump(max_channel_data=2**19)
     for number in range(1, 1001):
         assert not pump.dropped(pump.server, stream(number * 2, b"x"))
     assert pump.dropped(pump.server, stream(5000, b"x"))
-    assert not pump.dropped(pump.server, stream(2002, b"x"), stream(2003, b"x")) or True
     assert not pump.dropped(pump.server, stream(3, b"x"))  # closes a gap
-    ranges = pump.frames(pump.server)[0][2]
-    assert all(not start <= 1000 < stop for start, stop in ranges)
+    assert pump.frames(pump.server)[0][2] == ((1001, 1002), (0, 1000))
 
 
 def test_more_gaps_between_messages_than_allowed_are_dropped_unacknowledged(
     make_pump: Callable[..., Pump],
 ) -> None:
-    pump = make_pump(max_channel_data=2**20)
+    pump = make_pump(max_channel_data=2**19)
     for number in range(1000):
         assert not pump.dropped(pump.server, message(number * 2, b"x"))
     assert pump.dropped(pump.server, message(5000, b"x"))
@@ -143,7 +147,7 @@ def test_above_the_budget_a_packet_is_dropped_unacknowledged(make_pump: Callable
         pump.dropped(pump.server, stream(number * 1000, bytes(1000)))
     held = pump.server.held_size
     assert held <= 12_288
-    assert pump.dropped(pump.server, stream(100_000, bytes(1800)))
+    assert pump.dropped(pump.server, stream(100_000, bytes(1900)))
     assert pump.server.held_size == held
     assert not pump.dropped(pump.server, (c.FRAME_PING,))
 

@@ -55,7 +55,9 @@ def test_the_payload_is_hidden_and_the_key_matters(core: Any, suite: int) -> Non
 
 
 def test_the_null_suite_is_a_checksum_and_the_nonce(core: Any) -> None:
-    nonce = IV[:4] + bytes(left ^ right for left, right in zip(IV[4:], (0x102).to_bytes(8, "big"), strict=True))
+    nonce = IV[:4] + bytes(
+        left ^ right for left, right in zip(IV[4:], (0x102).to_bytes(8, "big"), strict=True)
+    )
     checksum = binascii.crc32(nonce + b"header" + b"payload").to_bytes(4, "big")
     assert protection(core, SUITE_NULL).seal(0x102, b"header", b"payload") == b"payload" + checksum + nonce
 

@@ -82,7 +82,9 @@ def test_a_packet_is_lost_by_time_only_below_the_largest_acknowledged(core: Any)
 
 
 @given(sent_at=st.floats(0, 1e6), loss_delay=st.floats(1e-3, 10))
-def test_at_the_time_that_loss_at_tells_the_packet_is_lost(core: Any, sent_at: float, loss_delay: float) -> None:
+def test_at_the_time_that_loss_at_tells_the_packet_is_lost(
+    core: Any, sent_at: float, loss_delay: float
+) -> None:
     sent = core.SentPackets()
     sent.add(100, sent_at)
     sent.add(100, sent_at)

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 
 import pytest
-from core.pump import Pump, drop, read_all, ready_flags
 
+from core.pump import Pump, drop, read_all, ready_flags
 from fastmux.constants import KIND_STREAM, READY_READABLE
 from fastmux.exceptions import ClosedResourceError
 
@@ -77,8 +77,8 @@ def test_reading_into_a_buffer_takes_what_fits(pump: Pump) -> None:
     pump.pump()
     buffer = bytearray(4)
     assert pump.server.readable_size(stream) == 6
-    assert (pump.server.read_into(stream, buffer), buffer) == (4, b"abcd")
-    assert (pump.server.read_into(stream, buffer), buffer[:2]) == (2, b"ef")
+    assert (pump.server.read_into(stream, buffer), bytes(buffer)) == (4, b"abcd")
+    assert (pump.server.read_into(stream, buffer), bytes(buffer[:2])) == (2, b"ef")
     assert pump.server.read_into(stream, buffer) == -1
 
 

@@ -18,7 +18,7 @@ def test_the_core_has_every_name_of_the_contract(core: Any) -> None:
 
 
 def test_the_implementation_says_which_core_it_is(core: Any) -> None:
-    assert core.IMPLEMENTATION == {"_core": "cython", "_core_py": "python"}[core.__name__.split(".")[-1]]
+    assert {"_core": "cython", "_core_py": "python"}[core.__name__.split(".")[-1]] == core.IMPLEMENTATION
 
 
 @pytest.mark.parametrize("name", CLASSES)

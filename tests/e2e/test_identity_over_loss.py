@@ -20,7 +20,9 @@ INITIAL_RTT = 0.02  # seconds: a probe after 60 ms, not after a second
 OTHER_CA = make_ca("other CA")
 
 
-async def refuse(client_tls: fastmux.TLSConfig, server_tls: fastmux.TLSConfig, relay_loses: str, number: int) -> tuple[str, str]:
+async def refuse(
+    client_tls: fastmux.TLSConfig, server_tls: fastmux.TLSConfig, relay_loses: str, number: int
+) -> tuple[str, str]:
     """Connect in vain while one datagram gets lost; what the client's error and the server's log say."""
 
     async def handle(conn: fastmux.Connection) -> None:
@@ -32,16 +34,13 @@ async def refuse(client_tls: fastmux.TLSConfig, server_tls: fastmux.TLSConfig, r
                 setattr(relay, relay_loses, frozenset((number,)))
                 with pytest.raises(fastmux.AuthenticationError) as raised:
                     await fastmux.connect("127.0.0.1", relay.port, tls=client_tls, initial_rtt=INITIAL_RTT)
-                print("DBG", relay_loses, number, relay._counts)
                 line = await log.line("no connection with 127.0.0.1")
     return str(raised.value), line
 
 
 @pytest.mark.parametrize("number", range(DATAGRAMS))
 @pytest.mark.parametrize("relay_loses", ["lost_to_server", "lost_to_client"])
-def test_a_client_that_refuses_is_heard_by_the_server(
-    tmp_path: Path, relay_loses: str, number: int
-) -> None:
+def test_a_client_that_refuses_is_heard_by_the_server(tmp_path: Path, relay_loses: str, number: int) -> None:
     world = World.make(tmp_path)
     server_tls = world.config("server", issue_server(OTHER_CA, "server"))
     client_tls = world.config("client", issue_client(world.ca, "laptop"))
@@ -52,9 +51,7 @@ def test_a_client_that_refuses_is_heard_by_the_server(
 
 @pytest.mark.parametrize("number", range(DATAGRAMS))
 @pytest.mark.parametrize("relay_loses", ["lost_to_server", "lost_to_client"])
-def test_a_server_that_refuses_is_heard_by_the_client(
-    tmp_path: Path, relay_loses: str, number: int
-) -> None:
+def test_a_server_that_refuses_is_heard_by_the_client(tmp_path: Path, relay_loses: str, number: int) -> None:
     world = World.make(tmp_path)
     server_tls = world.config("server", issue_server(world.ca, "server"))
     client_tls = world.config("client", issue_client(OTHER_CA, "laptop"))

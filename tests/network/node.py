@@ -52,11 +52,20 @@ class Node:
                 while (transmit := connection.transmit(self._buffer, now)) is not None:
                     self._send(transmit.size, transmit.segment_size, transmit.address, send)
                 self._drain(connection, hear)
+                self._check_timer(connection)
             while (transmit := self.endpoint.transmit(self._buffer, now)) is not None:
                 self._send(transmit.size, transmit.segment_size, transmit.address, send)
             if not touched:
                 return
         raise AssertionError(f"{self.name} is touched again and again at {now}")
+
+    def _check_timer(self, connection: Connection) -> None:
+        """Whoever owes something has a timer armed: without one a single loss would be for ever."""
+        if connection.is_closed:
+            return
+        data_path = connection.data_path
+        if data_path.bytes_in_flight or data_path.has_pending or not connection.has_opened:
+            assert connection.deadline() is not None, f"{self.name} owes something and has no timer"
 
     def _drain(self, connection: Connection, hear: Callable[[Event], None]) -> None:
         while (event := connection.next_event()) is not None:

@@ -11,7 +11,7 @@ from fastmux import core
 from fastmux.exceptions import HandshakeError
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
-from fastmux.protocol.endpoint import MAX_ANSWERS, Endpoint
+from fastmux.protocol.endpoint import Endpoint
 from fastmux.protocol.handshake_packets import HandshakePackets
 from network import Network, Node
 from protocol.pairs import make_pair, transfer
@@ -265,7 +265,7 @@ def test_only_so_many_answers_wait() -> None:
     while (transmit := endpoint.transmit(buffer, 1.0)) is not None:
         assert transmit.address == STRANGER
         answers += 1
-    assert answers == MAX_ANSWERS
+    assert answers == c.MAX_VERSION_ANSWERS
 
 
 def test_a_version_negotiation_that_does_not_name_our_ids_is_ignored() -> None:

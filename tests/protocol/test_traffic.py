@@ -227,3 +227,16 @@ def test_a_close_is_built_outside_window_and_pace(ends: Ends) -> None:
         now += 0.01
     frame = core.encode_frame((c.FRAME_CONNECTION_CLOSE, 1, b""))
     assert ends.traffic.build(BUFFER, frame, 0, 0, now) > 20
+
+
+def test_where_a_round_trip_is_below_a_timers_grain_the_window_alone_limits(ends: Ends) -> None:
+    ends.traffic.rtt.update(0.0001, 0.0, 0.0, True)
+    ends.write(1_000_000)
+    window = ends.traffic.congestion.congestion_window
+    sent = 0
+    while size := ends.fill(1.0, arrives=False):
+        sent += size
+    assert window - 1200 < sent <= window
+    deadline = ends.traffic.deadline()
+    assert deadline is not None  # the probe timeout and nothing sooner
+    assert deadline > 1.001

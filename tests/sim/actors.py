@@ -44,7 +44,8 @@ class Host(Protocol):
 class Writer:
     """Writes what the plan says; waits for READY_WRITABLE whenever the write limit is reached.
 
-    Invariant: exactly one of these holds: an alarm is set, it waits for room, or it `is_over`.
+    Invariant: exactly one of these holds: an alarm is set, it waits for room or for the delivery of what it
+    wrote, or it `is_over`.
     """
 
     def __init__(self, host: Host, channel_id: int, plan: Writing, flow: Flow, on_over: Callable[[], None]):
@@ -56,6 +57,7 @@ class Writer:
         self._on_over = on_over
         self._next = 0
         self._waits_for_room = False
+        self._waits_for_delivery = False
         host.call_after(plan.start_after, self._go_on)
 
     def on_ready(self, flags: int) -> None:
@@ -65,12 +67,14 @@ class Writer:
         elif flags & c.READY_WRITABLE and self._waits_for_room:
             self._waits_for_room = False
             self._go_on()
-        if flags & c.READY_DELIVERED:
-            self.flow.saw_delivered()
+        if flags & c.READY_DELIVERED and self._waits_for_delivery:
+            self._waits_for_delivery = False
+            self._on_delivered()
 
     def give_up(self) -> None:
         """The channel is let go, or the connection over."""
         self.is_over = True
+        self._waits_for_room = self._waits_for_delivery = False
 
     def _go_on(self) -> None:
         while not self.is_over:
@@ -85,8 +89,7 @@ class Writer:
             if unsent >= self._host.write_limit:
                 self._waits_for_room = True
                 return
-            if self._plan.burst and self._next % self._plan.burst == 0:
-                self._host.call_after(self._plan.pause, self._go_on)
+            if self._plan.burst and self._next % self._plan.burst == 0 and not self._may_go_on():
                 return
 
     def _write(self) -> int:
@@ -119,6 +122,27 @@ class Writer:
             raise Wrong(f"{flow.name}: {taken} of {len(messages)} taken with {unsent} unsent")
         return unsent
 
+    def _may_go_on(self) -> bool:
+        """Whether the next burst may follow at once."""
+        if self._plan.watch_bursts:
+            return self._is_delivered()
+        self._host.call_after(self._plan.pause, self._go_on)
+        return False
+
+    def _is_delivered(self) -> bool:
+        """Ask whether all that was written is delivered; if not, it will be told."""
+        self._waits_for_delivery = not self._host.data_path.watch_delivered(self._id)
+        if not self._waits_for_delivery:
+            self.flow.saw_delivered()
+        return not self._waits_for_delivery
+
+    def _on_delivered(self) -> None:
+        self.flow.saw_delivered()
+        if self.flow.finished:
+            self._over()
+        elif not self.is_over:
+            self._go_on()
+
     def _end(self) -> None:
         data_path, plan = self._host.data_path, self._plan
         if plan.end is End.RESET:
@@ -127,11 +151,11 @@ class Writer:
         else:
             self.flow.finish()
             data_path.finish(self._id)
-            may_watch = plan.watch and data_path.stop_code(self._id) is None
-            if may_watch and data_path.watch_delivered(self._id):
-                self.flow.saw_delivered()
             if plan.end is End.FINISH_THEN_RESET:
                 self._host.call_after(RESET_DELAY, self._reset_late)
+                return
+            may_watch = plan.watch_end and data_path.stop_code(self._id) is None
+            if may_watch and not self._is_delivered():
                 return
         self._over()
 
@@ -143,7 +167,8 @@ class Writer:
 
     def _break(self) -> None:
         self.flow.saw_stop(self._host.data_path.stop_code(self._id))
-        self._over()
+        self.give_up()
+        self._on_over()
 
     def _over(self) -> None:
         self.is_over = True
@@ -164,9 +189,10 @@ class Reader:
         self._plan = plan
         self._on_over = on_over
         self._taken = 0  # bytes or messages
-        self._is_paused = True
+        self._is_paused = plan.start_after is not None
         self._buffer = bytearray(min(plan.max_size, 65536))
-        host.call_after(plan.start_after, self._wake)
+        if plan.start_after is not None:
+            host.call_after(plan.start_after, self._wake)
         flow.waiting = self._waiting
 
     def on_ready(self, flags: int) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from network.conditions import Conditions
 
+GENTLE_SHARE: Final = 0.1  # of the seeds: nothing is lost, so that everything has to arrive
 MAX_LOSS: Final = 0.3
 MAX_REORDERING: Final = 0.5
 MAX_DUPLICATION: Final = 0.2
@@ -46,8 +47,10 @@ def draw_faults(random: Random, start: float, min_rate: float) -> Faults:
     """Draw the faults of a run that begins at `start` and needs `min_rate` bytes a second."""
     kinds = ("loss", "reordering", "duplication", "damage", "dark", "mtu", "jitter", "rate")
     on = {kind for kind in kinds if random.random() < 0.5}
+    if random.random() < GENTLE_SHARE:
+        on &= {"duplication", "jitter"}
     delay = log_uniform(random, 0.0005, 0.15)
-    mtu: tuple[tuple[float, int], ...] = ((0.0, random.choice((1500, 1452, 1400))),)
+    mtu: tuple[tuple[float, int], ...] = ((0.0, random.choice((1400, 1452, 1500, 1500, 1500, 9000, 65507))),)
     if "mtu" in on:
         first = start + log_uniform(random, 0.02, 4.0)
         second = first + log_uniform(random, 0.05, 4.0)

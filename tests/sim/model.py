@@ -208,7 +208,25 @@ class MessageFlow(Flow):
 
 
 class DatagramFlow(MessageFlow):
-    """Datagrams: each at most once and whole, in any order."""
+    """Datagrams: each at most once and whole, in any order. One of up to `small` bytes fits every path."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, small: int) -> None:
         super().__init__(name, ordered=False, reliable=False)
+        self._small = small
+        self._small_left = 0
+
+    def next_message(self, size: int) -> bytes:
+        self._small_left += size <= self._small
+        return super().next_message(size)
+
+    def take_back(self, data: bytes) -> None:
+        self._small_left -= len(data) <= self._small
+        super().take_back(data)
+
+    def arrived(self, data: bytes) -> None:
+        super().arrived(data)
+        self._small_left -= len(data) <= self._small
+
+    def check(self) -> None:
+        """The network lost nothing: no small one may be missing."""
+        self.require(self._small_left == 0, f"{self._small_left} datagrams are missing")

@@ -17,6 +17,7 @@ from protocol.scripted import NINE_CERTIFICATES, SMALL, Script
 from sim.faults import log_uniform
 
 LARGE_SIZE: Final = 2_000_000  # bytes of the one large transfer that some seeds have
+ALWAYS_FITS: Final = 1100  # bytes: a datagram of this size goes through every path
 PATIENCE: Final = 120.0  # seconds: idle and handshake timeouts, so that bad luck is not taken for an error
 
 
@@ -39,7 +40,11 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """One sender: `sizes` of the pieces or messages; a pause (seconds) after every `burst` of them."""
+    """One sender: `sizes` of the pieces or messages; a pause (seconds) after every `burst` of them.
+
+    `watch_bursts`: instead of the pause, it waits until the burst is delivered; `watch_end`: it is over when
+    everything is.
+    """
 
     sizes: tuple[int, ...]
     start_after: float
@@ -48,16 +53,20 @@ class Writing:
     end: End
     code: int
     in_batches: bool
-    watch: bool
+    watch_bursts: bool
+    watch_end: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One receiver: `max_size` bytes or messages a call; a pause (seconds) after every `burst` of calls."""
+    """One receiver: `max_size` bytes or messages a call; a pause (seconds) after every `burst` of calls.
+
+    It first tries after `start_after` seconds, or when it is told that there is something (None).
+    """
 
     max_size: int
     in_place: bool
-    start_after: float
+    start_after: float | None
     burst: int
     pause: float
     stop_after: int | None  # bytes or messages
@@ -191,14 +200,15 @@ def _draw_large(random: Random, number: int, size: int) -> ChannelPlan:
             end=End.FINISH,
             code=0,
             in_batches=False,
-            watch=True,
+            watch_bursts=False,
+            watch_end=True,
         )
         for sizes in (sizes, ())
     )
     reading = Reading(
         max_size=65536 if kind == c.KIND_STREAM else 1,
         in_place=random.random() < 0.5 and kind == c.KIND_STREAM,
-        start_after=0.0,
+        start_after=None,
         burst=0,
         pause=0.0,
         stop_after=None,
@@ -259,7 +269,8 @@ def _draw_writing(random: Random, sizes: tuple[int, ...]) -> Writing:
         end=end,
         code=random.randrange(1 << 14),
         in_batches=random.random() < 0.3,
-        watch=random.random() < 0.5,
+        watch_bursts=random.random() < 0.3,
+        watch_end=random.random() < 0.5,
     )
 
 
@@ -273,10 +284,10 @@ def _draw_reading(random: Random, kind: int, writing: Writing) -> Reading:
     return Reading(
         max_size=max_size,
         in_place=random.random() < 0.3,
-        start_after=random.choice((0.0, 0.0, 0.0, log_uniform(random, 0.001, 10.0))),
+        start_after=random.choice((None, None, 0.0, log_uniform(random, 0.001, 10.0))),
         burst=burst,
         pause=log_uniform(random, 0.0005, 0.3),
-        stop_after=random.randint(0, total) if random.random() < 0.08 else None,
+        stop_after=random.randint(0, total) if random.random() < 0.12 else None,
         code=random.randrange(1 << 14),
     )
 
@@ -288,7 +299,8 @@ def _draw_side(random: Random, has_large: bool) -> SidePlan:
     datagrams = []
     if random.random() < 0.5:
         for _ in range(random.randint(1, 4)):
-            sizes = tuple(int(log_uniform(random, 1, 1150)) for _ in range(random.choice((1, 3, 20))))
+            largest = random.choice((ALWAYS_FITS, ALWAYS_FITS, 20_000))
+            sizes = tuple(int(log_uniform(random, 1, largest)) for _ in range(random.choice((1, 3, 20))))
             datagrams.append(DatagramPlan(log_uniform(random, 0.001, 3.0), sizes))
     pings = tuple(log_uniform(random, 0.001, 5.0) for _ in range(random.choice((0, 0, 1, 3))))
     return SidePlan(_draw_configuration(random, has_large), tuple(datagrams), pings)
@@ -308,7 +320,7 @@ def _draw_configuration(random: Random, has_large: bool) -> Configuration:
             "max_streams": random.choice((1, 2, 5, 100)),
             "max_message_channels": random.choice((1, 2, 5, 100)),
             "connection_id_size": random.randint(c.MIN_CONNECTION_ID_SIZE, c.MAX_CONNECTION_ID_SIZE),
-            "max_datagram_size": random.choice((1200, 1300, c.MAX_PLPMTU)),
+            "max_datagram_size": random.choice((1200, 1300, c.MAX_PLPMTU, 9000, c.MAX_UDP_PAYLOAD)),
             "budget": int(log_uniform(random, 1 << 19, 1 << 24)),
         }
     return Configuration(

@@ -41,7 +41,7 @@ def run_seed(seed: int) -> Outcome:
 
 
 def failures_of(seeds: Iterable[int], *, with_traceback: bool = False) -> list[str]:
-    """Run seeds and give the texts of those that failed. What lives now is kept from the garbage collector."""
+    """Run seeds and give the texts of those that failed; what lives now is kept from the collector."""
     failures = []
     gc.collect()
     gc.freeze()

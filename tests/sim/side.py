@@ -25,7 +25,7 @@ from fastmux.protocol.events import (
 from sim.actors import Reader, Writer
 from sim.clockwork import Clockwork
 from sim.model import DatagramFlow, Flow, Wrong
-from sim.plan import ChannelPlan, SidePlan
+from sim.plan import ALWAYS_FITS, ChannelPlan, SidePlan
 
 Flows = dict[tuple[int, int], Flow]  # by number of the channel and role of the sender
 
@@ -97,7 +97,7 @@ class Side:
         self.to_open = [channel for channel in channels if channel.opener == role]
         self.to_accept = {channel.label: channel for channel in channels if channel.opener != role}
         self.writers_left = len(channels)
-        self.datagrams_out = DatagramFlow(f"datagrams from {role}")
+        self.datagrams_out = DatagramFlow(f"datagrams from {role}", ALWAYS_FITS)
         self.datagrams_in: DatagramFlow | None = None  # the other end's
         self.pings_left = 0
         self.on_open: Callable[[], None] | None = None

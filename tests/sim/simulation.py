@@ -71,6 +71,8 @@ class Simulation:
         for node in (client, server):
             if node.endpoint.deadline() is not None:
                 raise Wrong(f"{node.name} has a deadline and no connection")
+        for side in self.sides:
+            side.discard()
         return Outcome(
             world.trace.digest(), world.now - 100.0, world.trace.datagrams, self.plan.total_size
         )
@@ -135,10 +137,12 @@ class Simulation:
     def _check(self) -> None:
         for side in self.sides:
             self._check_close(side)
+        is_promised = self.plan.ending in (Ending.QUIET, Ending.BOTH)
         for (_, role), flow in self.flows.items():
-            is_promised = self.plan.ending in (Ending.QUIET, Ending.BOTH)
             if is_promised or (self.plan.ending is Ending.EARLY and role == self.plan.closer):
                 flow.check()
+        if self.plan.ending is Ending.QUIET and self.faults.is_gentle:
+            self.sides[self.plan.closer].datagrams_out.check()  # the other end's may wait yet
 
     def _check_close(self, side: Side) -> None:
         error = side.closed
@@ -179,8 +183,6 @@ def run_seed(seed: int) -> Outcome:
     """Run one seed. Raises what is wrong with it; afterwards nothing of it is left."""
     simulation = Simulation(seed)
     outcome = simulation.run()
-    for side in simulation.sides:
-        side.discard()
     del simulation
     if core.live() != (0, 0):
         gc.collect()

@@ -134,8 +134,19 @@ def test_a_missing_reliable_message_is_wrong_at_the_end() -> None:
 
 
 def test_a_datagram_that_comes_twice_is_wrong() -> None:
-    flow = DatagramFlow("datagrams")
+    flow = DatagramFlow("datagrams", 100)
     data = flow.next_message(50)
     flow.arrived(data)
     with pytest.raises(Wrong, match="twice"):
         flow.arrived(data)
+
+
+def test_a_small_datagram_that_is_missing_is_wrong_where_nothing_is_lost() -> None:
+    flow = DatagramFlow("datagrams", 100)
+    flow.next_message(101)
+    flow.check()
+    data = flow.next_message(100)
+    with pytest.raises(Wrong, match="missing"):
+        flow.check()
+    flow.arrived(data)
+    flow.check()

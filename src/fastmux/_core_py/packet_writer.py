@@ -160,6 +160,7 @@ class PacketWriter:
             self._packer.pack_pending(payload, records, capacity)
             self._pack_datagrams(payload, capacity)
             self._packer.pack_channels(payload, records, capacity)
+            self._packer.pack_pending(payload, records, capacity)  # a MESSAGE_FIN that is due just now
             eliciting = eliciting or len(payload) > size
             if self._recovery.probes and not eliciting:
                 payload.append(FRAME_PING)

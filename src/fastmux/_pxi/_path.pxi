@@ -13,7 +13,7 @@ cdef Path *path_new(bint is_client, bytes local_id) except NULL:
     memcpy(path.local_id, PyBytes_AS_STRING(local_id), path.local_id_size)
     received_init(&path.received, MAX_RECEIVED_RANGES)
     sent_init(&path.sent, 0)
-    path.loss_delay = K_INITIAL_RTT * K_TIME_THRESHOLD
+    path.loss_delay = _constants.K_INITIAL_RTT * _constants.K_TIME_THRESHOLD
     path.ack_due_at = -1.0
     path.listed_at = -1
     return path

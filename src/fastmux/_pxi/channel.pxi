@@ -63,12 +63,16 @@ cdef inline bint channel_is_delivered(Channel *channel) noexcept nogil:
 
 
 cdef inline void channel_schedule(Path *path, Channel *channel) noexcept nogil:
-    """Puts the channel where it belongs: O(1)."""
+    """Puts the channel where it belongs, and out of where it does not: O(1)."""
     if channel_needs_no_credit(channel):
         list_append(path, LIST_FREE, channel)
         list_append(path, LIST_RING, channel)
-    elif channel_has_new(channel):
+        return
+    list_remove(path, LIST_FREE, channel)
+    if channel_has_new(channel):
         list_append(path, LIST_RING, channel)
+    else:
+        list_remove(path, LIST_RING, channel)
 
 
 # --- sending ---------------------------------------------------------------------------------------------

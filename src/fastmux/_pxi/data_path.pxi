@@ -22,7 +22,7 @@ cdef class DataPath:
         max_message_channels=DEFAULT_MAX_MESSAGE_CHANNELS,
         max_message_size=MAX_MESSAGE_SIZE,
         max_datagram_frame_size=MAX_DATAGRAM_FRAME_SIZE,
-        max_ack_delay=MAX_ACK_DELAY,
+        max_ack_delay=_constants.MAX_ACK_DELAY,
         write_limit=WRITE_LIMIT,
         budget=CONNECTION_BUDGET,
         initial_packet_number=0,

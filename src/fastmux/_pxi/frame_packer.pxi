@@ -21,7 +21,7 @@ cdef inline int64_t packing_room(Packing *self) noexcept nogil:
 
 
 cdef inline bint packing_record(Packing *self, uint8_t kind, int64_t channel_id, int64_t start, int64_t stop) noexcept nogil:
-    """Notes a frame for acknowledgement and loss; False without memory. Any frame but ACK is ack-eliciting."""
+    """Notes a frame for acknowledgement and loss; False without memory."""
     cdef Record *record = packet_record(self.packet)
     if record == NULL:
         self.status = NO_MEMORY
@@ -32,8 +32,6 @@ cdef inline bint packing_record(Packing *self, uint8_t kind, int64_t channel_id,
     record.channel_id = channel_id
     record.start = start
     record.stop = stop
-    if kind != FRAME_ACK:
-        self.eliciting = True
     return True
 
 
@@ -72,7 +70,9 @@ cdef void pack_ack(Path *path, Packing *self, int64_t room, double now) noexcept
         if range_at(&received.ranges, received.ranges.count - 1 - count).stop <= received.report_from:
             break
         count += 1
-    count = max(count, <uint32_t>1)
+    if count == 0:  # an acknowledged ACK told all of it already
+        ack_on_sent(path)
+        return
     size = put_ack(frame, received, count, delay) - frame
     while size > room:
         count //= 2
@@ -347,13 +347,8 @@ cdef inline void pack_channels(Path *path, Packing *self) noexcept nogil:
             pack_stream(path, self, channel)
             if self.at > before:
                 channel_tell_writer(path, channel)
-        if not channel_needs_no_credit(channel):
-            list_remove(path, LIST_FREE, channel)
-            if not channel_has_new(channel):
-                list_remove(path, LIST_RING, channel)
+        channel_schedule(path, channel)
         if list_has(channel, which) and (which == LIST_FREE or path.peer_limit > path.sent_charged):
             if self.at > before:
                 list_rotate(path, which, channel)  # its turn is over
-            return
-        if channel_needs_no_credit(channel):
-            list_append(path, LIST_FREE, channel)
+            return  # there is no room for more of it

@@ -43,28 +43,31 @@ cdef inline Py_ssize_t writer_header(Path *path, uint8_t *out) noexcept nogil:
 cdef inline void writer_assemble(Path *path, Packing *self, bint may_elicit, double now) noexcept nogil:
     """The frames of the next packet; an empty payload if nothing is to go."""
     cdef bint wants_data = may_elicit and path_has_pending(path)
-    cdef bint has_ack = path.ack_due_at >= 0.0 and (wants_data or ack_is_due(path, now))
     cdef uint8_t *after_ack
-    if has_ack:
+    cdef uint8_t *after_control
+    if path.ack_due_at >= 0.0 and (wants_data or ack_is_due(path, now)):
         pack_ack(path, self, (self.stop - self.start) // 2, now)
     after_ack = self.at
     if wants_data:
         if path.control_count:
             pack_control(path, self)
+        after_control = self.at
         if path.pending_count:
             pack_pending(path, self)
         if path.outgoing.items.count:
             pack_datagrams(path, self)
         pack_channels(path, self)
+        if path.pending_count:  # a MESSAGE_FIN that is due just now
+            pack_pending(path, self)
+        if self.at > after_control:
+            self.eliciting = True
         if path.probes and not self.eliciting and self.at < self.stop:
             self.at[0] = FRAME_PING
             self.at += 1
-        if self.at > after_ack:
             self.eliciting = True
-    if has_ack:
-        if not self.eliciting and not ack_is_due(path, now):
-            self.at = self.start
-            return
+    if self.at == after_ack and not ack_is_due(path, now):
+        self.at = self.start
+    elif after_ack > self.start:
         ack_on_sent(path)
         path.counters.acks_sent += 1
 
@@ -121,11 +124,11 @@ cdef int writer_packet(Path *path, Train *train) noexcept nogil:
     path.probes -= is_probe and packing.eliciting
     size = packing.at - out + TAG_SIZE
     if packing.eliciting:
-        train.allowance -= train.segment_size
         is_last = train.at + train.segment_size > train.room_size or train.segments + 1 == MAX_TRAIN_SEGMENTS
-        if not is_last and (path.probes > 0 or train.allowance >= train.segment_size) and path_has_pending(path):
+        if not is_last and (path.probes > 0 or train.allowance >= 2 * train.segment_size) and path_has_pending(path):
             memset(packing.at, 0, train.segment_size - size)
             size = train.segment_size
+        train.allowance -= size
     if writer_commit(
         path, &packing, out, size, train.now, PACKET_ELICITING | PACKET_IN_FLIGHT if packing.eliciting else 0
     ) < 0:

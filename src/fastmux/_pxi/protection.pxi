@@ -1,7 +1,7 @@
 # Packet protection (docs/wire-format.md §5.1): AEAD per packet, or the null suite's CRC-32.
 # Owns: one direction's key, IV and nonces. May not know: packets, frames, connections.
 
-# Invariant: with an AEAD suite either `context` (EVP) or `fallback` (a held FallbackCipher) is there.
+# Invariant: with an AEAD suite either `context` (EVP) or `fallback` (a held _FallbackCipher) is there.
 cdef struct Cipher:
     int suite
     bint is_set
@@ -12,7 +12,7 @@ cdef struct Cipher:
 
 
 @final
-cdef class FallbackCipher:
+cdef class _FallbackCipher:
     """`cryptography` over buffers made once: a train of equal packets makes no object but the call's own."""
 
     cdef object encrypt_into
@@ -53,11 +53,11 @@ cdef class FallbackCipher:
         return 1
 
 
-cdef FallbackCipher make_fallback(int suite, bytes key):
+cdef _FallbackCipher make_fallback(int suite, bytes key):
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers import aead
 
-    cdef FallbackCipher made = FallbackCipher()
+    cdef _FallbackCipher made = _FallbackCipher()
     cipher = aead.ChaCha20Poly1305(key) if suite == SUITE_CHACHA20_POLY1305 else aead.AESGCM(key)
     made.encrypt_into = cipher.encrypt_into
     made.decrypt_into = cipher.decrypt_into
@@ -69,7 +69,7 @@ cdef bint fallback_run(
     void *fallback, bint opens, const uint8_t *nonce, const uint8_t *header, Py_ssize_t header_size,
     const uint8_t *text, Py_ssize_t size, uint8_t *out
 ) noexcept with gil:
-    return (<FallbackCipher>fallback).run(opens, nonce, header, header_size, text, size, out) == 1
+    return (<_FallbackCipher>fallback).run(opens, nonce, header, header_size, text, size, out) == 1
 
 
 cdef void cipher_free(Cipher *self) noexcept nogil:
@@ -94,7 +94,7 @@ cdef int cipher_check(object suite, object key, object iv) except -1:
 cdef int cipher_init(Cipher *self, object suite, object key, object iv, bint opens) except -1:
     """Keys one direction; on an error the old key stays."""
     cdef Cipher made
-    cdef FallbackCipher fallback
+    cdef _FallbackCipher fallback
     memset(&made, 0, sizeof(Cipher))
     made.suite = cipher_check(suite, key, iv)
     cdef bytes key_bytes = as_bytes(key)
@@ -185,10 +185,6 @@ cdef class PacketProtection:
     cdef Cipher sealer
     cdef Cipher opener
 
-    def __cinit__(self):
-        global live_objects
-        live_objects += 1
-
     def __init__(self, suite, key, iv):
         cdef bytes key_bytes = as_bytes(key)
         cdef bytes iv_bytes = as_bytes(iv)
@@ -196,8 +192,6 @@ cdef class PacketProtection:
         cipher_init(&self.opener, suite, key_bytes, iv_bytes, True)
 
     def __dealloc__(self):
-        global live_objects
-        live_objects -= 1
         cipher_free(&self.sealer)
         cipher_free(&self.opener)
 

@@ -193,18 +193,12 @@ cdef class RangeSet:
 
     cdef Ranges ranges
 
-    def __cinit__(self):
-        global live_objects
-        live_objects += 1
-
     def __init__(self, ranges=()):
         ranges_free(&self.ranges)
         for start, stop in ranges:
             self.add(start, stop)
 
     def __dealloc__(self):
-        global live_objects
-        live_objects -= 1
         ranges_free(&self.ranges)
 
     def __reduce__(self):

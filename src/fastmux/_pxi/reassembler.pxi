@@ -206,8 +206,6 @@ cdef class Reassembler:
     cdef bint is_taken
 
     def __cinit__(self):
-        global live_objects
-        live_objects += 1
         assembly_init(&self.assembly, 1)
 
     def __init__(self, fragment_count):
@@ -219,8 +217,6 @@ cdef class Reassembler:
         self.is_taken = False
 
     def __dealloc__(self):
-        global live_objects
-        live_objects -= 1
         assembly_free(&self.assembly)
 
     def __reduce__(self):

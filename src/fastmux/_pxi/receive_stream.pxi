@@ -220,17 +220,9 @@ cdef class ReceiveStream:
     cdef StreamIn stream
 
     def __cinit__(self):
-        global live_objects
-        live_objects += 1
-        stream_in_init(&self.stream)
-
-    def __init__(self):
-        stream_in_free(&self.stream)
         stream_in_init(&self.stream)
 
     def __dealloc__(self):
-        global live_objects
-        live_objects -= 1
         stream_in_free(&self.stream)
 
     def __reduce__(self):

@@ -48,8 +48,6 @@ cdef class ReceivedPackets:
     cdef Received received
 
     def __cinit__(self):
-        global live_objects
-        live_objects += 1
         received_init(&self.received, MAX_RECEIVED_RANGES)
 
     def __init__(self, max_ranges=MAX_RECEIVED_RANGES):
@@ -60,8 +58,6 @@ cdef class ReceivedPackets:
         received_init(&self.received, <uint32_t>limit)
 
     def __dealloc__(self):
-        global live_objects
-        live_objects -= 1
         ranges_free(&self.received.ranges)
 
     def __reduce__(self):

@@ -7,17 +7,7 @@ cdef class SendStream:
 
     cdef StreamOut stream
 
-    def __cinit__(self):
-        global live_objects
-        live_objects += 1
-
-    def __init__(self):
-        stream_out_free(&self.stream)
-        memset(&self.stream, 0, sizeof(StreamOut))
-
     def __dealloc__(self):
-        global live_objects
-        live_objects -= 1
         stream_out_free(&self.stream)
 
     def __reduce__(self):

@@ -59,6 +59,7 @@ cdef struct Sent:
     uint32_t capacity
     uint32_t count
     uint32_t ordinal
+    int64_t origin  # the first number of all
     int64_t first
     int64_t next_number
     int64_t largest_acked
@@ -86,6 +87,7 @@ chunk_pool.size = sizeof(RecordChunk)
 
 cdef void sent_init(Sent *self, int64_t first_number) noexcept nogil:
     memset(self, 0, sizeof(Sent))
+    self.origin = first_number
     self.first = first_number
     self.next_number = first_number
     self.largest_acked = -1

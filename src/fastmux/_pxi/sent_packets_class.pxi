@@ -25,17 +25,9 @@ cdef class SentPackets:
     cdef Sent sent
 
     def __cinit__(self):
-        global live_objects
-        live_objects += 1
-        sent_init(&self.sent, 0)
-
-    def __init__(self):
-        sent_free(&self.sent)
         sent_init(&self.sent, 0)
 
     def __dealloc__(self):
-        global live_objects
-        live_objects -= 1
         sent_free(&self.sent)
 
     def __reduce__(self):

@@ -5,7 +5,7 @@ cdef int sent_check_ack(Sent *self, const Range *acked, size_t count) noexcept n
     """A FAULT for a number that was never sent or was skipped."""
     cdef size_t position
     for position in range(count):
-        if acked[position].stop > self.next_number:
+        if acked[position].start < self.origin or acked[position].stop > self.next_number:
             return fail(PROTOCOL_VIOLATION, b"ACK of a packet never sent")
         if self.skipped.count and (
             ranges_missing_size(&self.skipped, acked[position].start, acked[position].stop)

@@ -273,9 +273,9 @@ class Connection:
         """When to call `handle_timeout`, and then `transmit`; None for never."""
         if self._closing is not None:
             return self._closing.deadline()
-        times = []
-        if self._handshaking is not None:
-            times.append(self._handshaking.deadline())
+        if self._handshaking is None:
+            return self._data.deadline()
+        times = [self._handshaking.deadline()]
         if self._data.has_keys:
             times.append(self._data.deadline())
         return min((at for at in times if at is not None), default=None)
@@ -375,5 +375,6 @@ class Connection:
         pto = 0.0 if is_gone else self._data.traffic.pto()
         self._closing = Closing(packets, self._path, pto, now)
         self._handshaking = None
-        self._events.append(Closed(error))
+        # without its traceback: whoever keeps the error must not keep the connection with it
+        self._events.append(Closed(error.with_traceback(None)))
         self.touch()

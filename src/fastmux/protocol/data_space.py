@@ -138,8 +138,9 @@ class DataSpace:
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout`, or to fill; None for never."""
-        times = (self.traffic.deadline(), self.liveness.deadline(self.traffic.pto()))
-        return min((at for at in times if at is not None), default=None)
+        at = self.traffic.deadline()
+        live_at = self.liveness.deadline(self.traffic.pto())
+        return live_at if at is None or (live_at is not None and live_at < at) else at
 
     def handle_timeout(self, now: float) -> None:
         """Find losses, probe, keep the path alive. The idle timeout is the connection's to ask about."""

@@ -23,7 +23,6 @@ from fastmux.protocol.negotiation import encode_version_negotiation
 from fastmux.protocol.timers import Timers
 from fastmux.records import LongHeader
 
-MAX_ANSWERS: Final = 64  # version negotiation packets that wait to be sent; more are not made
 _FIRST_ID_SIZE: Final = 8  # of the id that a client makes up for a server it does not know
 _COUNTERS: Final = (
     "datagrams_received",
@@ -202,7 +201,7 @@ class Endpoint:
         return "accepted"
 
     def _answer(self, header: LongHeader, address: Address) -> None:
-        if len(self._answers) < MAX_ANSWERS and self._version is not None:
+        if len(self._answers) < c.MAX_VERSION_ANSWERS and self._version is not None:
             random_byte = self._random_bytes(1)[0]
             packet = encode_version_negotiation(header, (self._version,), random_byte)
             self._answers.append((packet, address))

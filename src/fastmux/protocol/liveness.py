@@ -69,8 +69,10 @@ class Liveness:
     def deadline(self, pto: float) -> float | None:
         """When the idle timeout, or the keep-alive if it may go, is due."""
         self._idle.pto = pto
-        times = (self._idle.deadline, self._keep_alive_at())
-        return min((at for at in times if at is not None), default=None)
+        idle_at, keep_alive_at = self._idle.deadline, self._keep_alive_at()
+        if idle_at is None or (keep_alive_at is not None and keep_alive_at < idle_at):
+            return keep_alive_at
+        return idle_at
 
     def is_silent(self, now: float) -> bool:
         """True if the peer was silent for the idle timeout."""

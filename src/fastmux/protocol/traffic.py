@@ -45,6 +45,7 @@ class Traffic:
         self._configuration = configuration
         self._random_bytes = random_bytes
         self._pacer = Pacer()
+        self._is_paced = False
         self._probes_owed = 0
         self._skip_at = self._next_skip()
         self._packet_limit: int | None = None
@@ -112,15 +113,15 @@ class Traffic:
             data_path.skip_packet_number()
             self._skip_at = self._next_skip()
         in_flight = data_path.bytes_in_flight
-        size, segments = data_path.fill(
-            self._train_view(buffer), self.mtu.current, self._size_limit(in_flight, now), now
-        )
+        limit = self._size_limit(in_flight, now) if self._probes_owed or data_path.has_pending else 0
+        size, segments = data_path.fill(self._train_view(buffer), self.mtu.current, limit, now)
         self.sent_packets += segments
         sent = data_path.bytes_in_flight - in_flight
         if sent > 0:
-            self._pacer.on_sent(sent, now)
             self._probes_owed = 0
             self.eliciting_sent_at = now
+            if self._is_paced:
+                self._pacer.on_sent(sent, now)
         return size
 
     def build(self, buffer: bytearray | memoryview, payload: bytes, size: int, token: int, now: float) -> int:
@@ -140,12 +141,16 @@ class Traffic:
     def _size_limit(self, in_flight: int, now: float) -> int:
         segment_size = self.mtu.current
         window = self.congestion.congestion_window
+        room = window - in_flight
         if self._probes_owed:
-            return max(window - in_flight, self._probes_owed * segment_size)
-        if not self._has_room(in_flight) or not self._data_path.has_pending:
+            return max(room, self._probes_owed * segment_size)
+        if room < segment_size:
             return 0
+        self._is_paced = self.rtt.smoothed_rtt >= c.K_GRANULARITY
+        if not self._is_paced:  # within the time of the shortest timer the pacer lets a whole window go
+            return room
         rate = self.congestion.pacing_rate(self.rtt)
-        return min(window - in_flight, self._pacer.budget(now, rate, window, segment_size))
+        return min(room, self._pacer.budget(now, rate, window, segment_size))
 
     def _train_view(self, buffer: bytearray | memoryview) -> bytearray | memoryview:
         """The part of the buffer that one send call takes; kept, as the buffer is the same each time."""
@@ -169,12 +174,12 @@ class Traffic:
         ack_at, loss_at, eliciting_at, expiry_at = data_path.deadlines()
         if loss_at is None:
             loss_at = self.recovery.probe_at(eliciting_at, self.recovery.max_ack_delay)
-        times = [ack_at, loss_at, expiry_at]
+        at = _earlier(_earlier(ack_at, loss_at), expiry_at)
         if self._has_room(data_path.bytes_in_flight):  # without it an ACK must come first
-            times.append(self.mtu.deadline)
-            if data_path.has_pending:
-                times.append(self._pacer.next_at)
-        return min((at for at in times if at is not None), default=None)
+            at = _earlier(at, self.mtu.deadline)
+            if self._is_paced and data_path.has_pending:
+                at = _earlier(at, self._pacer.next_at)
+        return at
 
     def handle_timeout(self, now: float) -> bool:
         """Find losses, give up what expired, or probe. True if a PTO fired."""
@@ -196,3 +201,10 @@ class Traffic:
         self.mtu.on_probe_timeout(self.recovery.pto_count, now)
         self._follow_mtu(before)
         return True
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two times, of which either may be never."""
+    if one is None or (other is not None and other < one):
+        return other
+    return one

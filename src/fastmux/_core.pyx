@@ -14,7 +14,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 import os
 from operator import index
 
-from fastmux.constants import K_INITIAL_RTT, K_TIME_THRESHOLD, MAX_ACK_DELAY
+from fastmux import constants as _constants
 from fastmux.exceptions import BrokenResourceError, ChannelReset, ClosedResourceError
 from fastmux.exceptions import MessageTooBig, ProtocolError, WouldBlock
 from fastmux.records import AckSummary, Deadlines, LongHeader, OpenFields
