@@ -11,6 +11,7 @@ import pytest
 from aio.pair import pair
 from aio.virtual_loop import virtual
 from fastmux import constants as c
+from fastmux.aio.stream import Stream
 from fastmux.exceptions import EndOfStream
 
 
@@ -67,3 +68,17 @@ async def test_a_thousand_idle_channels_cost_nothing_when_one_is_used() -> None:
         accepted = [await ends.server.accept() for _ in range(501)]
         assert [channel.id for channel in accepted] == [channel.id for channel in (*idle, mine)]
         await asyncio.gather(*(channel.aclose() for channel in (*idle, mine, *accepted)))
+
+
+@virtual
+async def test_channels_that_came_with_the_close_can_still_be_accepted() -> None:
+    async with pair() as ends:
+        mine = await ends.client.open_stream("last")
+        await mine.send(b"words")
+        await mine.send_eof()
+        await ends.client.aclose()
+        await ends.server.wait_closed()
+        async for theirs in ends.server:
+            async with theirs:
+                assert isinstance(theirs, Stream)
+                assert [chunk async for chunk in theirs] == [b"words"]

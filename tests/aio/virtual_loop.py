@@ -12,7 +12,6 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
-
 LIMIT = 10_000.0  # virtual seconds that a test may take
 
 

@@ -19,8 +19,13 @@ from fastmux._core_py.stream_channel import StreamChannel
 from fastmux.constants import (
     CHANNEL_LIMIT_ERROR,
     CHANNEL_STATE_ERROR,
+    FRAME_MAX_CHANNEL_DATA,
     FRAME_MAX_CHANNELS,
+    FRAME_MESSAGE_ABANDON,
+    FRAME_MESSAGE_FIN,
     FRAME_OPEN,
+    FRAME_RESET,
+    FRAME_STOP,
     KIND_MESSAGE,
     KIND_STREAM,
     MAX_CHANNELS_LIMIT,
@@ -29,6 +34,15 @@ from fastmux.constants import (
 )
 from fastmux.exceptions import ProtocolError, WouldBlock
 from fastmux.records import OpenFields
+
+_CHANNEL_FRAMES: Final = (
+    FRAME_OPEN,
+    FRAME_RESET,
+    FRAME_STOP,
+    FRAME_MAX_CHANNEL_DATA,
+    FRAME_MESSAGE_FIN,
+    FRAME_MESSAGE_ABANDON,
+)
 
 
 class Released:
@@ -144,6 +158,8 @@ class ChannelTable:
         self.closed[low]._insert(channel.id >> 2, (channel.id >> 2) + 1)
         self.unschedule(channel)
         self.credit.forget(channel)
+        for frame_type in _CHANNEL_FRAMES:
+            self.cancel(frame_type, channel)
         if channel.id & 1 != self.role:
             kind = channel.id >> 1 & 1
             self.raise_limit(kind, self.local_limits[kind] + 1)

@@ -80,7 +80,7 @@ class MessageQueue:
         self._lost: OrderedDict[int, None] = OrderedDict()
         self._deadlines: deque[OutgoingMessage] = deque()
         self.abandoned: dict[int, int] = {}
-        self.abandon_due: OrderedDict[int, int] = OrderedDict()
+        self.abandon_due: dict[int, int] = {}
         self.abandoned_count = 0
         self.next_id = self.charged = self.unsent_size = self.held_size = 0
         self._is_finished = self.is_fin_queued = self.fin_acked = False
@@ -220,7 +220,7 @@ class MessageQueue:
     def take_abandoned(self, count: int) -> list[tuple[int, int]]:
         """At most `count` messages that the peer is to be told were given up: (id, fragment count)."""
         due = self.abandon_due
-        return [due.popitem(last=False) for _ in range(min(count, len(due)))]
+        return [(message_id, due.pop(message_id)) for message_id in sorted(due)[: max(count, 0)]]
 
     def on_abandon_acked(self, message_ids: tuple[int, ...]) -> None:
         """The peer knows that these were given up."""

@@ -66,14 +66,16 @@ class ChannelTable:
         for channel in list(self._channels.values()):
             channel.wake_all()
 
-    def on_closed(self, error: ConnectionError) -> None:
-        """The connection is over. What the peer's last packets brought can still be read, if it is there."""
+    def on_closed(self, error: ConnectionError) -> list[tuple[int, int]]:
+        """The connection is over. Returns what is ready still: the peer's last packets can be read."""
         self.closed_error = error
+        ready: list[tuple[int, int]] = []
         try:
-            self.data_path.take_ready()
+            ready = self.data_path.take_ready()
         except ClosedResourceError:
             self.is_discarded = True
         self.wake_all()
+        return ready
 
     def discard(self) -> None:
         """This end wants no more of it: free what was kept for reading."""

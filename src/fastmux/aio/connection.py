@@ -375,7 +375,7 @@ class Connection:
             self._channels.notify(channel_id, flags)
 
     def _on_closed(self, error: ConnectionError) -> None:
-        self._channels.on_closed(error)
+        self._on_ready(self._channels.on_closed(error))
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         if self._channels.is_closing:
