@@ -20,6 +20,7 @@ def make_pump(core: Any) -> Iterator[Callable[..., Pump]]:
         made.append(Pump(core, **limits))
         return made[-1]
 
+    gc.collect()
     before = core.live()
     yield make
     for pump in made:

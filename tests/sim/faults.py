@@ -43,18 +43,21 @@ def log_uniform(random: Random, low: float, high: float) -> float:
     return exp(random.uniform(log(low), log(high)))
 
 
-def draw_faults(random: Random, start: float, min_rate: float) -> Faults:
-    """Draw the faults of a run that begins at `start` and needs `min_rate` bytes a second."""
+def draw_faults(random: Random, start: float, min_rate: float, mtu: int) -> Faults:
+    """Draw the faults of a run that begins at `start` and needs `min_rate` bytes a second.
+
+    `mtu` is the largest datagram that the path carries at first.
+    """
     kinds = ("loss", "reordering", "duplication", "damage", "dark", "mtu", "jitter", "rate")
     on = {kind for kind in kinds if random.random() < 0.5}
     if random.random() < GENTLE_SHARE:
         on &= {"duplication", "jitter"}
     delay = log_uniform(random, 0.0005, 0.15)
-    mtu: tuple[tuple[float, int], ...] = ((0.0, random.choice((1400, 1452, 1500, 1500, 1500, 9000, 65507))),)
+    mtus: tuple[tuple[float, int], ...] = ((0.0, mtu),)
     if "mtu" in on:
         first = start + log_uniform(random, 0.02, 4.0)
         second = first + log_uniform(random, 0.05, 4.0)
-        mtu += ((first, 1280), (second, 1200))
+        mtus += ((first, 1280), (second, 1200))
     dark: tuple[tuple[float, float], ...] = ()
     if "dark" in on:
         for _ in range(random.randint(1, 2)):
@@ -74,7 +77,7 @@ def draw_faults(random: Random, start: float, min_rate: float) -> Faults:
                 damage=random.uniform(0, MAX_DAMAGE) if "damage" in on else 0.0,
                 rate=log_uniform(random, min_rate, 100 * min_rate) if "rate" in on else None,
                 queue_size=int(log_uniform(random, 16384, 1 << 20)),
-                mtu=mtu,
+                mtu=mtus,
                 dark=dark if both_dark or index == 0 else (),
             )
         )

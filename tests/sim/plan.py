@@ -111,7 +111,7 @@ class SidePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything; `sides` and `closers` by role. `close_after` is for an ABRUPT end."""
+    """Everything; `sides` by role. `close_after` is for an ABRUPT end; `mtu` is the path's at first."""
 
     channels: tuple[ChannelPlan, ...]
     sides: tuple[SidePlan, SidePlan]
@@ -119,6 +119,7 @@ class Plan:
     ending: Ending
     closer: int
     close_after: float
+    mtu: int
     total_size: int = field(compare=False)
 
 
@@ -130,6 +131,7 @@ def draw_plan(random: Random, seed: int, large_size: int) -> Plan:
     channels = [_draw_channel(random, number, volume) for number in range(count)]
     if has_large:
         channels.append(_draw_large(random, count, large_size))
+    mtu = random.choice((1300, 1452, 1500, 1500, 1500, 1500, 1500, 1500, 9000, c.MAX_UDP_PAYLOAD))
     suite = random.choice((c.SUITE_NULL,) * 7 + (c.SUITE_AES_128_GCM,) * 2 + (c.SUITE_CHACHA20_POLY1305,))
     flights = SMALL if random.random() < 0.8 else NINE_CERTIFICATES
     script = Script(
@@ -141,11 +143,12 @@ def draw_plan(random: Random, seed: int, large_size: int) -> Plan:
     )
     return Plan(
         channels=tuple(channels),
-        sides=(_draw_side(random, has_large), _draw_side(random, has_large)),
+        sides=(_draw_side(random, has_large, mtu), _draw_side(random, has_large, mtu)),
         script=script,
         ending=random.choice((Ending.QUIET,) * 5 + (Ending.BOTH,) + (Ending.EARLY,) * 3 + (Ending.ABRUPT,)),
         closer=random.randrange(2),
         close_after=log_uniform(random, 0.01, 5.0),
+        mtu=mtu,
         total_size=sum(sum(writing.sizes) for channel in channels for writing in channel.writing),
     )
 
@@ -295,7 +298,7 @@ def _draw_reading(random: Random, kind: int, writing: Writing) -> Reading:
 # --- the rest -----------------------------------------------------------------------------------------
 
 
-def _draw_side(random: Random, has_large: bool) -> SidePlan:
+def _draw_side(random: Random, has_large: bool, mtu: int) -> SidePlan:
     datagrams = []
     if random.random() < 0.5:
         for _ in range(random.randint(1, 4)):
@@ -303,11 +306,11 @@ def _draw_side(random: Random, has_large: bool) -> SidePlan:
             sizes = tuple(int(log_uniform(random, 1, largest)) for _ in range(random.choice((1, 3, 20))))
             datagrams.append(DatagramPlan(log_uniform(random, 0.001, 3.0), sizes))
     pings = tuple(log_uniform(random, 0.001, 5.0) for _ in range(random.choice((0, 0, 1, 3))))
-    return SidePlan(_draw_configuration(random, has_large), tuple(datagrams), pings)
+    return SidePlan(_draw_configuration(random, has_large, mtu), tuple(datagrams), pings)
 
 
-def _draw_configuration(random: Random, has_large: bool) -> Configuration:
-    """Settings: by default half of the time, else small windows, few channels, little room."""
+def _draw_configuration(random: Random, has_large: bool, mtu: int) -> Configuration:
+    """Settings: half of the time defaults, else small windows, few channels, little room."""
     settings: dict[str, int] = {}
     if random.random() < 0.5 and not has_large:
         channel_window = int(log_uniform(random, 1024, 65536))
@@ -320,14 +323,14 @@ def _draw_configuration(random: Random, has_large: bool) -> Configuration:
             "max_streams": random.choice((1, 2, 5, 100)),
             "max_message_channels": random.choice((1, 2, 5, 100)),
             "connection_id_size": random.randint(c.MIN_CONNECTION_ID_SIZE, c.MAX_CONNECTION_ID_SIZE),
-            "max_datagram_size": random.choice((1200, 1300, c.MAX_PLPMTU, 9000, c.MAX_UDP_PAYLOAD)),
+            "max_datagram_size": random.choice((1200, 1300, c.MAX_PLPMTU)),
             "budget": int(log_uniform(random, 1 << 19, 1 << 24)),
         }
     return Configuration(
         idle_timeout=PATIENCE,
         handshake_timeout=PATIENCE,
         connection_id_size=settings.get("connection_id_size", c.DEFAULT_CONNECTION_ID_SIZE),
-        max_datagram_size=settings.get("max_datagram_size", c.MAX_PLPMTU),
+        max_datagram_size=mtu if mtu > 1500 else settings.get("max_datagram_size", c.MAX_PLPMTU),
         max_streams=settings.get("max_streams", c.DEFAULT_MAX_STREAMS),
         max_message_channels=settings.get("max_message_channels", c.DEFAULT_MAX_MESSAGE_CHANNELS),
         channel_window=settings.get("channel_window", c.INITIAL_CHANNEL_WINDOW),

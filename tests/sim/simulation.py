@@ -45,7 +45,7 @@ class Simulation:
         self.world = Clockwork(seed)
         self.plan: Plan = draw_plan(random, seed, LARGE_SIZE // 10 if IS_PURE else LARGE_SIZE)
         min_rate = max(30_000.0, self.plan.total_size / 20)
-        self.faults: Faults = draw_faults(random, self.world.now, min_rate)
+        self.faults: Faults = draw_faults(random, self.world.now, min_rate, self.plan.mtu)
         self.flows: Flows = {
             (channel.number, role): _flow(channel, role, is_lossless=self.faults.is_gentle)
             for channel in self.plan.channels

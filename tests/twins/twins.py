@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 from conftest import load_core
 
-from fastmux.exceptions import ProtocolError
+from fastmux.exceptions import (
+    BrokenResourceError,
+    ChannelReset,
+    ClosedResourceError,
+    ProtocolError,
+    WouldBlock,
+)
 
 Outcome = tuple[str, Any]
 
@@ -26,6 +32,10 @@ def outcome(call: Callable[..., Any], *args: Any) -> Outcome:
         return "value", call(*args)
     except ProtocolError as error:
         return "ProtocolError", (error.code, error.reason)
+    except ChannelReset as error:
+        return "ChannelReset", error.code
+    except (ClosedResourceError, BrokenResourceError, WouldBlock) as error:
+        return type(error).__name__, None
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, BufferError) as error:
         return type(error).__name__, None
 

@@ -235,7 +235,9 @@ class DataPath(Uncopied):
     def take_messages(self, channel_id: int, max_messages: int) -> list[bytes]:
         """At most `max_messages` messages."""
         channel, taken = self._messages(channel_id), list[bytes]()
-        for _ in range(integer(max_messages)):
+        count = integer(max_messages)
+        channel.check_readable()
+        for _ in range(count):
             message = channel.take()
             if message is None:
                 break

@@ -96,7 +96,7 @@ class FramePacker:
             record = (kind, None, of, table.local_limits[of])
         elif kind == FRAME_MESSAGE_ABANDON and isinstance(channel, MessageChannel):
             room = capacity - len(payload) - 20
-            entries = tuple(channel.sending.take_abandoned(room // 16))
+            entries = tuple(channel.sending.take_abandoned(room // 12))
             if not entries:
                 return None
             frame = (kind, of, entries)

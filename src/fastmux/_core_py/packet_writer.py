@@ -12,6 +12,7 @@ from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING, encode_frame
 from fastmux._core_py.frame_packer import FramePacker
 from fastmux._core_py.protection import PacketProtection
 from fastmux._core_py.recovery import CONTROL_TOKEN, Recovery
+from fastmux._core_py.varint import pack_varint
 from fastmux.constants import (
     AEAD_LIMIT_REACHED,
     FIXED_BIT,
@@ -203,11 +204,14 @@ class PacketWriter:
         outgoing = self._datagrams.outgoing
         while outgoing.items:
             size = len(outgoing.items[0])
-            if size + 3 > capacity:  # larger than any packet of this path
+            head = pack_varint(size)
+            whole_size = 1 + len(head) + size
+            if whole_size > capacity:  # larger than any packet of this path
                 outgoing.popleft()
                 outgoing.dropped += 1
                 continue
-            if size + 3 > capacity - len(payload):
+            if whole_size > capacity - len(payload):
                 return
-            payload += bytes((FRAME_DATAGRAM | FRAME_LENGTH, 0x40 | size >> 8, size & 0xFF))
+            payload.append(FRAME_DATAGRAM | FRAME_LENGTH)
+            payload += head
             payload += outgoing.popleft()

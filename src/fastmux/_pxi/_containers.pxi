@@ -5,8 +5,8 @@ cdef struct MapEntry:
     int64_t key
     void *value
 
-# Invariant: open addressing, linear probing; an entry is free where value is NULL; at most half are in use; no free
-# entry lies between a key's home and the key.
+# Invariant: open addressing, linear probing; an entry is free where value is NULL; at most half are in use;
+# no free entry lies between a key's home and the key.
 cdef struct Map:
     MapEntry *entries
     uint32_t capacity

@@ -115,7 +115,8 @@ cdef object hand_over(void *data):
     return result
 
 
-# Invariant: `free_list` chains `count` <= `limit` blocks of `size` bytes by their first word; they are not live.
+# Invariant: `free_list` chains `count` <= `limit` blocks of `size` bytes by their first word; they are not
+# live.
 cdef struct Pool:
     void *free_list
     uint32_t count

@@ -54,7 +54,9 @@ cdef int path_set_limits(Path *path, tuple limits) except -1:
     return 0
 
 
-cdef void path_set_peer(Path *path, int64_t max_channel_data, int64_t max_streams, int64_t max_messages) noexcept nogil:
+cdef void path_set_peer(
+    Path *path, int64_t max_channel_data, int64_t max_streams, int64_t max_messages
+) noexcept nogil:
     """What the peer's parameters allow channels; limits never fall."""
     cdef uint32_t place
     path.peer_channel_data = max_channel_data
@@ -213,7 +215,9 @@ cdef int check_readable(Channel *channel) except -1:
     return 0
 
 
-cdef int64_t path_send_messages(Path *path, Channel *channel, list messages, double now, bint limited) except -1:
+cdef int64_t path_send_messages(
+    Path *path, Channel *channel, list messages, double now, bint limited
+) except -1:
     """Takes exact bytes one by one, while less than the write limit is unsent if `limited`: how many."""
     cdef MessageQueue *queue = &as_messages(channel).sending
     cdef int64_t taken = 0

@@ -21,9 +21,10 @@ cdef struct Link:
     Channel *before
     Channel *after
 
-# Invariant: `lists` has bit L set exactly when links[L] is in list L. The connection's sums hold exactly `told_*`. Codes are -1
-# until they are known; has_fields is off until the peer's OPEN is here. The sending direction is over when RESET or everything
-# up to FIN is acknowledged, the receiving one when everything up to the end was taken, discarded or reset.
+# Invariant: `lists` has bit L set exactly when links[L] is in list L. The connection's sums hold exactly
+# `told_*`. Codes are -1 until they are known; has_fields is off until the peer's OPEN is here. The sending
+# direction is over when RESET or everything up to FIN is acknowledged, the receiving one when everything up
+# to the end was taken, discarded or reset.
 cdef struct Channel:
     int64_t id
     Link links[LIST_COUNT]
@@ -122,7 +123,8 @@ cdef struct Counters:
     int64_t streams_opened
     int64_t channels_opened
 
-# One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed so.
+# One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed
+# so.
 cdef struct Path:
     int status
     int64_t role

@@ -1,5 +1,6 @@
-# The state of one channel, both directions: how a direction opens, finishes, is reset or stopped, its limits, and when
-# the channel is over. Owns: those moves. May not know: packets, frames, the ring's order.
+# The state of one channel, both directions: how a direction opens, finishes, is reset or stopped, its limits,
+# and when the channel is over.
+# Owns: those moves. May not know: packets, frames, the ring's order.
 
 cdef inline int64_t channel_unsent(Channel *channel) noexcept nogil:
     """Bytes (of messages: 128 times the units) never sent yet."""
@@ -175,7 +176,9 @@ cdef int channel_stop(Path *path, Channel *channel, int64_t code) noexcept nogil
     return channel_after_receiving(path, channel)
 
 
-cdef int channel_on_reset(Path *path, Channel *channel, int64_t code, int64_t final_size, int64_t charged) noexcept nogil:
+cdef int channel_on_reset(
+    Path *path, Channel *channel, int64_t code, int64_t final_size, int64_t charged
+) noexcept nogil:
     """The peer reset its direction; too late if everything was taken already."""
     cdef StreamIn *stream
     if channel.reset_code >= 0 or channel_is_receive_over(channel):

@@ -1,4 +1,5 @@
-# Rare frames: those that Python queues, and those of the peer that Python acts on; and DATAGRAM queues (RFC 9221).
+# Rare frames: those that Python queues, and those of the peer that Python acts on; and DATAGRAM queues (RFC
+# 9221).
 # Owns: these queues and their limits. May not know: what the frames mean, who reads.
 
 cdef enum:

@@ -87,7 +87,7 @@ cdef class DataPath:
             raise MessageTooBig("the message is larger than the peer takes")
         return message
 
-    # --- packets ---------------------------------------------------------------------------------------------
+    # --- packets ------------------------------------------------------------------------------------------
 
     def set_keys(self, suite, send_key, send_iv, receive_key, receive_iv):
         """The keys of both directions; until then nothing can be sent or opened."""
@@ -195,7 +195,7 @@ cdef class DataPath:
         self.open_path()
         self.free()
 
-    # --- recovery --------------------------------------------------------------------------------------------
+    # --- recovery -----------------------------------------------------------------------------------------
 
     def take_ack_summary(self):
         """What was acknowledged or lost since the last call."""
@@ -240,7 +240,7 @@ cdef class DataPath:
             none_below_zero(table_expiry_at(path)),
         )
 
-    # --- control ---------------------------------------------------------------------------------------------
+    # --- control ------------------------------------------------------------------------------------------
 
     def queue_control(self, token, frame):
         """An encoded frame to be sent once."""
@@ -253,7 +253,7 @@ cdef class DataPath:
         """Rare frames of the peer, and what became of queued ones."""
         return take_reports(self.open_path())
 
-    # --- channels --------------------------------------------------------------------------------------------
+    # --- channels -----------------------------------------------------------------------------------------
 
     def open(self, kind, label=b"", priority=0, ordered=True, reliability=0, value=0):
         """Opens a channel; WouldBlock at the peer's limit."""
@@ -426,7 +426,7 @@ cdef class DataPath:
             taken.append(hand_over(datagram_pop(&path.incoming)))
         return taken
 
-    # --- credit ----------------------------------------------------------------------------------------------
+    # --- credit -------------------------------------------------------------------------------------------
 
     def set_limit(self, channel_id, limit, window):
         """Raises what the peer may send, on a channel or (CONNECTION_CHANNEL) on all."""
@@ -456,7 +456,7 @@ cdef class DataPath:
         """Each channel with news since the last call, and its flags."""
         return path_take_ready(self.open_path())
 
-    # --- figures ---------------------------------------------------------------------------------------------
+    # --- figures ------------------------------------------------------------------------------------------
 
     @property
     def bytes_in_flight(self):

@@ -1,4 +1,5 @@
-# Encoding frames (docs/wire-format.md §7): the inverse of parse_frames. Once per control frame, so plain Python.
+# Encoding frames (docs/wire-format.md §7): the inverse of parse_frames. Once per control frame, so plain
+# Python.
 # Owns: the canonical coding of every frame tuple. May not know: when a frame is sent.
 
 cdef enum:

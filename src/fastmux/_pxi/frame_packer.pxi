@@ -20,7 +20,9 @@ cdef inline int64_t packing_room(Packing *self) noexcept nogil:
     return self.stop - self.at
 
 
-cdef inline bint packing_record(Packing *self, uint8_t kind, int64_t channel_id, int64_t start, int64_t stop) noexcept nogil:
+cdef inline bint packing_record(
+    Packing *self, uint8_t kind, int64_t channel_id, int64_t start, int64_t stop
+) noexcept nogil:
     """Notes a frame for acknowledgement and loss; False without memory."""
     cdef Record *record = packet_record(self.packet)
     if record == NULL:
@@ -220,18 +222,19 @@ cdef void pack_pending(Path *path, Packing *self) noexcept nogil:
 cdef void pack_datagrams(Path *path, Packing *self) noexcept nogil:
     cdef int64_t capacity = self.stop - self.start
     cdef void *data
-    cdef int64_t size
+    cdef int64_t size, whole_size
     while path.outgoing.items.count:
         data = fifo_at(&path.outgoing.items, 0)[0]
         size = fm_bytes_size(data)
-        if size + 3 > capacity:  # larger than any packet of this path
+        whole_size = 1 + varint_length(size) + size
+        if whole_size > capacity:  # larger than any packet of this path
             let_go(datagram_pop(&path.outgoing))
             path.counters.datagrams_dropped += 1
             continue
-        if size + 3 > packing_room(self):
+        if whole_size > packing_room(self):
             return
         self.at[0] = FRAME_DATAGRAM | FRAME_LENGTH
-        self.at = put_long_length(self.at + 1, <uint32_t>size)
+        self.at = put_varint(self.at + 1, size)
         memcpy(self.at, fm_bytes_data(data), size)
         self.at += size
         let_go(datagram_pop(&path.outgoing))
@@ -239,7 +242,9 @@ cdef void pack_datagrams(Path *path, Packing *self) noexcept nogil:
 
 # --- data --------------------------------------------------------------------------------------------------
 
-cdef inline uint8_t *pack_head(Packing *self, uint8_t kind, const uint8_t *place, int64_t place_size, int64_t size) noexcept nogil:
+cdef inline uint8_t *pack_head(
+    Packing *self, uint8_t kind, const uint8_t *place, int64_t place_size, int64_t size
+) noexcept nogil:
     """A frame of data up to its data: with a length where that fits, else without one and up to the very end."""
     cdef int64_t left = packing_room(self) - 1 - place_size - size
     cdef uint8_t *at = self.at

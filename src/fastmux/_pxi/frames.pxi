@@ -12,9 +12,10 @@ cdef extern from *:
     """
     bint fm_is_utf8(const void *data, Py_ssize_t size) noexcept nogil
 
-# One decoded frame. `type` has no STREAM, MESSAGE or DATAGRAM flags. Channel frames have `channel_id`; the other
-# integers are a, b, c, d in the order of the wire; `data` is the blob, which stays where the payload is; the whole frame is
-# [begin, end). ACK: a largest, b delay, and `range_count` ranges, newest first, in the parser's `ranges`; a, b, c are ACK_ECN's counts after.
+# One decoded frame. `type` has no STREAM, MESSAGE or DATAGRAM flags. Channel frames have `channel_id`; the
+# other integers are a, b, c, d in the order of the wire; `data` is the blob, which stays where the payload
+# is; the whole frame is [begin, end). ACK: a largest, b delay, and `range_count` ranges, newest first, in the
+# parser's `ranges`; a, b, c are ACK_ECN's counts after.
 cdef struct Frame:
     uint32_t type
     bint fin

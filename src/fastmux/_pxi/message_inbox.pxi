@@ -1,14 +1,15 @@
 # Incoming messages of one channel (docs/wire-format.md §9, §10): partial, complete, in order.
-# Owns: what arrived until the application takes it, and what of it was charged and consumed. May not know: packets,
-# frames, the connection's credit. Rules of the wire are checked before anything comes here.
+# Owns: what arrived until the application takes it, and what of it was charged and consumed. May not know:
+# packets, frames, the connection's credit. Rules of the wire are checked before anything comes here.
 
 cdef enum:
     ORDER_UNKNOWN = 2  # until OPEN tells
 
-# Invariant: an id is in at most one of `partial` (Assembly) and `done`; `done` holds every id that needs no more fragments:
-# whole, taken, abandoned or discarded. `complete` holds whole messages (bytes) that wait for an earlier one or for OPEN,
-# `ready` those that may be taken. While not reset, charged - consumed is 128 times the units of the messages in all three.
-# partial_size and complete_size are what they occupy; ready_size the bytes in `ready`.
+# Invariant: an id is in at most one of `partial` (Assembly) and `done`; `done` holds every id that needs no
+# more fragments: whole, taken, abandoned or discarded. `complete` holds whole messages (bytes) that wait for
+# an earlier one or for OPEN, `ready` those that may be taken. While not reset, charged - consumed is 128
+# times the units of the messages in all three. partial_size and complete_size are what they occupy;
+# ready_size the bytes in `ready`.
 cdef struct Inbox:
     Map partial
     Map complete

@@ -1,12 +1,14 @@
 # Outgoing messages of one channel (docs/wire-format.md §9): fragments, lost units, abandonment, lifetime.
-# Owns: what was given to send until it is acknowledged or given up. May not know: packets, frames, connection credit.
+# Owns: what was given to send until it is acknowledged or given up. May not know: packets, frames, connection
+# credit.
 
 # Units to be sent again, by how often they were sent again already.
 cdef struct LostUnits:
     int64_t attempt
     Ranges units
 
-# `id` is -1 until the first fragment is sent. `next` chains waiting messages; the other links are lists of the queue.
+# `id` is -1 until the first fragment is sent. `next` chains waiting messages; the other links are lists of
+# the queue.
 cdef struct OutMessage:
     OutMessage *next
     OutMessage *deadline_before
@@ -29,11 +31,11 @@ cdef struct Abandoned:
     int64_t count
     bint is_due
 
-# Invariant: a message is in the chain of `waiting` (no id yet), else active[id & (active_capacity - 1)] until it is over,
-# active_base <= id < next_id. `current` is the started message that has units never sent. `lost_first` chains the active
-# messages that may have lost units, `deadline_first` those with a lifetime, oldest first. `abandoned` ascends by id: what the
-# peer must still confirm to know of, `due_count` of them to be sent. unsent_size is 128 times the units never sent;
-# held_size the bytes of waiting and active messages.
+# Invariant: a message is in the chain of `waiting` (no id yet), else active[id & (active_capacity - 1)] until
+# it is over, active_base <= id < next_id. `current` is the started message that has units never sent.
+# `lost_first` chains the active messages that may have lost units, `deadline_first` those with a lifetime,
+# oldest first. `abandoned` ascends by id: what the peer must still confirm to know of, `due_count` of them to
+# be sent. unsent_size is 128 times the units never sent; held_size the bytes of waiting and active messages.
 cdef struct MessageQueue:
     int reliability
     int64_t value

@@ -161,7 +161,9 @@ cdef int queue_abandon(MessageQueue *self, OutMessage *message) noexcept nogil:
     return OK
 
 
-cdef int queue_again(MessageQueue *self, int64_t message_id, int64_t start, int64_t stop, int64_t attempt) noexcept nogil:
+cdef int queue_again(
+    MessageQueue *self, int64_t message_id, int64_t start, int64_t stop, int64_t attempt
+) noexcept nogil:
     """Queues again what is missing of the units [start, stop): 1, or 0 if the mode forbids that."""
     cdef OutMessage *message = queue_active(self, message_id)
     cdef LostUnits *lost
@@ -189,7 +191,9 @@ cdef int queue_again(MessageQueue *self, int64_t message_id, int64_t start, int6
     return 1
 
 
-cdef int queue_lost(MessageQueue *self, int64_t message_id, int64_t start, int64_t stop, int64_t attempt) noexcept nogil:
+cdef int queue_lost(
+    MessageQueue *self, int64_t message_id, int64_t start, int64_t stop, int64_t attempt
+) noexcept nogil:
     """The units [start, stop) were lost: they go again, or the message is given up."""
     cdef int status = queue_again(self, message_id, start, stop, attempt)
     if status == 0:

@@ -6,8 +6,8 @@ cdef enum:
     CHECK_OK = 0
     CHECK_NO_ROOM = 1  # within the rules, but this end has no room: the packet is dropped unacknowledged
 
-# A channel's receiving direction as it will be after the frames checked so far. `highest` is what is charged, final_size the
-# size or message count, -1 until it is known.
+# A channel's receiving direction as it will be after the frames checked so far. `highest` is what is charged,
+# final_size the size or message count, -1 until it is known.
 cdef struct View:
     int64_t channel_id
     Channel *channel
@@ -19,7 +19,8 @@ cdef struct View:
     int64_t spans
     int64_t new_spans
 
-# A message first seen or abandoned in this packet, or whose end is in it; `next` is another of the same id plus one, or 0.
+# A message first seen or abandoned in this packet, or whose end is in it; `next` is another of the same id
+# plus one, or 0.
 cdef struct SeenMessage:
     uint32_t view
     uint32_t next

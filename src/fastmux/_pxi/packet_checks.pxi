@@ -4,7 +4,8 @@
 cdef enum:
     CACHED_FRAMES = 32
 
-# Frames are parsed once and kept where there are few; of a packet with more, or with two ACKs, each pass parses again.
+# Frames are parsed once and kept where there are few; of a packet with more, or with two ACKs, each pass
+# parses again.
 cdef struct PacketFrames:
     Parser parser
     const uint8_t *payload

@@ -1,5 +1,6 @@
 # Sending: packets are filled with what waits, sealed, and put side by side into a train.
-# Owns: the order in which frames go and the layout of a train. May not know: how anything is received, clocks, windows.
+# Owns: the order in which frames go and the layout of a train. May not know: how anything is received,
+# clocks, windows.
 
 cdef enum:
     MIN_SEGMENT_SIZE = 512  # below it some frames would never fit
@@ -72,7 +73,9 @@ cdef inline void writer_assemble(Path *path, Packing *self, bint may_elicit, dou
         path.counters.acks_sent += 1
 
 
-cdef int writer_commit(Path *path, Packing *packing, uint8_t *out, Py_ssize_t size, double now, uint8_t flags) noexcept nogil:
+cdef int writer_commit(
+    Path *path, Packing *packing, uint8_t *out, Py_ssize_t size, double now, uint8_t flags
+) noexcept nogil:
     """Seals the packet at `out`, `size` bytes with its tag, and files it in the ledger."""
     cdef Py_ssize_t header_size = packing.start - out
     cdef SentPacket *slot = packing.packet

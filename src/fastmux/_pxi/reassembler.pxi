@@ -8,8 +8,9 @@ cdef struct UnitBlock:
     int64_t number
     uint8_t *data
 
-# Invariant: `units` are the units that came, each < fragment_count; `blocks` ascends by number and holds every block
-# with one of them; last_size is the last unit's size once that came, else -1. A unit is written once.
+# Invariant: `units` are the units that came, each < fragment_count; `blocks` ascends by number and holds
+# every block with one of them; last_size is the last unit's size once that came, else -1. A unit is written
+# once.
 cdef struct Assembly:
     int64_t fragment_count
     int64_t held_units
@@ -147,7 +148,9 @@ cdef int64_t assembly_check(Assembly *self, int64_t first, int64_t size) noexcep
     return stop
 
 
-cdef int assembly_add(Assembly *self, int64_t first, int64_t stop, const uint8_t *data, int64_t size) noexcept nogil:
+cdef int assembly_add(
+    Assembly *self, int64_t first, int64_t stop, const uint8_t *data, int64_t size
+) noexcept nogil:
     """A checked run of units [first, stop): 1 if anything was new, else 0."""
     cdef int64_t start = first
     cdef int64_t until, at, end, fresh

@@ -4,9 +4,10 @@
 cdef enum:
     SMALL_DIRECTORY = 16  # block pointers that an empty stream keeps
 
-# Invariant: [consumed, contiguous) is here and `ranges` holds what is here above it, never touching it; each such byte
-# is in block (offset >> BLOCK_SHIFT), found at blocks[number & (capacity - 1)]. A byte is written once. No block is
-# kept that holds nothing unread. consumed <= contiguous, highest <= final_size once that is known (else -1).
+# Invariant: [consumed, contiguous) is here and `ranges` holds what is here above it, never touching it; each
+# such byte is in block (offset >> BLOCK_SHIFT), found at blocks[number & (capacity - 1)]. A byte is written
+# once. No block is kept that holds nothing unread. consumed <= contiguous, highest <= final_size once that is
+# known (else -1).
 cdef struct StreamIn:
     uint8_t **blocks
     uint32_t capacity

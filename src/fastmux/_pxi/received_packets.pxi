@@ -1,8 +1,8 @@
 # Received packet numbers: the duplicate filter and the source of ACK ranges (RFC 9000 §13.2).
 # Owns: numbers received, largest and when. May not know: packets, clocks.
 
-# Invariant: every number below `floor` counts as received; `ranges` holds at most `max_ranges` ranges above it.
-# Nothing below `report_from` needs reporting any more (RFC 9000 §13.2.4).
+# Invariant: every number below `floor` counts as received; `ranges` holds at most `max_ranges` ranges above
+# it. Nothing below `report_from` needs reporting any more (RFC 9000 §13.2.4).
 cdef struct Received:
     Ranges ranges
     int64_t floor

@@ -155,7 +155,9 @@ cdef int path_detect_losses(Path *path, double now) noexcept nogil:
     return min(status, path.status)
 
 
-cdef int path_on_ack(Path *path, const Range *ranges, size_t count, double ack_delay, double now) noexcept nogil:
+cdef int path_on_ack(
+    Path *path, const Range *ranges, size_t count, double ack_delay, double now
+) noexcept nogil:
     """An ACK frame of the peer, checked before."""
     cdef int status = sent_acknowledge(&path.sent, ranges, count, ack_delay, now, on_packet_acked, path)
     return status if status < 0 else path_detect_losses(path, now)

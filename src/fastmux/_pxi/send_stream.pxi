@@ -1,19 +1,22 @@
 # The sending side of a stream (RFC 9000 §2.2, §3.1): what was written until it is acknowledged.
-# Owns: the bytes of one stream and which of them are unsent, lost or acknowledged. May not know: packets, credit.
+# Owns: the bytes of one stream and which of them are unsent, lost or acknowledged. May not know: packets,
+# credit.
 
 cdef enum:
     JOIN_BELOW = 1024  # smaller writes are copied together: many small pieces cost more than the copy
 
-# Written bytes from `start` on: an exact bytes object held by reference, or a pool block that is filled up (owner NULL).
+# Written bytes from `start` on: an exact bytes object held by reference, or a pool block that is filled up
+# (owner NULL).
 cdef struct Piece:
     const uint8_t *data
     void *owner
     int64_t start
     int64_t size
 
-# Invariant: pieces[first : first + count] are the bytes from base or before it to `written`, in order and without gaps.
-# base <= next <= written. [0, base) is acknowledged; `acked` and `lost` hold ranges in [base, next), disjoint from each other.
-# `cursor` is a piece at or before the one that holds `next`, counted from `first`.
+# Invariant: pieces[first : first + count] are the bytes from base or before it to `written`, in order and
+# without gaps. base <= next <= written. [0, base) is acknowledged; `acked` and `lost` hold ranges in [base,
+# next), disjoint from each other. `cursor` is a piece at or before the one that holds `next`, counted from
+# `first`.
 cdef struct StreamOut:
     Piece *pieces
     uint32_t first
@@ -185,7 +188,9 @@ cdef Piece *stream_out_find(StreamOut *self, int64_t offset) noexcept nogil:
     return piece_at(self, low)
 
 
-cdef inline void stream_out_copy(StreamOut *self, int64_t start, int64_t stop, uint8_t *target) noexcept nogil:
+cdef inline void stream_out_copy(
+    StreamOut *self, int64_t start, int64_t stop, uint8_t *target
+) noexcept nogil:
     """Copies the bytes of [start, stop)."""
     cdef Piece *piece
     cdef int64_t part

@@ -1,5 +1,6 @@
 # The sent-packet ledger (RFC 9002 A.1): what was sent, acknowledged, lost, and the delivery rate.
-# Owns: packet numbers, bytes in flight, loss by packet and time threshold. May not know: frames' meaning, windows.
+# Owns: packet numbers, bytes in flight, loss by packet and time threshold. May not know: frames' meaning,
+# windows.
 
 cdef enum:
     PACKET_ELICITING = 1  # flags of a kept packet
@@ -51,9 +52,9 @@ cdef struct Summary:
     double lost_span
     double delivery_rate
 
-# Invariant: slots[n & (capacity - 1)] is packet n for first <= n < next_number, and next_number - first <= capacity.
-# `done` holds the numbers at or above `first` that are acknowledged, lost, skipped or not kept; the other `count`
-# are outstanding. `first` is in no range of `done`.
+# Invariant: slots[n & (capacity - 1)] is packet n for first <= n < next_number, and next_number - first <=
+# capacity. `done` holds the numbers at or above `first` that are acknowledged, lost, skipped or not kept; the
+# other `count` are outstanding. `first` is in no range of `done`.
 cdef struct Sent:
     SentPacket *slots
     uint32_t capacity
@@ -201,7 +202,9 @@ cdef Record *packet_record(SentPacket *packet) noexcept nogil:
     return &packet.more.records[position]
 
 
-cdef void sent_commit(Sent *self, SentPacket *packet, uint32_t size, double now, uint8_t flags) noexcept nogil:
+cdef void sent_commit(
+    Sent *self, SentPacket *packet, uint32_t size, double now, uint8_t flags
+) noexcept nogil:
     """Files the packet that `sent_begin` gave under next_number."""
     packet.size = size
     packet.ordinal = self.ordinal

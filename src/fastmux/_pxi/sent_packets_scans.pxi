@@ -15,7 +15,8 @@ cdef int sent_check_ack(Sent *self, const Range *acked, size_t count) noexcept n
     return OK
 
 
-# What one ACK frame came to: the packet with the highest number newly acknowledged, and the highest in flight.
+# What one ACK frame came to: the packet with the highest number newly acknowledged, and the highest in
+# flight.
 cdef struct AckNews:
     bint is_there
     bint eliciting
@@ -127,7 +128,9 @@ cdef struct LostRun:
     double eliciting_from
 
 
-cdef void sent_lose(Sent *self, int64_t number, LostRun *run, PacketHandler handler, void *owner) noexcept nogil:
+cdef void sent_lose(
+    Sent *self, int64_t number, LostRun *run, PacketHandler handler, void *owner
+) noexcept nogil:
     cdef SentPacket *packet = sent_at_number(self, number)
     cdef Summary *summary = sent_summary(self)
     if not run.is_there or packet.ordinal != run.ordinal + 1:

@@ -46,13 +46,6 @@ cdef inline uint8_t *put_varint(uint8_t *at, uint64_t value) noexcept nogil:
     return at + 8
 
 
-cdef inline uint8_t *put_long_length(uint8_t *at, uint32_t value) noexcept nogil:
-    """A length in the two-byte form, so that it can be filled in later."""
-    at[0] = <uint8_t>(0x40 | (value >> 8))
-    at[1] = <uint8_t>value
-    return at + 2
-
-
 cdef inline const uint8_t *get_varint(const uint8_t *at, const uint8_t *stop, uint64_t *value) noexcept nogil:
     """Reads any form; NULL if it is cut off."""
     cdef uint8_t first

@@ -15,6 +15,7 @@ from fastmux import core
 from fastmux.exceptions import ConnectionClosed, HandshakeError, ProtocolError
 from fastmux.protocol.closing import Closing, encode_close
 from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.control import Outcome
 from fastmux.protocol.data_space import DataSpace
 from fastmux.protocol.events import Address, Closed, Event, Opened, Transmit
 from fastmux.protocol.handshake import Handshake, PeerIdentity
@@ -96,6 +97,7 @@ class Connection:
             first_id=ids.first,
         )
         self._data = DataSpace(is_client, ids.local, rtt, configuration, random_bytes)
+        self._batch_at: float | None = None  # when something came that no policy has seen yet
         self._closing: Closing | None = None
         self._shutdown: tuple[int, str] | None = None
         self._final_statistics: ConnectionStatistics | None = None
@@ -151,10 +153,10 @@ class Connection:
         elif self._data.has_keys:
             try:
                 consumed = self._data.receive(buffer, start, stop - start, segment_size, now)
-                self._take_batch(now)
             except ProtocolError as error:
                 self.fail(error.code, error.reason, now)
                 return first_size
+            self._batch_at = now
             self.touch()
             return max(consumed, first_size)
         elif self._handshaking is not None and not self.is_client:
@@ -225,6 +227,16 @@ class Connection:
         self.is_open = self._shutdown is None
         self._events.append(Opened(self.peer))
 
+    def _settle_batch(self) -> None:
+        """What came since the last event or train is one batch, however many trains it was."""
+        now, self._batch_at = self._batch_at, None
+        if now is None or self._closing is not None:
+            return
+        try:
+            self._take_batch(now)
+        except ProtocolError as error:
+            self.fail(error.code, error.reason, now)
+
     def _take_batch(self, now: float) -> None:
         """See what the data path has for the user. Raises `ProtocolError`."""
         outcome = self._data.take_batch(now)
@@ -239,6 +251,8 @@ class Connection:
 
     def next_event(self) -> Event | None:
         """Give the oldest event that was not given yet."""
+        if self._batch_at is not None:
+            self._settle_batch()
         return self._events.popleft() if self._events else None
 
     # --- datagrams out ----------------------------------------------------------------------------------
@@ -246,6 +260,8 @@ class Connection:
     def transmit(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
         """Fill `buffer` (65,536 bytes, always the same object) with a train; None if nothing may go now."""
         self._rearm(self)
+        if self._batch_at is not None:
+            self._settle_batch()
         if self._closing is None:
             self._finish_shutdown(now)
         if self._closing is not None:
@@ -265,7 +281,18 @@ class Connection:
             return None
         if self._data.traffic.is_key_exhausted:
             self.fail(c.AEAD_LIMIT_REACHED, "the packet key is used up", now)
-        return Transmit(size, segment_size, self.address) if size else None
+        has_more = self._data.has_more
+        if not has_more:
+            self._take_ready()
+        return Transmit(size, segment_size, self.address, has_more) if size else None
+
+    def _take_ready(self) -> None:
+        """What sending made of the channels: writers may go on before the next ACK."""
+        outcome = Outcome()
+        self._data.take_ready(outcome)
+        if outcome.events:
+            self._events.extend(outcome.events)
+            self.touch()
 
     # --- time ---------------------------------------------------------------------------------------
 
@@ -283,6 +310,8 @@ class Connection:
     def handle_timeout(self, now: float) -> None:
         """Do what is due; afterwards there may be events and something to send."""
         self.touch()
+        if self._batch_at is not None:
+            self._settle_batch()
         if self._closing is not None:
             self._closing.handle_timeout(now)
             return

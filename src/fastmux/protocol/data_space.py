@@ -41,6 +41,7 @@ class DataSpace:
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self.data_path = make_data_path(is_client, local_id, configuration)
+        self.has_more = False  # another `fill` may give a train at once
         self.is_confirmed = False
         self.traffic = Traffic(self.data_path, rtt, configuration, random_bytes)
         self.control = Control(self.data_path, self.traffic)
@@ -99,10 +100,11 @@ class DataSpace:
         if outcome.is_handshake_done and not self.is_confirmed:
             self.confirm(now)
         if self.is_confirmed:
-            self._take_ready(outcome)
+            self.take_ready(outcome)
         return outcome
 
-    def _take_ready(self, outcome: Outcome) -> None:
+    def take_ready(self, outcome: Outcome) -> None:
+        """Add what channels and datagrams have for the user; sending, too, makes channels writable."""
         ready = self.data_path.take_ready()
         if ready:
             for channel_id, flags in ready:
@@ -121,9 +123,11 @@ class DataSpace:
         if self.is_confirmed:
             self._credit.update(now, self.traffic.rtt.smoothed_rtt)
             size, segment_size = self.control.fill(buffer, now)
+        self.has_more = size > 0
         if not size:
             segment_size = self.traffic.mtu.current
             size = self.traffic.fill(buffer, now)
+            self.has_more = size > 0 and self.data_path.has_pending and self.traffic.has_room
         if size and self.traffic.eliciting_sent_at == now:
             self.liveness.on_sent(now)
         return size, min(segment_size, size)

@@ -19,6 +19,7 @@ class Transmit(NamedTuple):
     size: int
     segment_size: int
     address: Address
+    has_more: bool = True  # False: another `transmit` now would give nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,12 @@ class Traffic:
 
     def next_mtu_probe(self, now: float) -> int | None:
         """Give the size of a probe that must then be built, None if there is none to send now."""
-        return self.mtu.next_probe(now) if self._has_room(self._data_path.bytes_in_flight) else None
+        return self.mtu.next_probe(now) if self.has_room else None
+
+    @property
+    def has_room(self) -> bool:
+        """True if a datagram fits into the window, or a probe is owed."""
+        return self._probes_owed > 0 or self._has_room(self._data_path.bytes_in_flight)
 
     def _has_room(self, in_flight: int) -> bool:
         """True if a datagram fits into the window: one cut to the rest would cost as much as a whole one."""
