@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
-# cython: cdivision=True, auto_pickle=False, autotestdict=False, embedsignature=True, embedsignature.format=python
-"""The compiled core: the twin of `_core_py`, one part a file in `_pxi/`. docs/core.md says what each name does."""
+# cython: cdivision=True, auto_pickle=False, autotestdict=False, embedsignature=True
+# cython: embedsignature.format=python
+"""The compiled core: the twin of `_core_py`, one part a file in `_pxi/`. docs/core.md says what it does."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING

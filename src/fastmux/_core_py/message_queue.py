@@ -258,6 +258,7 @@ class MessageQueue:
     def _end(self, message: OutgoingMessage) -> None:
         if message.id is not None:
             del self._active[message.id]
+            self._lost.pop(message.id, None)
         self.held_size -= len(message.data)
         message.data = b""
         message.is_over = True

@@ -2,7 +2,7 @@
 # Owns: the checks and their errors, the same as the pure core's. May not know: the protocol.
 
 cdef int64_t as_integer(object value, int64_t lowest, int64_t highest) except? -1:
-    """An integer in [lowest, highest]; TypeError for what is none (a float too), OverflowError out of range."""
+    """An integer in [lowest, highest]; TypeError for what is none (a float too), else OverflowError."""
     cdef int overflow = 0
     cdef int64_t number
     if PyLong_CheckExact(value):

@@ -23,7 +23,8 @@ cdef extern from *:
     /* The raw register: neither inverted at the start nor at the end. */
     static uint32_t fm_crc32_slices(uint32_t crc, const uint8_t *data, size_t size) {
         for (; size >= 8; data += 8, size -= 8) {
-            crc ^= (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 24;
+            crc ^= (uint32_t)data[0] | (uint32_t)data[1] << 8
+                 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 24;
             crc = fm_crc_table[7][crc & 0xFF] ^ fm_crc_table[6][(crc >> 8) & 0xFF]
                 ^ fm_crc_table[5][(crc >> 16) & 0xFF] ^ fm_crc_table[4][crc >> 24]
                 ^ fm_crc_table[3][data[4]] ^ fm_crc_table[2][data[5]]
@@ -37,7 +38,7 @@ cdef extern from *:
     #include <immintrin.h>
     #define FM_FOLD(value, by) \\
         _mm_xor_si128(_mm_clmulepi64_si128(value, by, 0x00), _mm_clmulepi64_si128(value, by, 0x11))
-    /* Folds 64 bytes a step (the remainders x^(512 +- 32) and x^(128 +- 32) of the reflected polynomial), then 16;
+    /* Folds 64 bytes a step, then 16 (by the remainders of x^(512 +- 32) and x^(128 +- 32), reflected);
        what is left is a 16-byte message with the same remainder. size >= 64. */
     __attribute__((target("pclmul,sse4.1")))
     static uint32_t fm_crc32_folded(uint32_t crc, const uint8_t *data, size_t size) {
@@ -45,7 +46,8 @@ cdef extern from *:
         const __m128i by_16 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
         __m128i lanes[4];
         uint8_t rest[16];
-        for (int lane = 0; lane < 4; lane++) lanes[lane] = _mm_loadu_si128((const __m128i *)(data + 16 * lane));
+        for (int lane = 0; lane < 4; lane++)
+            lanes[lane] = _mm_loadu_si128((const __m128i *)(data + 16 * lane));
         lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi32_si128((int)crc));
         for (data += 64, size -= 64; size >= 64; data += 64, size -= 64)
             for (int lane = 0; lane < 4; lane++)
@@ -69,7 +71,8 @@ cdef extern from *:
     #endif
 
     static CYTHON_INLINE uint32_t fm_crc32(uint32_t crc, const uint8_t *data, size_t size) {
-        return size >= 64 && fm_crc_can_fold ? fm_crc32_folded(crc, data, size) : fm_crc32_slices(crc, data, size);
+        if (size >= 64 && fm_crc_can_fold) return fm_crc32_folded(crc, data, size);
+        return fm_crc32_slices(crc, data, size);
     }
     """
     void fm_crc32_prepare()

@@ -7,7 +7,8 @@ cdef extern from *:
     #include <windows.h>
     typedef HMODULE fm_library;
     static fm_library fm_library_at(const char *path) {
-        static const char *const names[] = {"libcrypto-3.dll", "libcrypto-3-x64.dll", "libcrypto-3-arm64.dll"};
+        static const char *const names[] = {
+            "libcrypto-3.dll", "libcrypto-3-x64.dll", "libcrypto-3-arm64.dll"};
         (void)path;
         for (int place = 0; place < 3; place++) {
             fm_library found = GetModuleHandleA(names[place]);
@@ -15,7 +16,9 @@ cdef extern from *:
         }
         return NULL;
     }
-    static void *fm_symbol(fm_library library, const char *name) { return (void *)GetProcAddress(library, name); }
+    static void *fm_symbol(fm_library library, const char *name) {
+        return (void *)GetProcAddress(library, name);
+    }
     #else
     #include <dlfcn.h>
     typedef void *fm_library;
@@ -74,7 +77,7 @@ cdef extern from *:
     }
     static void fm_evp_free(void *context) { fm_evp.context_free(context); }
 
-    /* `head` and `text` become one ciphertext at `out` (head and out may be the same place), its tag behind it. */
+    /* `head` and `text` become one ciphertext at `out` (where `head` may be already), its tag behind it. */
     static int fm_evp_seal(void *context, const uint8_t *nonce, const uint8_t *header, int header_size,
                            const uint8_t *head, int head_size, const uint8_t *text, int size, uint8_t *out) {
         int done = 0;

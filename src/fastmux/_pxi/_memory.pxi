@@ -14,7 +14,9 @@ cdef extern from *:
         return (void *)PyBytes_FromStringAndSize((const char *)data, size);
     }
     static CYTHON_INLINE char *fm_bytes_data(void *object) { return PyBytes_AS_STRING((PyObject *)object); }
-    static CYTHON_INLINE Py_ssize_t fm_bytes_size(void *object) { return PyBytes_GET_SIZE((PyObject *)object); }
+    static CYTHON_INLINE Py_ssize_t fm_bytes_size(void *object) {
+        return PyBytes_GET_SIZE((PyObject *)object);
+    }
     static CYTHON_INLINE void fm_clear_error(void) { PyErr_Clear(); }
     """
     enum:

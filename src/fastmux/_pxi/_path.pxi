@@ -38,7 +38,8 @@ cdef int path_set_limits(Path *path, tuple limits) except -1:
     cdef int64_t values[8]
     cdef int position
     highest = (
-        MAX_VARINT, MAX_VARINT, MAX_CHANNELS_LIMIT, MAX_CHANNELS_LIMIT, MAX_VARINT, MAX_VARINT, MAX_VARINT, MAX_VARINT,
+        MAX_VARINT, MAX_VARINT, MAX_CHANNELS_LIMIT, MAX_CHANNELS_LIMIT,
+        MAX_VARINT, MAX_VARINT, MAX_VARINT, MAX_VARINT,
     )
     for position in range(8):
         values[position] = as_integer(limits[position], 0, highest[position])
@@ -132,7 +133,8 @@ cdef list path_take_credit(Path *path):
     cdef uint32_t used = 0
     cdef uint32_t position
     cdef Channel *channel = path.lists[LIST_DUE].first
-    cdef bint is_due = (path.charged + path.window - path.limit) * 2 >= path.window and path.consumed > path.listed_at
+    cdef bint is_due = path.consumed > path.listed_at
+    is_due = is_due and (path.charged + path.window - path.limit) * 2 >= path.window
     if channel == NULL and not is_due:
         return []
     cdef int64_t *taken = <int64_t *>mem_alloc(count * 4 * sizeof(int64_t))

@@ -49,7 +49,8 @@ cdef inline bint channel_is_readable(Channel *channel) noexcept nogil:
     """True if bytes, a message or the end can be taken."""
     if is_message_id(channel.id):
         return as_messages(channel).inbox.ready.count > 0 or inbox_is_finished(&as_messages(channel).inbox)
-    return stream_in_readable(&as_stream(channel).received) > 0 or stream_in_is_finished(&as_stream(channel).received)
+    cdef StreamIn *stream = &as_stream(channel).received
+    return stream_in_readable(stream) > 0 or stream_in_is_finished(stream)
 
 
 cdef inline bint channel_is_size_known(Channel *channel) noexcept nogil:

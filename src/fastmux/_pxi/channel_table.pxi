@@ -37,11 +37,12 @@ cdef Channel *table_create(Path *path, int64_t channel_id) noexcept nogil:
     """A new channel under an id that was checked; NULL without memory."""
     global live_objects
     cdef bint messages = is_message_id(channel_id)
-    cdef Channel *channel = <Channel *>mem_zeroed(sizeof(MessageChannel) if messages else sizeof(StreamChannel))
+    cdef size_t size = sizeof(MessageChannel) if messages else sizeof(StreamChannel)
+    cdef Channel *channel = <Channel *>mem_zeroed(size)
     if channel == NULL:
         return NULL
     if map_put(&path.channels, channel_id, channel) < 0:
-        mem_free(channel, sizeof(MessageChannel) if messages else sizeof(StreamChannel))
+        mem_free(channel, size)
         return NULL
     live_objects += 1
     channel.id = channel_id

@@ -12,7 +12,8 @@ cdef int control_push(Path *path, int64_t token, void *frame) noexcept nogil:
     cdef ControlFrame *grown
     if path.control_first + path.control_count == path.control_capacity:
         if path.control_first:
-            memmove(path.control, path.control + path.control_first, path.control_count * sizeof(ControlFrame))
+            grown = path.control + path.control_first
+            memmove(path.control, grown, path.control_count * sizeof(ControlFrame))
             path.control_first = 0
         else:
             capacity = path.control_capacity * 2 if path.control_capacity else 4
@@ -55,9 +56,8 @@ cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame) noexce
                 position += 1
             let_go(path.reports[position].frame)
             path.report_count -= 1
-            memmove(
-                path.reports + position, path.reports + position + 1, (path.report_count - position) * sizeof(Report)
-            )
+            grown = path.reports + position
+            memmove(grown, grown + 1, (path.report_count - position) * sizeof(Report))
     if frame != NULL:
         hold_new(frame)
     path.reports[path.report_count].kind = kind

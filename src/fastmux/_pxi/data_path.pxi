@@ -260,7 +260,10 @@ cdef class DataPath:
         cdef bytes name = as_sized("label", label, 0, MAX_LABEL_SIZE)
         name.decode()
         fields = (
-            as_integer(priority, 0, 255), bool(ordered), as_integer(reliability, 0, UNRELIABLE), as_wire(value),
+            as_integer(priority, 0, 255),
+            bool(ordered),
+            as_integer(reliability, 0, UNRELIABLE),
+            as_wire(value),
         )
         cdef int number = <int>as_integer(kind, KIND_STREAM, KIND_MESSAGE)
         return path_open(self.open_path(), number, name, fields)

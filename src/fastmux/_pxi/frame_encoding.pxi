@@ -19,7 +19,8 @@ cdef bytes encode_ack(object kind, object delay, object ranges, object counts):
     if not ranges:
         raise ValueError("an ACK without ranges")
     start, stop = ranges[0]
-    out = encode_integers((kind, stop - 1, int(delay * ACK_DELAY_UNITS + 0.5), len(ranges) - 1, stop - 1 - start))
+    out = encode_integers((kind, stop - 1, int(delay * ACK_DELAY_UNITS + 0.5), len(ranges) - 1))
+    out += encode_varint(stop - 1 - start)
     for next_start, next_stop in ranges[1:]:
         out += encode_integers((start - next_stop - 1, next_stop - 1 - next_start))
         start = next_start
@@ -56,7 +57,8 @@ cdef bytes encode_open(object kind, tuple fields):
     channel_id, priority, ordered, reliability, value, label = fields
     flags = as_integer(reliability, 0, 3) << 1 | (1 if ordered else 0)
     fixed = bytes((as_integer(priority, 0, 255), flags))
-    return encode_integers((kind, channel_id)) + fixed + encode_varint(value) + encode_blob(label, MAX_LABEL_SIZE)
+    head = encode_integers((kind, channel_id)) + fixed + encode_varint(value)
+    return head + encode_blob(label, MAX_LABEL_SIZE)
 
 
 cdef bytes encode_new_id(object kind, tuple fields):

@@ -40,7 +40,9 @@ cdef inline bint packing_record(
 cdef inline Record *packing_last_record(Packing *self) noexcept nogil:
     """The record noted last."""
     cdef uint32_t position = self.packet.record_count - 1
-    return &self.packet.record if position == 0 else &self.packet.more.records[(position - 1) % RECORDS_PER_CHUNK]
+    if position == 0:
+        return &self.packet.record
+    return &self.packet.more.records[(position - 1) % RECORDS_PER_CHUNK]
 
 
 cdef uint8_t *put_ack(uint8_t *at, Received *received, uint32_t count, double delay) noexcept nogil:
@@ -245,7 +247,7 @@ cdef void pack_datagrams(Path *path, Packing *self) noexcept nogil:
 cdef inline uint8_t *pack_head(
     Packing *self, uint8_t kind, const uint8_t *place, int64_t place_size, int64_t size
 ) noexcept nogil:
-    """A frame of data up to its data: with a length where that fits, else without one and up to the very end."""
+    """A frame of data up to its data: with a length where that fits, else up to the very end without one."""
     cdef int64_t left = packing_room(self) - 1 - place_size - size
     cdef uint8_t *at = self.at
     if left >= varint_length(size):
@@ -268,7 +270,7 @@ cdef inline void pack_stream(Path *path, Packing *self, Channel *channel) noexce
     cdef StreamOut *sending = &as_stream(channel).sending
     cdef uint8_t place[16]
     cdef uint8_t *offset_at = put_varint(place, channel.id)
-    cdef int64_t sent, room, offset
+    cdef int64_t sent, room, offset, limit
     cdef int64_t place_size
     cdef uint8_t *at
     cdef Run run
@@ -279,14 +281,15 @@ cdef inline void pack_stream(Path *path, Packing *self, Channel *channel) noexce
         if room < MIN_ROOM // 2:
             return
         sent = sending.next
-        if not stream_out_next(
-            sending, room, min(channel.peer_limit, sent + max(path.peer_limit - path.sent_charged, <int64_t>0)), &run
-        ):
+        limit = sent + max(path.peer_limit - path.sent_charged, <int64_t>0)
+        if not stream_out_next(sending, room, min(channel.peer_limit, limit), &run):
             return
         path.sent_charged += sending.next - sent
         if run.start < sent:
             path.counters.retransmitted_bytes += run.stop - run.start
-        at = pack_head(self, FRAME_STREAM | (STREAM_FIN if run.fin else 0), place, place_size, run.stop - run.start)
+        at = pack_head(
+            self, FRAME_STREAM | (STREAM_FIN if run.fin else 0), place, place_size, run.stop - run.start
+        )
         stream_out_copy(sending, run.start, run.stop, at)
         if not packing_record(self, FRAME_STREAM, channel.id, run.start, run.stop):
             return
@@ -294,16 +297,22 @@ cdef inline void pack_stream(Path *path, Packing *self, Channel *channel) noexce
             packing_last_record(self).fin = 1
 
 
+cdef inline bint messages_may_start(Path *path, Channel *channel) noexcept nogil:
+    """True while the credit of connection and channel is above zero."""
+    return path.peer_limit > path.sent_charged and as_messages(channel).sending.charged < channel.peer_limit
+
+
 cdef void pack_messages(Path *path, Packing *self, Channel *channel) noexcept nogil:
     """As many runs of messages as fit, in whole units but for the end of a message."""
     cdef MessageQueue *sending = &as_messages(channel).sending
     cdef uint8_t place[32]
     cdef uint8_t *id_at = put_varint(place, channel.id)
+    cdef uint8_t *at
     cdef int64_t room, size, stop, charge, place_size, message_id
     cdef bint is_again
     cdef void *data
     cdef UnitRun run
-    while queue_next_run(sending, path.peer_limit > path.sent_charged and sending.charged < channel.peer_limit, &run):
+    while queue_next_run(sending, messages_may_start(path, channel), &run):
         data = run.message.data
         message_id = sending.next_id if run.message.id < 0 else run.message.id
         place_size = put_varint(
@@ -325,9 +334,8 @@ cdef void pack_messages(Path *path, Packing *self, Channel *channel) noexcept no
         path.sent_charged += charge
         if is_again:
             path.counters.retransmitted_bytes += size
-        memcpy(
-            pack_head(self, FRAME_MESSAGE, place, place_size, size), fm_bytes_data(data) + run.start * FRAGMENT_UNIT, size
-        )
+        at = pack_head(self, FRAME_MESSAGE, place, place_size, size)
+        memcpy(at, fm_bytes_data(data) + run.start * FRAGMENT_UNIT, size)
         if not packing_record(self, FRAME_MESSAGE, channel.id, message_id, run.start << 32 | stop):
             return
         packing_last_record(self).aux = <uint32_t>run.attempt

@@ -70,7 +70,7 @@ cdef tuple frame_tuple(Frame *frame, Parser *parser):
         return (kind, frame.a, data)
     if kind == FRAME_MAX_CHANNELS or kind == FRAME_CHANNELS_BLOCKED:
         return (kind, frame.a, frame.b)
-    if kind == FRAME_PADDING or kind == FRAME_MAX_DATA or kind == FRAME_DATA_BLOCKED or kind == FRAME_RETIRE_ID:
+    if kind in (FRAME_PADDING, FRAME_MAX_DATA, FRAME_DATA_BLOCKED, FRAME_RETIRE_ID):
         return (kind, frame.a)
     return (kind, data)
 

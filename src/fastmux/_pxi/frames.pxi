@@ -131,11 +131,7 @@ cdef int parse_ack(Parser *self, Frame *frame) noexcept nogil:
     if below:
         return fail(FRAME_ENCODING_ERROR, b"ACK range below zero")
     frame.range_count = <uint32_t>count + 1
-    if frame.type == FRAME_ACK_ECN and (
-        parse_integer(self, &frame.a) < 0 or parse_integer(self, &frame.b) < 0 or parse_integer(self, &frame.c) < 0
-    ):
-        return FAULT
-    return OK
+    return parse_integers(self, frame, 3) if frame.type == FRAME_ACK_ECN else OK
 
 
 cdef int parse_integers(Parser *self, Frame *frame, int count) noexcept nogil:

@@ -48,7 +48,8 @@ cdef int messages_after_arrival(Path *path, Channel *channel, bint had_ready) no
 
 
 cdef int messages_receive(
-    Path *path, Channel *channel, int64_t message_id, int64_t first, int64_t count, const uint8_t *data, int64_t size
+    Path *path, Channel *channel, int64_t message_id, int64_t first, int64_t count,
+    const uint8_t *data, int64_t size
 ) noexcept nogil:
     """Takes a run of units of the peer: 1, or 0 if it was of no use."""
     cdef Inbox *inbox = &as_messages(channel).inbox

@@ -244,11 +244,12 @@ cdef int inbox_set_order(Inbox *self, bint ordered) noexcept nogil:
 cdef int inbox_discard(Inbox *self) noexcept nogil:
     """Drops what is held, and from now on what comes."""
     cdef uint32_t place
+    cdef MapEntry *entry
     self.discarding = True
     for place in range(self.partial.capacity):
-        if self.partial.entries[place].value != NULL:
-            if ranges_add(&self.done, self.partial.entries[place].key, self.partial.entries[place].key + 1) < 0:
-                return NO_MEMORY
+        entry = self.partial.entries + place
+        if entry.value != NULL and ranges_add(&self.done, entry.key, entry.key + 1) < 0:
+            return NO_MEMORY
     inbox_drop(self)
     self.consumed = self.charged
     return OK

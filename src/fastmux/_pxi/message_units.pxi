@@ -2,7 +2,7 @@
 # Owns: the moves of a MessageQueue. May not know: packets, frames, connection credit.
 
 cdef LostUnits *message_lost(OutMessage *message, int64_t attempt, bint make) noexcept nogil:
-    """The units lost after `attempt` retransmissions; NULL if there are none and `make` is off, or without memory."""
+    """The units lost after `attempt` retransmissions; NULL if there are none, or no memory to `make` it."""
     cdef uint32_t position
     cdef uint16_t capacity
     cdef LostUnits *grown
@@ -108,7 +108,7 @@ cdef int queue_acked(MessageQueue *self, int64_t message_id, int64_t start, int6
         return OK
     if ranges_add(&message.acked, start, stop) < 0:
         return NO_MEMORY
-    if message.acked.count == 1 and range_at(&message.acked, 0).stop - range_at(&message.acked, 0).start == message.count:
+    if ranges_covered(&message.acked) == message.count:
         queue_end(self, message)
         return OK
     position = message.lost_count

@@ -211,10 +211,10 @@ cdef int check_stream(Checker *self, Path *path, Frame *frame) noexcept nogil:
         return status
     if checker_end_stream(self, path, view, start + frame.size, frame.fin) < 0:
         return FAULT
-    if frame.size and (
-        view.channel == NULL or not stream_in_touches(&as_stream(view.channel).received, start, start + frame.size)
-    ):
-        view.new_spans += 1
+    if view.channel == NULL:
+        view.new_spans += frame.size > 0
+    elif frame.size:
+        view.new_spans += not stream_in_touches(&as_stream(view.channel).received, start, start + frame.size)
     self.stored += frame.size
     return OK
 
@@ -240,7 +240,7 @@ cdef int checker_index_seen(Checker *self, uint32_t position) noexcept nogil:
 
 
 cdef SeenMessage *checker_seen(Checker *self, uint32_t view, int64_t message_id, bint maybe) noexcept nogil:
-    """The entry of that message, made if it is not there; NULL without memory. `maybe` off: it is not there."""
+    """The entry of that message, made if it is not there (`maybe` off: it is not); NULL without memory."""
     cdef SeenMessage *found = checker_find_seen(self, view, message_id) if maybe else NULL
     cdef uint32_t position
     if found != NULL:
@@ -303,7 +303,9 @@ cdef bint checker_is_next(Checker *self, View *view, int64_t message_id) noexcep
         before = checker_find_seen(self, <uint32_t>(view - self.views), message_id - 1)
         if before != NULL and before.is_new:
             return True
-    return view.channel != NULL and ranges_touch(&as_messages(view.channel).inbox.done, message_id, message_id + 1)
+    if view.channel == NULL:
+        return False
+    return ranges_touch(&as_messages(view.channel).inbox.done, message_id, message_id + 1)
 
 
 cdef int check_message(Checker *self, Path *path, Frame *frame) noexcept nogil:

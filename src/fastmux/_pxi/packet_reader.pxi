@@ -163,7 +163,9 @@ cdef inline int reader_packet(Path *path, const uint8_t *data, Py_ssize_t size, 
         not path.opener.is_set
         or data[0] & KEY_PHASE_BIT
         or size - header_size > MAX_UDP_PAYLOAD
-        or not cipher_open(&path.opener, number, data, header_size, data + header_size, size - header_size, opened)
+        or not cipher_open(
+            &path.opener, number, data, header_size, data + header_size, size - header_size, opened
+        )
     ):
         return reader_failure(path)
     if received_has(&path.received, number):

@@ -116,7 +116,7 @@ cdef int writer_packet(Path *path, Train *train) noexcept nogil:
     cdef Packing packing
     cdef uint8_t *out = train.out + train.at
     cdef bint is_probe = path.probes > 0
-    cdef bint is_last
+    cdef bint is_last, may_go_on
     cdef Py_ssize_t size
     if writer_begin(path, &packing, out, train.segment_size) < 0:
         return NO_MEMORY
@@ -128,7 +128,8 @@ cdef int writer_packet(Path *path, Train *train) noexcept nogil:
     size = packing.at - out + TAG_SIZE
     if packing.eliciting:
         is_last = train.at + train.segment_size > train.room_size or train.segments + 1 == MAX_TRAIN_SEGMENTS
-        if not is_last and (path.probes > 0 or train.allowance >= 2 * train.segment_size) and path_has_pending(path):
+        may_go_on = path.probes > 0 or train.allowance >= 2 * train.segment_size
+        if may_go_on and not is_last and path_has_pending(path):
             memset(packing.at, 0, train.segment_size - size)
             size = train.segment_size
         train.allowance -= size
@@ -142,7 +143,8 @@ cdef int writer_packet(Path *path, Train *train) noexcept nogil:
 
 
 cdef int writer_fill(
-    Path *path, Train *train, uint8_t *out, Py_ssize_t size, Py_ssize_t segment_size, int64_t size_limit, double now
+    Path *path, Train *train, uint8_t *out, Py_ssize_t size,
+    Py_ssize_t segment_size, int64_t size_limit, double now
 ) noexcept nogil:
     """Fills a train of packets at the front of `out`."""
     cdef int status = 1
@@ -167,7 +169,7 @@ cdef Py_ssize_t writer_build(
     Path *path, uint8_t *out, Py_ssize_t room, const uint8_t *payload, Py_ssize_t payload_size,
     Py_ssize_t size, int64_t token, double now
 ) noexcept nogil:
-    """One packet of the given frames, padded to `size` in all (0: as it is): its size, or 0 if it does not fit."""
+    """One packet of the given frames, padded to `size` in all (0: not): its size, 0 without room."""
     cdef Packing packing
     cdef Py_ssize_t overhead = 1 + path.remote_id_size + PACKET_NUMBER_SIZE + TAG_SIZE
     cdef Py_ssize_t length = max(overhead + payload_size, size)

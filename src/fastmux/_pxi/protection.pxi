@@ -103,7 +103,7 @@ cdef int cipher_init(Cipher *self, object suite, object key, object iv, bint ope
     made.is_set = True
     if made.suite != SUITE_NULL:
         if find_aead() == "evp":
-            made.context = fm_evp_new(made.suite, opens, <const uint8_t *>PyBytes_AS_STRING(key_bytes), made.iv)
+            made.context = fm_evp_new(made.suite, opens, bytes_at(key_bytes), made.iv)
             if made.context == NULL:
                 raise MemoryError
         else:
@@ -122,7 +122,8 @@ cdef inline void cipher_nonce(Cipher *self, int64_t number, uint8_t *nonce) noex
 
 
 cdef void null_tag(
-    const uint8_t *nonce, const uint8_t *header, Py_ssize_t header_size, const uint8_t *text, Py_ssize_t size, uint8_t *tag
+    const uint8_t *nonce, const uint8_t *header, Py_ssize_t header_size,
+    const uint8_t *text, Py_ssize_t size, uint8_t *tag
 ) noexcept nogil:
     """CRC-32 over nonce, header and text, then the nonce."""
     cdef uint32_t crc = fm_crc32(~<uint32_t>0, nonce, IV_SIZE)
@@ -143,7 +144,7 @@ cdef bint cipher_seal(
     Cipher *self, int64_t number, const uint8_t *header, Py_ssize_t header_size,
     const uint8_t *text, Py_ssize_t size, uint8_t *out
 ) noexcept nogil:
-    """Seals `size` bytes of `text` to `out` (which may be `text`), the tag behind them. False if the library fails."""
+    """Seals `size` bytes of `text` to `out` (perhaps `text` itself) and a tag; False if that fails."""
     cdef uint8_t nonce[IV_SIZE]
     cipher_nonce(self, number, nonce)
     self.sealed += 1
@@ -213,7 +214,8 @@ cdef class PacketProtection:
             raise ProtocolError(AEAD_LIMIT_REACHED, "too many packets under one key")
         out = PyBytes_FromStringAndSize(NULL, len(text) + TAG_SIZE)
         if not cipher_seal(
-            &self.sealer, number, bytes_at(associated), len(associated), bytes_at(text), len(text), bytes_at(out)
+            &self.sealer, number, bytes_at(associated), len(associated),
+            bytes_at(text), len(text), bytes_at(out),
         ):
             raise MemoryError
         return out
@@ -230,7 +232,8 @@ cdef class PacketProtection:
             return None
         out = PyBytes_FromStringAndSize(NULL, len(text) - TAG_SIZE)
         if not cipher_open(
-            &self.opener, number, bytes_at(associated), len(associated), bytes_at(text), len(text), bytes_at(out)
+            &self.opener, number, bytes_at(associated), len(associated),
+            bytes_at(text), len(text), bytes_at(out),
         ):
             return None
         return out

@@ -30,7 +30,8 @@ cdef void assembly_init(Assembly *self, int64_t fragment_count) noexcept nogil:
 
 cdef inline size_t unit_block_size(Assembly *self, int64_t number) noexcept nogil:
     """A message's last block is as long as its units."""
-    return <size_t>(min(self.fragment_count - number * UNITS_PER_BLOCK, <int64_t>UNITS_PER_BLOCK) * FRAGMENT_UNIT)
+    cdef int64_t units = self.fragment_count - number * UNITS_PER_BLOCK
+    return <size_t>(min(units, <int64_t>UNITS_PER_BLOCK) * FRAGMENT_UNIT)
 
 
 cdef void assembly_free_blocks(Assembly *self) noexcept nogil:
@@ -77,9 +78,8 @@ cdef int assembly_add_block(Assembly *self, uint32_t position, int64_t number) n
     if data == NULL:
         return NO_MEMORY
     if position < self.block_count:
-        memmove(
-            self.blocks + position + 1, self.blocks + position, (self.block_count - position) * sizeof(UnitBlock)
-        )
+        grown = self.blocks + position
+        memmove(grown + 1, grown, (self.block_count - position) * sizeof(UnitBlock))
     self.blocks[position].number = number
     self.blocks[position].data = data
     self.block_count += 1
@@ -125,7 +125,7 @@ cdef int assembly_store(Assembly *self, int64_t unit, const uint8_t *data, int64
 
 
 cdef int64_t run_stop(int64_t first, int64_t size, int64_t count) noexcept nogil:
-    """The unit after the run of `size` bytes from unit `first` of a message of `count`; FAULT if it breaks a rule."""
+    """The unit after the run of `size` bytes from unit `first` of `count`; FAULT if it breaks a rule."""
     cdef int64_t stop
     if first >= count:
         return fail(PROTOCOL_VIOLATION, b"fragment index beyond the message")
@@ -203,7 +203,7 @@ cdef void *assembly_take(Assembly *self) noexcept nogil:
 
 @final
 cdef class Reassembler:
-    """One message of `fragment_count` units of 128 bytes; memory follows bytes received, in blocks of 32 units."""
+    """One message of `fragment_count` units of 128 bytes; memory follows bytes received, by 32 units."""
 
     cdef Assembly assembly
     cdef bint is_taken

@@ -133,7 +133,7 @@ cdef int stream_in_keep(StreamIn *self, int64_t start, int64_t stop, const uint8
 cdef inline int64_t stream_in_receive(
     StreamIn *self, int64_t offset, const uint8_t *data, int64_t size, bint fin
 ) noexcept nogil:
-    """Checked bytes at `offset`: how far the highest offset advanced; in order it touches the last block only."""
+    """Checked bytes at `offset`: how far the highest offset advanced. In order it is one copy."""
     cdef int64_t stop = offset + size
     cdef int64_t advance = max(stop - self.highest, <int64_t>0)
     if not self.discarding:

@@ -114,24 +114,32 @@ cdef RecordChunk *chunks_reversed(RecordChunk *chunk) noexcept nogil:
     return before
 
 
+cdef enum:
+    WAS_ACKED = 0
+    WAS_LOST = 1
+    IS_PROBED = 2  # goes again for a probe
+
+
+cdef inline int record_became(Path *path, Record *record, int what) noexcept nogil:
+    return record_acked(path, record) if what == WAS_ACKED else record_lost(path, record, what == IS_PROBED)
+
+
 cdef void each_record(Path *path, SentPacket *packet, int what) noexcept nogil:
-    """Every record of a packet, in the order of its frames: 0 acknowledged, 1 lost, 2 sent again for a probe."""
+    """Every record of a packet, in the order of its frames; `what` became of it."""
     cdef uint32_t position
     cdef uint32_t left
     cdef RecordChunk *chunk
-    cdef Record *record
     cdef int status = OK
     if packet.record_count == 0:
         return
-    status = record_acked(path, &packet.record) if what == 0 else record_lost(path, &packet.record, what == 2)
+    status = record_became(path, &packet.record, what)
     left = packet.record_count - 1
     if left:
         packet.more = chunks_reversed(packet.more)
         chunk = packet.more
         while left:
             for position in range(min(left, <uint32_t>RECORDS_PER_CHUNK)):
-                record = &chunk.records[position]
-                status = min(status, record_acked(path, record) if what == 0 else record_lost(path, record, what == 2))
+                status = min(status, record_became(path, &chunk.records[position], what))
                 left -= 1
             chunk = chunk.next
         packet.more = chunks_reversed(packet.more)
@@ -141,12 +149,12 @@ cdef void each_record(Path *path, SentPacket *packet, int what) noexcept nogil:
 
 cdef void on_packet_acked(void *owner, int64_t number, SentPacket *packet) noexcept nogil:
     (<Path *>owner).counters.packets_acked += 1
-    each_record(<Path *>owner, packet, 0)
+    each_record(<Path *>owner, packet, WAS_ACKED)
 
 
 cdef void on_packet_lost(void *owner, int64_t number, SentPacket *packet) noexcept nogil:
     (<Path *>owner).counters.packets_lost += 1
-    each_record(<Path *>owner, packet, 1)
+    each_record(<Path *>owner, packet, WAS_LOST)
 
 
 cdef int path_detect_losses(Path *path, double now) noexcept nogil:
@@ -164,7 +172,7 @@ cdef int path_on_ack(
 
 
 cdef int path_probe(Path *path, int64_t count) noexcept nogil:
-    """The next `count` packets are probes (RFC 9002 §6.2.4): they carry again what the oldest in flight carry."""
+    """The next `count` packets are probes (RFC 9002 §6.2.4): they carry again what the oldest carry."""
     cdef Sent *sent = &path.sent
     cdef int64_t number = sent.first
     cdef uint32_t place = 0
@@ -178,13 +186,14 @@ cdef int path_probe(Path *path, int64_t count) noexcept nogil:
             continue
         packet = sent_at_number(sent, number)
         if packet.flags & wanted == wanted:
-            each_record(path, packet, 2)
+            each_record(path, packet, IS_PROBED)
             count -= 1
         number += 1
     return path.status
 
 
-# --- when an ACK is due (RFC 9000 §13.2): at once after two ack-eliciting packets, counted by trains, or one out of order
+# --- when an ACK is due (RFC 9000 §13.2): at once after two ack-eliciting packets, counted by trains, or one
+# out of order; else delayed
 
 cdef inline int ack_on_packet(Path *path, int64_t number, double now, bint eliciting) noexcept nogil:
     """A new packet was applied."""

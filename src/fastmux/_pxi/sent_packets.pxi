@@ -174,7 +174,7 @@ cdef int sent_skip(Sent *self) noexcept nogil:
 
 
 cdef SentPacket *sent_begin(Sent *self) noexcept nogil:
-    """The slot of the packet being built, without records; NULL without memory. `sent_commit` makes it sent."""
+    """The slot of the packet being built, without records; sent_commit files it. NULL without memory."""
     cdef SentPacket *packet
     if sent_room(self) < 0:
         return NULL

@@ -94,7 +94,8 @@ cdef int sent_ack_range(
 
 
 cdef int sent_acknowledge(
-    Sent *self, const Range *acked, size_t count, double ack_delay, double now, PacketHandler handler, void *owner
+    Sent *self, const Range *acked, size_t count, double ack_delay, double now,
+    PacketHandler handler, void *owner
 ) noexcept nogil:
     """One checked ACK frame, its ranges newest first: O(ranges + newly acknowledged)."""
     cdef size_t position = count

@@ -15,7 +15,8 @@ cdef inline int stream_receive(
         return NO_MEMORY
     if ended:
         list_remove(path, LIST_DUE, channel)
-    news = (stream.contiguous > contiguous and not stream.discarding) or (ended and stream_in_is_finished(stream))
+    news = stream.contiguous > contiguous and not stream.discarding
+    news = news or (ended and stream_in_is_finished(stream))
     if news and channel.stopped_code < 0:
         channel_notify(path, channel, READY_READABLE)
     if channel_after_receiving(path, channel) < 0:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from fastmux.aio.transport import BUFFER_SIZE, TrainTransport
+from fastmux.aio.transport import SEND_BUFFER_SIZE, TrainTransport
 from fastmux.constants import K_GRANULARITY, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
@@ -64,7 +64,7 @@ class Driver:
         self.endpoint = Endpoint(configuration, random_bytes=random_bytes, accept=accept)
         self._on_accepted = on_accepted
         self._on_refused = on_refused
-        self._buffer = bytearray(BUFFER_SIZE)
+        self._buffer = bytearray(SEND_BUFFER_SIZE)
         self._view = memoryview(self._buffer)
         self._unsent: dict[ProtocolConnection, None] = {}
         self._is_scheduled = False

@@ -23,7 +23,7 @@ from fastmux.aio.socket_options import (
 )
 from fastmux.aio.transport import BUFFER_SIZE
 from fastmux.constants import MAX_PLAIN_DESTINATIONS
-from fastmux.protocol.events import Address
+from fastmux.protocol.events import Address, max_train_size
 
 _ANCILLARY_SIZE = socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE") else 0
 _Message = list[tuple[int, int, bytes]]
@@ -112,18 +112,22 @@ class TrainSocket:
         if not self._has_gso or address in self._plain:
             self._send_each(buffer[:size], segment_size, address)
             return
-        train = buffer[:size]
-        try:
-            self._socket.sendmsg((train,), self._message(segment_size), 0, address)
-        except (BlockingIOError, InterruptedError):
-            self._block(train, segment_size, address)
-        except OSError as error:
-            if error.errno in GSO_REFUSALS:
-                self._send_without_gso(train, segment_size, address)
-            else:
+        message = self._message(segment_size)
+        train_size = max_train_size(segment_size)
+        for start in range(0, size, train_size):
+            train = buffer[start : min(start + train_size, size)]
+            try:
+                self._socket.sendmsg((train,), message, 0, address)
+            except (BlockingIOError, InterruptedError):
+                self._block(buffer[start:size], segment_size, address)
+                return
+            except OSError as error:
+                if error.errno in GSO_REFUSALS:
+                    self._send_without_gso(buffer[start:size], segment_size, address)
+                    return
                 self._send_errors += 1
-        else:
-            self._trains_sent += 1
+            else:
+                self._trains_sent += 1
 
     def _message(self, segment_size: int) -> _Message:
         message = self._messages.get(segment_size)

@@ -13,6 +13,7 @@ from typing import Protocol
 from fastmux.protocol.events import Address
 
 BUFFER_SIZE = 65536  # no train is larger: UDP's length field has 16 bits
+SEND_BUFFER_SIZE = 4 * BUFFER_SIZE  # trains that one call fills: Python's share of each is a quarter
 
 
 class TrainTransport(Protocol):
@@ -47,7 +48,7 @@ class TrainTransport(Protocol):
         ...
 
     def send(self, buffer: memoryview, size: int, segment_size: int, address: Address) -> None:
-        """Send the first `size` bytes as datagrams of `segment_size`.
+        """Send the first `size` bytes as datagrams of `segment_size`, in as many trains as it takes.
 
         What the network refuses counts as lost. Not to be called while `is_blocked`.
         """

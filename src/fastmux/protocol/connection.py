@@ -258,7 +258,7 @@ class Connection:
     # --- datagrams out ----------------------------------------------------------------------------------
 
     def transmit(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
-        """Fill `buffer` (65,536 bytes, always the same object) with a train; None if nothing may go now."""
+        """Fill `buffer` (64 KiB or more, always the same object) with trains; None if nothing may go now."""
         self._rearm(self)
         if self._batch_at is not None:
             self._settle_batch()

@@ -8,18 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fastmux.constants import MAX_TRAIN_SEGMENTS, MAX_TRAIN_SIZE
 from fastmux.protocol.handshake import PeerIdentity
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 
 
 class Transmit(NamedTuple):
-    """A filled train: the first `size` bytes of the buffer, in datagrams of `segment_size`, for `address`."""
+    """Filled trains: the first `size` bytes of the buffer, in datagrams of `segment_size`, for `address`.
+
+    There are several if the buffer has room for them: whoever sends cuts off what one call of the system takes.
+    """
 
     size: int
     segment_size: int
     address: Address
     has_more: bool = True  # False: another `transmit` now would give nothing
+
+
+def max_train_size(segment_size: int) -> int:
+    """How many bytes of datagrams of `segment_size` one send call takes."""
+    return min(MAX_TRAIN_SEGMENTS, MAX_TRAIN_SIZE // segment_size) * segment_size
 
 
 @dataclass(frozen=True, slots=True)

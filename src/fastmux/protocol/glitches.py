@@ -11,8 +11,8 @@ from fastmux.constants import GLITCH_BURST, GLITCH_RATE
 class GlitchLimit:
     """Forgives `burst` glitches at once, `rate` a second, and one for each packet that brought something.
 
-    The last is for retransmissions that turn out to be spurious: on a path that reorders they bring nothing new, at
-    any packet rate, but they are never the larger part of what comes.
+    The last is for retransmissions that turn out to be spurious: on a path that reorders they bring nothing
+    new, at any packet rate, but they are never the larger part of what comes.
 
     Invariant: `0 <= tokens <= burst` until the limit is passed, which is final.
     """

@@ -12,6 +12,7 @@ from typing import Final
 from fastmux import constants as c
 from fastmux import core
 from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.events import max_train_size
 from fastmux.protocol.mtu_discovery import MtuDiscovery
 from fastmux.protocol.pacer import Pacer
 from fastmux.protocol.parameters import Parameters
@@ -49,8 +50,8 @@ class Traffic:
         self._probes_owed = 0
         self._skip_at = self._next_skip()
         self._packet_limit: int | None = None
-        self._train: memoryview = memoryview(b"")
-        self._train_of: bytearray | memoryview | None = None
+        self._trains: list[memoryview] = []
+        self._trains_of: bytearray | memoryview | None = None
         self._train_segment = 0
 
     def on_keys(self, suite: int) -> None:
@@ -107,22 +108,27 @@ class Traffic:
     # --- sending ------------------------------------------------------------------------------------
 
     def fill(self, buffer: bytearray | memoryview, now: float) -> int:
-        """Fill a train and return its size; datagrams are `mtu.current` bytes but for the last."""
+        """Fill trains side by side; return their size. Datagrams are `mtu.current` bytes but for the last."""
         data_path = self._data_path
         if self.sent_packets >= self._skip_at:
             data_path.skip_packet_number()
             self._skip_at = self._next_skip()
         in_flight = data_path.bytes_in_flight
         limit = self._size_limit(in_flight, now) if self._probes_owed or data_path.has_pending else 0
-        size, segments = data_path.fill(self._train_view(buffer), self.mtu.current, limit, now)
-        self.sent_packets += segments
+        total = 0
+        for train in self._train_views(buffer):
+            size, segments = data_path.fill(train, self.mtu.current, max(limit - total, 0), now)
+            self.sent_packets += segments
+            total += size
+            if size < len(train) or total >= limit:
+                break
         sent = data_path.bytes_in_flight - in_flight
         if sent > 0:
             self._probes_owed = 0
             self.eliciting_sent_at = now
             if self._is_paced:
                 self._pacer.on_sent(sent, now)
-        return size
+        return total
 
     def build(self, buffer: bytearray | memoryview, payload: bytes, size: int, token: int, now: float) -> int:
         """Build one packet of the given frames, padded to `size` (0: not), outside window and pace."""
@@ -157,15 +163,17 @@ class Traffic:
         rate = self.congestion.pacing_rate(self.rtt)
         return min(room, self._pacer.budget(now, rate, window, segment_size))
 
-    def _train_view(self, buffer: bytearray | memoryview) -> bytearray | memoryview:
-        """The part of the buffer that one send call takes; kept, as the buffer is the same each time."""
+    def _train_views(self, buffer: bytearray | memoryview) -> list[memoryview]:
+        """The parts of the buffer that a send call each takes; kept, as the buffer is the same each time."""
         segment_size = self.mtu.current
-        if self._train_of is not buffer or self._train_segment != segment_size:
-            segments = min(c.MAX_TRAIN_SEGMENTS, c.MAX_TRAIN_SIZE // segment_size)
-            self._train = memoryview(buffer)[: segments * segment_size]
-            self._train_of = buffer
+        if self._trains_of is not buffer or self._train_segment != segment_size:
+            train_size = max_train_size(segment_size)
+            view = memoryview(buffer)
+            stops = range(train_size, max(len(view), train_size) + 1, train_size)
+            self._trains = [view[stop - train_size : stop] for stop in stops]
+            self._trains_of = buffer
             self._train_segment = segment_size
-        return self._train
+        return self._trains
 
     def _next_skip(self) -> int:
         distance = int.from_bytes(self._random_bytes(2), "big")

@@ -120,7 +120,7 @@ class DemoServer:
                 "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 "core": core.IMPLEMENTATION,
                 "socket_path": conn.get_extra_info("socket_path"),
-                "identity": conn.peer.common_name if conn.peer else "",
+                "identity": conn.peer.common_name,
                 "retransmitted": conn.stats.retransmitted_bytes,
             }
             await stream.send(json.dumps(answer).encode())
