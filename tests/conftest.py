@@ -2,7 +2,7 @@
 
 `--core=python` or `--core=cython` runs the tests of one core only. Without a compiled core its tests are
 skipped, except where FASTMUX_REQUIRE_EXTENSIONS is on: then they fail.
-HYPOTHESIS_PROFILE chooses how many examples: "dev" (50, the default) or "thorough" (2,000).
+HYPOTHESIS_PROFILE chooses how many examples: "dev" (50, the default) or "thorough" (1,000).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ settings.register_profile(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.register_profile("thorough", settings.get_profile("dev"), max_examples=2000, derandomize=False)
+settings.register_profile("thorough", settings.get_profile("dev"), max_examples=1000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 

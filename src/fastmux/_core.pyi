@@ -146,7 +146,9 @@ class DataPath:
         initial_packet_number: int = 0,
     ) -> None: ...
     # packets
-    def set_keys(self, suite: int, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer) -> None: ...
+    def set_keys(
+        self, suite: int, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer
+    ) -> None: ...
     def set_peer(
         self,
         remote_id: Buffer,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from conftest import CORES, load_core
+from core.conftest import settled
 from core.pump import CLIENT_ID, Pump, read_all
 from fastmux import constants as c
 
@@ -82,7 +83,7 @@ def test_a_wrong_key_opens_nothing(core: Any) -> None:
 
 
 def test_live_counts_what_is_held_and_is_zero_after_close(core: Any) -> None:
-    before = core.live()
+    before = settled(core)
     pump = Pump(core)
     stream = pump.client.open(c.KIND_STREAM)
     pump.client.write(stream, bytes(100_000))
@@ -93,15 +94,15 @@ def test_live_counts_what_is_held_and_is_zero_after_close(core: Any) -> None:
     assert size >= before[0] + 100_000
     pump.close()
     del pump
-    assert core.live() == before
+    assert settled(core) == before
 
 
 def test_a_dropped_path_that_was_not_closed_holds_nothing_either(core: Any) -> None:
-    before = core.live()
+    before = settled(core)
     path = core.DataPath(True, CLIENT_ID)
     assert core.live() != before
     del path
-    assert core.live() == before
+    assert settled(core) == before
 
 
 def test_counters_have_the_names_of_the_contract(pump: Pump) -> None:

@@ -10,7 +10,7 @@ import pytest
 from e2e.support import environment
 from fastmux import core
 
-TIMEOUT = 100
+TIMEOUT = 90
 
 
 @pytest.mark.slow

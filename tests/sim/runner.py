@@ -72,9 +72,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=1, help="so many seeds in a row (default 1)")
     parser.add_argument("--core", choices=sorted(SWITCHES), help="default: the compiled one if there is one")
     parser.add_argument("--digest", action="store_true", help="print the hash of the trace of each seed")
+    parser.add_argument("--trace", action="store_true", help="print every datagram and event")
     options = parser.parse_args(arguments)
     choose_core(options.core)
     sys.path.insert(0, str(TESTS))
+    if options.trace:
+        importlib.import_module("sim.tracing").print_everything()
     started_at = time.monotonic()
     seeds = range(options.seed, options.seed + options.count)
     failures: list[str] = []

@@ -171,8 +171,8 @@ class Side:
         """Act on an event of the connection."""
         if self.connection is None:
             self.connection = connection
-        if self.closed is not None:
-            raise Wrong(f"end {self.role}: {event} after Closed")
+        if self.closed is not None or not (self.is_open or isinstance(event, Opened | Closed)):
+            raise Wrong(f"end {self.role}: {event} {'after Closed' if self.closed else 'before Opened'}")
         if not isinstance(event, Closed) and not self._is_usable():
             return  # it came before this end closed, and is heard of only now
         match event:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.pump import CLIENT_ID, DEFAULTS, SERVER_ID
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from core.pump import CLIENT_ID, DEFAULTS, SERVER_ID
+from fastmux import constants as c
 from twins.twins import Twins, octets
 
-from fastmux import constants as c
-
-LIMITS = {**DEFAULTS, "max_data": 60_000, "max_channel_data": 20_000, "max_streams": 6, "max_message_channels": 6}
+LIMITS = {
+    **DEFAULTS,
+    "max_data": 60_000,
+    "max_channel_data": 20_000,
+    "max_streams": 6,
+    "max_message_channels": 6,
+}
 SEGMENT_SIZE = 600
+FIGURES = ("bytes_in_flight", "has_pending", "is_idle", "held_size", "channel_count", "last_received_at")
+FATES = ["give", "give", "swap", "twice", "lose"]
 sides = st.sampled_from(["client", "server"])
 choices = st.integers(0, 20)
+kinds = st.integers(c.KIND_STREAM, c.KIND_MESSAGE)
+modes = st.integers(c.RELIABLE, c.UNRELIABLE)
 sizes = st.one_of(st.integers(0, 300), st.integers(0, 12_000))
 
 
@@ -46,7 +56,13 @@ class Machine(RuleBasedStateMachine):
         known = self.channels[side]
         return known[choice % len(known)] if known else 0
 
-    @rule(side=sides, kind=st.integers(0, 1), ordered=st.booleans(), mode=st.integers(0, 3), value=st.integers(0, 200))
+    @rule(
+        side=sides,
+        kind=st.integers(0, 1),
+        ordered=st.booleans(),
+        mode=st.integers(0, 3),
+        value=st.integers(0, 200),
+    )
     def open(self, side: str, kind: int, ordered: bool, mode: int, value: int) -> None:
         kind_of, channel = self.paths[side].call("open", kind, b"label", 0, ordered, mode, value)
         if kind_of == "value":
@@ -105,7 +121,11 @@ class Machine(RuleBasedStateMachine):
         for at in range(0, size, SEGMENT_SIZE):
             self.wire.append((peer, bytes(buffers[0][at : min(at + SEGMENT_SIZE, size)])))
 
-    @rule(count=st.integers(1, 10), choice=choices, fate=st.sampled_from(["give", "give", "swap", "twice", "lose"]))
+    @rule(
+        count=st.integers(1, 10),
+        choice=choices,
+        fate=st.sampled_from(FATES),
+    )
     def deliver(self, count: int, choice: int, fate: str) -> None:
         for _ in range(min(count, len(self.wire))):
             side, packet = self.wire.pop(choice % len(self.wire) if fate == "swap" else 0)
@@ -156,7 +176,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def same(self) -> None:
         for path in getattr(self, "paths", {}).values():
-            for name in ("bytes_in_flight", "has_pending", "is_idle", "held_size", "channel_count", "last_received_at"):
+            for name in FIGURES:
                 path.get(name)
             path.value("deadlines")
             path.value("counters")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from core.frame_examples import EXAMPLES, frames
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from core.frame_examples import EXAMPLES, frames
+from fastmux.constants import VERSION_1, VERSION_PLAINTEXT
 from twins.twins import both
 
-from fastmux.constants import VERSION_1, VERSION_PLAINTEXT
-
 numbers = st.one_of(st.integers(-2, 300), st.integers(-(2**64), 2**64), st.sampled_from([2**62 - 1, 2**62]))
+small = st.binary(max_size=20)
 versions = st.sampled_from([0, VERSION_1, VERSION_PLAINTEXT, 0x0A1A2A3A])
 
 
@@ -27,7 +28,9 @@ def test_damaged_frames_parse_alike(drawn: list[tuple[Any, ...]], seed: int, cha
     forms = [both("encode_frame", frame)[1] for frame in drawn]
     payload, rng = bytearray(b"".join(forms)), random.Random(seed)
     for _ in range(changes):
-        payload[rng.randrange(len(payload))] = rng.choice([0, 1, 0x3F, 0x40, 0x80, 0xC0, 0xFF, rng.randrange(256)])
+        payload[rng.randrange(len(payload))] = rng.choice(
+            [0, 1, 0x3F, 0x40, 0x80, 0xC0, 0xFF, rng.randrange(256)]
+        )
     if changes:
         payload = payload[: rng.randint(1, len(payload))]
     parsed = both("parse_frames", bytes(payload))
@@ -81,9 +84,7 @@ def test_headers_are_encoded_alike(
     both("encode_short_header", to_id, number, kind & 1)
 
 
-@given(
-    first=st.integers(0, 255), version=versions, rest=st.binary(max_size=90), start=numbers, stop=numbers
-)
+@given(first=st.integers(0, 255), version=versions, rest=st.binary(max_size=90), start=numbers, stop=numbers)
 def test_headers_are_parsed_alike(first: int, version: int, rest: bytes, start: int, stop: int) -> None:
     packet = bytes([first]) + version.to_bytes(4, "big") + rest
     both("parse_long_header", packet, 0, len(packet))
@@ -91,7 +92,10 @@ def test_headers_are_parsed_alike(first: int, version: int, rest: bytes, start: 
 
 
 @given(
-    version=versions, to_id=st.binary(max_size=24), from_id=st.binary(max_size=24), rest=st.binary(max_size=20)
+    version=versions,
+    to_id=st.binary(max_size=24),
+    from_id=st.binary(max_size=24),
+    rest=st.binary(max_size=20),
 )
 def test_headers_with_ids_of_any_size_are_parsed_alike(
     version: int, to_id: bytes, from_id: bytes, rest: bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from twins.twins import Twins
 
 ranges = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 8)), max_size=5)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import load_core
 
+from conftest import load_core
 from fastmux.exceptions import (
     BrokenResourceError,
     ChannelReset,
@@ -22,9 +22,11 @@ from fastmux.exceptions import (
 
 Outcome = tuple[str, Any]
 
+
 def cores() -> tuple[Any, Any]:
     """The compiled and the pure core; skips where there is only one."""
     return load_core("cython"), load_core("python")
+
 
 def outcome(call: Callable[..., Any], *args: Any) -> Outcome:
     """What a call comes to: ("value", …) or the name of its error with the code."""
@@ -38,6 +40,7 @@ def outcome(call: Callable[..., Any], *args: Any) -> Outcome:
         return type(error).__name__, None
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, BufferError) as error:
         return type(error).__name__, None
+
 
 class Twins:
     """Two objects of the same class, one of each core."""
@@ -63,14 +66,17 @@ class Twins:
         assert compiled == pure, f"{name}: compiled {compiled}, pure {pure}"
         return compiled
 
+
 def both(name: str, *args: Any) -> Outcome:
     """Calls a function of both cores; AssertionError unless they agree."""
     compiled, pure = (outcome(getattr(core, name), *args) for core in cores())
     assert compiled == pure, f"{name}{args}: compiled {compiled}, pure {pure}"
     return compiled
 
+
 def octets(size: int) -> bytes:
     """The same bytes for the same size."""
     return random.Random(size).randbytes(size)
+
 
 needs_both = pytest.mark.usefixtures("both_cores")

@@ -8,39 +8,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastmux._core_py.data_path import DataPath, live
-from fastmux._core_py.frame_encoding import encode_frame
-from fastmux._core_py.frames import parse_frames
-from fastmux._core_py.header import encode_long_header, encode_short_header, parse_long_header
-from fastmux._core_py.protection import PacketProtection
-from fastmux._core_py.range_set import RangeSet
-from fastmux._core_py.reassembler import Reassembler
-from fastmux._core_py.receive_stream import ReceiveStream
-from fastmux._core_py.received_packets import ReceivedPackets
-from fastmux._core_py.send_stream import SendStream
-from fastmux._core_py.sent_packets import SentPackets
-from fastmux._core_py.varint import decode_packet_number, decode_varint, encode_varint, varint_size
+from fastmux._core_py.data_path import DataPath as DataPath
+from fastmux._core_py.data_path import live as live
+from fastmux._core_py.frame_encoding import encode_frame as encode_frame
+from fastmux._core_py.frames import parse_frames as parse_frames
+from fastmux._core_py.header import encode_long_header as encode_long_header
+from fastmux._core_py.header import encode_short_header as encode_short_header
+from fastmux._core_py.header import parse_long_header as parse_long_header
+from fastmux._core_py.protection import PacketProtection as PacketProtection
+from fastmux._core_py.range_set import RangeSet as RangeSet
+from fastmux._core_py.reassembler import Reassembler as Reassembler
+from fastmux._core_py.receive_stream import ReceiveStream as ReceiveStream
+from fastmux._core_py.received_packets import ReceivedPackets as ReceivedPackets
+from fastmux._core_py.send_stream import SendStream as SendStream
+from fastmux._core_py.sent_packets import SentPackets as SentPackets
+from fastmux._core_py.varint import decode_packet_number as decode_packet_number
+from fastmux._core_py.varint import decode_varint as decode_varint
+from fastmux._core_py.varint import encode_varint as encode_varint
+from fastmux._core_py.varint import varint_size as varint_size
 
 IMPLEMENTATION: Final[str] = "python"
-
-__all__ = [
-    "IMPLEMENTATION",
-    "DataPath",
-    "PacketProtection",
-    "RangeSet",
-    "Reassembler",
-    "ReceiveStream",
-    "ReceivedPackets",
-    "SendStream",
-    "SentPackets",
-    "decode_packet_number",
-    "decode_varint",
-    "encode_frame",
-    "encode_long_header",
-    "encode_short_header",
-    "encode_varint",
-    "live",
-    "parse_frames",
-    "parse_long_header",
-    "varint_size",
-]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, final
 from weakref import WeakSet
 
 from fastmux._core_py._arguments import Uncopied, immutable, integer, octets, sized, writable
+from fastmux._core_py._parts import Limits, Parts
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.packet_writer import MIN_SEGMENT_SIZE
-from fastmux._core_py.parts import Limits, Parts
 from fastmux._core_py.protection import PacketProtection
 from fastmux._core_py.stream_channel import StreamChannel
 from fastmux.constants import (

@@ -138,7 +138,7 @@ class MessageInbox:
         if self.ordered is None:
             self.ordered = ordered
             if not ordered:
-                self._ready.extend(self._complete.values())
+                self._ready.extend(self._complete[message_id] for message_id in sorted(self._complete))
                 self._complete.clear()
             self._advance()
 

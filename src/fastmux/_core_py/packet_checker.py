@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel import Channel
 from fastmux._core_py.channel_table import RELEASED, ChannelTable
 from fastmux._core_py.control import Control
-from fastmux._core_py.datagrams import Datagrams
 from fastmux._core_py.frames import Frame
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.reassembler import run_stop

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel import Channel
 from fastmux._core_py.channel_table import Released
-from fastmux._core_py.datagrams import Datagrams
 from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING
 from fastmux._core_py.frames import Frame, split_frames
 from fastmux._core_py.message_channel import MessageChannel

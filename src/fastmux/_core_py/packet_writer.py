@@ -6,8 +6,8 @@ congestion windows.
 
 from __future__ import annotations
 
+from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel import Record
-from fastmux._core_py.datagrams import Datagrams
 from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING, encode_frame
 from fastmux._core_py.frame_packer import FramePacker
 from fastmux._core_py.protection import PacketProtection

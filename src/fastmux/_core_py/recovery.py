@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastmux._core_py.ack_policy import AckPolicy
+from fastmux._core_py._ack_policy import AckPolicy
 from fastmux._core_py.channel import Record
 from fastmux._core_py.channel_table import ChannelTable
 from fastmux._core_py.control import Control

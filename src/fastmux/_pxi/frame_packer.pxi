@@ -6,12 +6,15 @@ cdef enum:
     MAX_ACK_FRAME = 40 + 16 * MAX_ACK_RANGES_SENT
     MAX_CHANNEL_FRAME = 32 + MAX_LABEL_SIZE
 
-# One payload being written: [start, at) of at most [start, stop). `packet` is its slot in the ledger.
+# One payload being written: [start, at) of at most [start, stop). `packet` is its slot in the ledger. Where
+# `source` is set, the bytes from source_at on are not copied yet: they are sealed from where they are.
 cdef struct Packing:
     uint8_t *start
     uint8_t *at
     uint8_t *stop
     SentPacket *packet
+    const uint8_t *source
+    uint8_t *source_at
     bint eliciting
     int status
 
@@ -265,6 +268,21 @@ cdef inline uint8_t *pack_head(
     return at
 
 
+cdef inline bint pack_source(
+    Path *path, Packing *self, StreamOut *sending, const Run *run, uint8_t *at
+) noexcept nogil:
+    """Leaves the last data of a full packet where it is, if it is in one piece and EVP can seal it."""
+    cdef Piece *piece
+    if path.sealer.context == NULL or run.start == run.stop:
+        return False
+    piece = stream_out_find(sending, run.start)
+    if run.stop > piece.start + piece.size:
+        return False
+    self.source = piece.data + (run.start - piece.start)
+    self.source_at = at
+    return True
+
+
 cdef inline void pack_stream(Path *path, Packing *self, Channel *channel) noexcept nogil:
     """As many runs of the stream as fit."""
     cdef StreamOut *sending = &as_stream(channel).sending
@@ -290,7 +308,8 @@ cdef inline void pack_stream(Path *path, Packing *self, Channel *channel) noexce
         at = pack_head(
             self, FRAME_STREAM | (STREAM_FIN if run.fin else 0), place, place_size, run.stop - run.start
         )
-        stream_out_copy(sending, run.start, run.stop, at)
+        if self.at < self.stop or not pack_source(path, self, sending, &run, at):
+            stream_out_copy(sending, run.start, run.stop, at)
         if not packing_record(self, FRAME_STREAM, channel.id, run.start, run.stop):
             return
         if run.fin:

@@ -125,7 +125,7 @@ cdef View *checker_add_view(Checker *self, Path *path, int64_t channel_id, Chann
             view.final_size = as_stream(channel).received.final_size
             view.spans = stream_in_spans(&as_stream(channel).received)
     self.view_count += 1
-    if self.view_count == INLINE_VIEWS + 1:
+    if self.view_count == <uint32_t>INLINE_VIEWS + 1:
         for position in range(INLINE_VIEWS):
             if checker_index_view(self, position) < 0:
                 return NULL
@@ -259,7 +259,7 @@ cdef SeenMessage *checker_seen(Checker *self, uint32_t view, int64_t message_id,
     found.id = message_id
     found.last_size = -1
     self.seen_count += 1
-    if self.seen_count == INLINE_VIEWS + 1:
+    if self.seen_count == <uint32_t>INLINE_VIEWS + 1:
         for position in range(INLINE_VIEWS):
             if checker_index_seen(self, position) < 0:
                 return NULL

@@ -153,6 +153,8 @@ cdef int reader_failure(Path *path) noexcept nogil:
 cdef inline int reader_packet(Path *path, const uint8_t *data, Py_ssize_t size, double now) noexcept nogil:
     """One packet: open, filter, check, apply."""
     cdef Py_ssize_t header_size = 1 + path.local_id_size + PACKET_NUMBER_SIZE
+    cdef bint is_clear = path.opener.suite == SUITE_NULL
+    cdef const uint8_t *payload = data + header_size if is_clear else opened
     cdef int64_t number
     cdef int status
     if size < header_size + TAG_SIZE:
@@ -164,7 +166,13 @@ cdef inline int reader_packet(Path *path, const uint8_t *data, Py_ssize_t size, 
         or data[0] & KEY_PHASE_BIT
         or size - header_size > MAX_UDP_PAYLOAD
         or not cipher_open(
-            &path.opener, number, data, header_size, data + header_size, size - header_size, opened
+            &path.opener,
+            number,
+            data,
+            header_size,
+            data + header_size,
+            size - header_size,
+            NULL if is_clear else opened,
         )
     ):
         return reader_failure(path)
@@ -174,7 +182,7 @@ cdef inline int reader_packet(Path *path, const uint8_t *data, Py_ssize_t size, 
     path.last_received_at = now
     if data[0] & SHORT_RESERVED_MASK:
         return fail(PROTOCOL_VIOLATION, b"reserved bits of the header")
-    if frames_parse(&one_packet, opened, size - header_size - TAG_SIZE) < 0:
+    if frames_parse(&one_packet, payload, size - header_size - TAG_SIZE) < 0:
         return FAULT
     status = check_packet(path, &one_packet)
     if status == CHECK_NO_ROOM:

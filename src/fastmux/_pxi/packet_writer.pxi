@@ -79,14 +79,15 @@ cdef int writer_commit(
     """Seals the packet at `out`, `size` bytes with its tag, and files it in the ledger."""
     cdef Py_ssize_t header_size = packing.start - out
     cdef SentPacket *slot = packing.packet
-    if not cipher_seal(
+    if not cipher_seal_parts(
         &path.sealer,
         path.sent.next_number,
         out,
         header_size,
         packing.start,
         size - header_size - TAG_SIZE,
-        packing.start,
+        packing.source,
+        packing.source_at,
     ):
         return NO_MEMORY
     path.counters.packets_sent += 1
@@ -106,6 +107,8 @@ cdef inline int writer_begin(Path *path, Packing *self, uint8_t *out, Py_ssize_t
     self.start = out + writer_header(path, out)
     self.at = self.start
     self.stop = out + size - TAG_SIZE
+    self.source = NULL
+    self.source_at = NULL
     self.eliciting = False
     self.status = OK
     return OK

@@ -202,6 +202,7 @@ cdef inline void stream_out_copy(
         memcpy(target, piece.data + (start - piece.start), part)
         start += part
         if start == stop:
+            fm_prefetch(piece.data + (start - piece.start), min(part, piece.start + piece.size - start))
             return
         target += part
         piece += 1

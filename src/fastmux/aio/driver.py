@@ -3,8 +3,8 @@
 Owns: the loop's turn: what is read, in which order connections are driven, the one timer, and the one flush a
 turn for what the application wrote. May not know: what is in a packet, what a channel is.
 
-Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After each four received trains, or when
-no more wait, the connections that they touched are driven, so that their one ACK leaves early.
+Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After each four received trains, or
+when no more wait, the connections that they touched are driven, so that their one ACK leaves early.
 """
 
 from __future__ import annotations

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fastmux import constants as c
 from fastmux.protocol.congestion.base import CongestionController
 from fastmux.protocol.congestion.cubic import Cubic
-
-from fastmux import constants as c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,12 +99,16 @@ class DataSpace:
         outcome = self.control.take(now)
         if outcome.is_handshake_done and not self.is_confirmed:
             self.confirm(now)
-        if self.is_confirmed:
-            self.take_ready(outcome)
+        self.take_ready(outcome)
         return outcome
 
     def take_ready(self, outcome: Outcome) -> None:
-        """Add what channels and datagrams have for the user; sending, too, makes channels writable."""
+        """Add what channels and datagrams have for the user; sending, too, makes channels writable.
+
+        Before the handshake is confirmed the user hears of nothing.
+        """
+        if not self.is_confirmed:
+            return
         ready = self.data_path.take_ready()
         if ready:
             for channel_id, flags in ready:

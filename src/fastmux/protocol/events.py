@@ -15,9 +15,9 @@ Address = tuple[str, int] | tuple[str, int, int, int]
 
 
 class Transmit(NamedTuple):
-    """Filled trains: the first `size` bytes of the buffer, in datagrams of `segment_size`, for `address`.
+    """Filled trains: the first `size` bytes of the buffer, in datagrams of `segment_size`.
 
-    There are several if the buffer has room for them: whoever sends cuts off what one call of the system takes.
+    There are several if the buffer has room for them: a sender cuts off what one call of the system takes.
     """
 
     size: int

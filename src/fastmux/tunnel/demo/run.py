@@ -53,7 +53,8 @@ def run_demo(options: DemoOptions) -> int:
         return 1
 
 
-def _environment(core: str) -> dict[str, str]:
+def processes_environment(core: str) -> dict[str, str]:
+    """The environment of the processes that are to run this core; "auto" leaves the choice to them."""
     environment = dict(os.environ)
     if core == "python":
         environment[NO_EXTENSIONS] = "1"
@@ -77,15 +78,16 @@ async def _implementation(environment: dict[str, str]) -> tuple[str, str]:
     return implementation, description
 
 
-def _workload(options: DemoOptions, implementation: str) -> Workload:
+def make_workload(options: DemoOptions, implementation: str) -> Workload:
+    """What the clean leg carries; on the pure core the file is smaller by default."""
     size = options.size or DEFAULT_SIZES[implementation]
     return Workload(file_size=size * MIB, seed=options.seed)
 
 
 async def _run(options: DemoOptions, display: Display) -> int:
-    environment = _environment(options.core)
+    environment = processes_environment(options.core)
     implementation, description = await _implementation(environment)
-    clean = _workload(options, implementation)
+    clean = make_workload(options, implementation)
     hostile_size = max(MIB, clean.file_size // HOSTILE_FILE_SHARE)
     hostile = Workload(hostile_size, clean.http_size, clean.messages, clean.pings, clean.seed)
     display.start(description, clean, options.loss)
@@ -132,22 +134,22 @@ async def _leg(
     )
     mode = "plaintext" if options.plaintext else "tls"
     async with contextlib.AsyncExitStack() as stack:
-        server = _process("server", [str(directory), mode], environment)
+        server = child_process("server", [str(directory), mode], environment)
         ports = await stack.enter_async_context(server)
         port = ports["port"]
         if loss is not None:
-            relay = _process("relay", [str(port), str(loss), str(options.seed)], environment)
+            relay = child_process("relay", [str(port), str(loss), str(options.seed)], environment)
             port = (await stack.enter_async_context(relay))["port"]
         fields = asdict(client) | {"port": port, "tcp_port": ports["tcp_port"]}
         try:
             async with asyncio.timeout(LEG_TIMEOUT):
-                return await _follow(fields, environment, display)
+                return await follow_client(fields, environment, display)
         except TimeoutError:
             raise DemoError(f"the leg did not end within {LEG_TIMEOUT:.0f} s") from None
 
 
 @contextlib.asynccontextmanager
-async def _process(
+async def child_process(
     role: str, arguments: list[str], environment: dict[str, str]
 ) -> AsyncIterator[dict[str, int]]:
     """Start `fastmux.tunnel.demo.<role>`, give its first line of JSON, end it by closing its input."""
@@ -178,7 +180,7 @@ async def _process(
             await process.wait()
 
 
-async def _follow(
+async def follow_client(
     fields: dict[str, object], environment: dict[str, str], display: Display
 ) -> dict[str, Any]:
     """Run the client and show its progress; returns its result."""

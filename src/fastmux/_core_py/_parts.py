@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from fastmux._core_py._ack_policy import AckPolicy
 from fastmux._core_py._arguments import integer
-from fastmux._core_py.ack_policy import AckPolicy
+from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel_table import ChannelTable
 from fastmux._core_py.control import Control
 from fastmux._core_py.credit import Credit
-from fastmux._core_py.datagrams import Datagrams
 from fastmux._core_py.packet_reader import PacketReader
 from fastmux._core_py.packet_writer import PacketWriter
 from fastmux._core_py.recovery import Recovery

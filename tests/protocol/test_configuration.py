@@ -1,0 +1,43 @@
+"""Settings that cannot work are refused where they are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fastmux.protocol.configuration import Configuration
+
+
+def test_the_defaults_are_accepted() -> None:
+    assert Configuration().max_datagram_size == 1452
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"connection_id_size": 3},
+        {"connection_id_size": 21},
+        {"max_datagram_size": 1199},
+        {"max_datagram_size": 65508},
+        {"channel_window": 1023},
+        {"channel_window": 2**20, "connection_window": 2**19},
+        {"idle_timeout": 0.0},
+        {"keep_alive": -1.0},
+        {"handshake_timeout": 0.0},
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_work_is_refused_with_its_name(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Configuration(**wrong)
+
+
+def test_none_switches_a_time_limit_off() -> None:
+    settings = Configuration(idle_timeout=None, keep_alive=None, handshake_timeout=None)
+    assert settings.idle_timeout is None
+
+
+def test_settings_do_not_change_once_made() -> None:
+    with pytest.raises(AttributeError):
+        setattr(Configuration(), "_".join(("idle", "timeout")), 1.0)
