@@ -8,7 +8,7 @@ cdef enum:
     PACKET_APP_LIMITED = 4
     PACKET_PROBE = 8  # outside the summaries' sizes
     RECORDS_PER_CHUNK = 7
-    MAX_SKIPPED = 256  # skipped numbers remembered against optimistic ACKs
+    MAX_SKIPPED = 64  # skipped numbers remembered against optimistic ACKs
     MIN_LEDGER = 16
 
 # One frame of a packet, as acknowledgement and loss need it; what start, stop and aux mean is `kind`'s.
@@ -168,8 +168,8 @@ cdef int sent_pass_over(Sent *self) noexcept nogil:
 cdef int sent_skip(Sent *self) noexcept nogil:
     if ranges_add(&self.skipped, self.next_number, self.next_number + 1) < 0:
         return NO_MEMORY
-    if self.skipped.count > MAX_SKIPPED:
-        ranges_drop_at(&self.skipped, 0, 1)
+    if ranges_covered(&self.skipped) > MAX_SKIPPED:
+        ranges_remove(&self.skipped, range_at(&self.skipped, 0).start, range_at(&self.skipped, 0).start + 1)
     return sent_pass_over(self)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, Unpack
@@ -18,6 +19,7 @@ from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.open_transport import open_transport
+from fastmux.aio.refusal_log import RefusalLog
 from fastmux.aio.settings import Settings
 from fastmux.aio.transport import TrainTransport
 from fastmux.protocol.configuration import Configuration
@@ -46,6 +48,7 @@ class Server:
         self._tls = tls
         self._configuration = configuration
         self._close_timeout = close_timeout
+        self._refusals = RefusalLog(time.monotonic)
         self._drivers: list[Driver] = []
         self._tasks: dict[asyncio.Task[None], Connection] = {}
         self._closing: asyncio.Task[None] | None = None
@@ -75,7 +78,7 @@ class Server:
             self._configuration,
             accept=self._create_handshake,
             on_accepted=lambda connection: self._on_accepted(driver, connection),
-            on_refused=self._on_refused,
+            on_refused=self._refusals.add,
             **options,
         )
         self._drivers.append(driver)
@@ -118,9 +121,6 @@ class Server:
         task = driver.loop.create_task(self._run(connection), name=f"fastmux {connection!r}")
         self._tasks[task] = connection
         task.add_done_callback(self._tasks.pop)
-
-    def _on_refused(self, address: Address, error: ConnectionError) -> None:
-        logger.info("no connection with %s port %d: %s", address[0], address[1], error)
 
     async def _run(self, connection: Connection) -> None:
         """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
