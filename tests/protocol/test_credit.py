@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastmux import constants as c
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.credit import Credit
+from fastmux.protocol.rtt import RttEstimator
 from protocol.joined import carry, data_path
 
 SMALL = Configuration(channel_window=4096, connection_window=8192, max_channel_window=16384)
+RTT = RttEstimator(0.01)
 
 
 def test_reading_gives_credit_so_that_a_transfer_larger_than_the_window_completes() -> None:
@@ -20,7 +22,7 @@ def test_reading_gives_credit_so_that_a_transfer_larger_than_the_window_complete
         carry(sender, receiver, now)
         while piece := receiver.read(channel_id, 65536):
             total += len(piece)
-        credit.update(now, 0.01)
+        credit.update(now, RTT)
         carry(receiver, sender, now)
         now += 0.01
         assert now < 10
@@ -33,7 +35,7 @@ def test_what_is_not_read_gives_no_credit() -> None:
     sender.write(channel_id, bytes(100_000))
     for n in range(50):
         carry(sender, receiver, 1.0 + n)
-        credit.update(1.0 + n, 0.01)
+        credit.update(1.0 + n, RTT)
         carry(receiver, sender, 1.0 + n)
     assert receiver.readable_size(channel_id) == 4096
 
@@ -51,7 +53,7 @@ def test_a_fast_reader_gets_a_larger_window_up_to_the_maximum() -> None:
         largest = max(largest, receiver.readable_size(channel_id))
         while receiver.read(channel_id, 65536):
             continue
-        credit.update(now, 0.01)
+        credit.update(now, RTT)
         while carry(receiver, sender, now):
             continue
         now += 0.001
@@ -66,7 +68,7 @@ def test_a_channel_that_is_over_is_forgotten() -> None:
     while carry(sender, receiver, 1.0):
         continue
     receiver.read(channel_id, 65536)
-    credit.update(1.0, 0.01)
+    credit.update(1.0, RTT)
     assert list(credit._channels) == [channel_id]
     credit.forget(channel_id)
     credit.forget(channel_id)

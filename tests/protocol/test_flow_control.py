@@ -86,3 +86,11 @@ def test_small_steps_under_the_budget_do_not_grow_the_window() -> None:
 def test_a_busy_connections_window_doubles_as_well() -> None:
     policy = WindowPolicy(1024 * KIB, 4096 * KIB, budget=65536 * KIB)
     assert read_half_windows(policy, 4, RTT)[-1] == 4096 * KIB
+
+
+def test_beyond_a_mebibyte_only_a_millisecond_counts_on_a_short_path() -> None:
+    for interval, grown in ((0.0009, 2048 * KIB), (0.0011, 1024 * KIB)):
+        policy = WindowPolicy(1024 * KIB, 8192 * KIB)
+        limit, _ = policy.next_limit(512 * KIB, 512 * KIB, 1024 * KIB, 1.0, 0.0001)
+        _, window = policy.next_limit(1024 * KIB, 1024 * KIB, limit, 1.0 + interval, 0.0001)
+        assert window == grown

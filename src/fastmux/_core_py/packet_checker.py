@@ -15,7 +15,7 @@ from fastmux._core_py.control import Control
 from fastmux._core_py.frames import Frame
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.reassembler import run_stop
-from fastmux._core_py.receive_stream import check_final_size
+from fastmux._core_py.receive_stream import BLOCK_SIZE, check_final_size
 from fastmux._core_py.sent_packets import SentPackets
 from fastmux._core_py.stream_channel import StreamChannel
 from fastmux.constants import (
@@ -135,7 +135,7 @@ class PacketChecker:
             if checker is not None:
                 checker(self, frame)
         credit = self._table.credit
-        if self._stored and credit.held_size + self._stored > credit.budget:
+        if self._stored and credit.held_size + self._stored > self._held_limit():
             raise MemoryLimit("the budget is used up")
         if not self._control.has_room(len(frames)):
             raise MemoryLimit("too many control frames wait")
@@ -144,6 +144,15 @@ class PacketChecker:
             limit = max(MIN_RECEIVED_SPANS, view.window // RECEIVED_SPAN_DIVISOR)
             if view.new_spans and view.spans + view.new_spans > limit:
                 raise MemoryLimit("too many spans")
+
+    def _held_limit(self) -> int:
+        """What a peer within its credit can make us hold: dropping less than that could go on for ever.
+
+        The budget, one message that overdraws it, and each stream's first and last block, which need not be full.
+        """
+        table = self._table
+        message_size = table.credit.max_message_charge if table.local_limits[KIND_MESSAGE] else 0
+        return table.credit.budget + message_size + 2 * BLOCK_SIZE * len(table.channels)
 
     def _ack(self, frame: Frame) -> None:
         self._sent._check(frame[2])

@@ -5,7 +5,7 @@ Owns: what arrived of one stream and how far it was read. May not know: channels
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from fastmux._core_py._arguments import Uncopied, integer, octets, writable
 from fastmux._core_py.range_set import RangeSet
@@ -15,7 +15,7 @@ from fastmux.exceptions import ProtocolError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_BLOCK_SIZE = 4096
+BLOCK_SIZE: Final = 4096
 
 
 # Invariant: `received` holds the offsets at or above `consumed` whose bytes came, and each of them is in
@@ -104,7 +104,7 @@ class ReceiveStream(Uncopied):
     @property
     def held_size(self) -> int:
         """Bytes of the blocks allocated."""
-        return len(self._blocks) * _BLOCK_SIZE
+        return len(self._blocks) * BLOCK_SIZE
 
     @property
     def span_count(self) -> int:
@@ -142,34 +142,34 @@ class ReceiveStream(Uncopied):
     def _store(self, offset: int, data: memoryview) -> None:
         at, size = 0, len(data)
         while at < size:
-            number, inner = divmod(offset + at, _BLOCK_SIZE)
+            number, inner = divmod(offset + at, BLOCK_SIZE)
             block = self._blocks.get(number)
             if block is None:
-                block = self._blocks[number] = bytearray(_BLOCK_SIZE)
-            step = min(_BLOCK_SIZE - inner, size - at)
+                block = self._blocks[number] = bytearray(BLOCK_SIZE)
+            step = min(BLOCK_SIZE - inner, size - at)
             block[inner : inner + step] = data[at : at + step]
             at += step
 
     def _pieces(self, start: int, stop: int) -> list[memoryview]:
         pieces = []
         while start < stop:
-            number, inner = divmod(start, _BLOCK_SIZE)
-            step = min(_BLOCK_SIZE - inner, stop - start)
+            number, inner = divmod(start, BLOCK_SIZE)
+            step = min(BLOCK_SIZE - inner, stop - start)
             pieces.append(memoryview(self._blocks[number])[inner : inner + step])
             start += step
         return pieces
 
     def _consume(self, size: int) -> None:
-        first = self._consumed // _BLOCK_SIZE
+        first = self._consumed // BLOCK_SIZE
         self._received._cut(self._consumed, self._consumed + size)
         self._consumed += size
         if not self._received._starts:  # an idle stream holds no block
             self._blocks.clear()
             return
-        for number in range(first, self._consumed // _BLOCK_SIZE):
+        for number in range(first, self._consumed // BLOCK_SIZE):
             del self._blocks[number]
-        tail = self._consumed // _BLOCK_SIZE
-        if self._received._starts[0] >= (tail + 1) * _BLOCK_SIZE:
+        tail = self._consumed // BLOCK_SIZE
+        if self._received._starts[0] >= (tail + 1) * BLOCK_SIZE:
             self._blocks.pop(tail, None)
 
 

@@ -53,6 +53,8 @@ class Configuration:
             raise ValueError(f"max_datagram_size must be 1200 to 65507, not {self.max_datagram_size}")
         if self.channel_window < 1024 or self.connection_window < self.channel_window:
             raise ValueError("channel_window must be at least 1024 and at most connection_window")
+        if self.budget < self.connection_window:
+            raise ValueError("budget must be at least connection_window: what was granted must find room")
         for name in ("idle_timeout", "keep_alive", "handshake_timeout"):
             value = getattr(self, name)
             if value is not None and value <= 0:

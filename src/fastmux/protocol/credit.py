@@ -6,10 +6,15 @@ Owns: one window policy a channel that was read from, and the connection's. May 
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastmux import core
 from fastmux.constants import CONNECTION_CHANNEL
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.flow_control import WindowPolicy
+from fastmux.protocol.rtt import RttEstimator
+
+_NEAR: Final = 0.010  # seconds
 
 
 class Credit:
@@ -25,11 +30,14 @@ class Credit:
         )
         self._channels: dict[int, WindowPolicy] = {}
 
-    def update(self, now: float, smoothed_rtt: float) -> None:
+    def update(self, now: float, rtt: RttEstimator) -> None:
         """Raise the limits that the core says are worth raising."""
+        # Between near hosts most of the smoothed round trip is the queue that too large a window makes.
+        is_near = rtt.smoothed_rtt < _NEAR
+        round_trip = rtt.min_rtt if is_near else rtt.smoothed_rtt
         for channel_id, consumed, charged, limit in self._data_path.take_credit():
             policy = self._policy(channel_id)
-            raised, window = policy.next_limit(consumed, charged, limit, now, smoothed_rtt)
+            raised, window = policy.next_limit(consumed, charged, limit, now, round_trip)
             if raised > limit:
                 self._data_path.set_limit(channel_id, raised, window)
 

@@ -125,7 +125,7 @@ class DataSpace:
         """Fill a train. Returns `(size, segment_size)`, sizes of 0 if nothing may go now."""
         size = segment_size = 0
         if self.is_confirmed:
-            self._credit.update(now, self.traffic.rtt.smoothed_rtt)
+            self._credit.update(now, self.traffic.rtt)
             size, segment_size = self.control.fill(buffer, now)
         self.has_more = size > 0
         if not size:

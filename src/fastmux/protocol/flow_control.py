@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 _FAST_ROUND_TRIPS: Final = 2
-# On a short path the turns of event loop and application, not the round trip, decide.
+# On a short path the turns of loop and application, not the round trip, decide. Up to an ample window they
+# get time enough for a slow core; beyond it a window larger than a millisecond's worth only makes a queue.
 _FAST_TIME: Final = 0.010
+_AMPLE: Final = 2**20
+_FAST_TIME_BEYOND: Final = 0.001
 
 
 class WindowPolicy:
@@ -31,7 +34,7 @@ class WindowPolicy:
         self._raised_at: float | None = None
 
     def next_limit(
-        self, consumed: int, charged: int, limit: int, now: float, smoothed_rtt: float
+        self, consumed: int, charged: int, limit: int, now: float, round_trip: float
     ) -> tuple[int, int]:
         """Return `(limit, window)` for `DataPath.set_limit`, from an entry of `take_credit()`.
 
@@ -40,7 +43,8 @@ class WindowPolicy:
         new_limit = self._limit(consumed, charged)
         if new_limit <= limit:
             return limit, self.window
-        fast = max(_FAST_ROUND_TRIPS * smoothed_rtt, _FAST_TIME)
+        turn = _FAST_TIME if self.window < _AMPLE else _FAST_TIME_BEYOND
+        fast = max(_FAST_ROUND_TRIPS * round_trip, turn)
         is_fast = self._raised_at is not None and now - self._raised_at < fast
         # `take_credit` lists after half a window, but after any reading once `budget` held a raise back.
         if is_fast and 2 * (new_limit - limit) >= self.window:
