@@ -17,6 +17,7 @@ from protocol.scripted import NINE_CERTIFICATES, SMALL, Script
 from sim.faults import log_uniform
 
 LARGE_SIZE: Final = 2_000_000  # bytes of the one large transfer that some seeds have
+MAX_SMALL_MESSAGE_SIZE: Final = 200_000  # of seeds with small settings: no message but a large one is larger
 ALWAYS_FITS: Final = 1100  # bytes: a datagram of this size goes through every path
 PATIENCE: Final = 120.0  # seconds: idle and handshake timeouts, so that bad luck is not taken for an error
 
@@ -324,8 +325,9 @@ def _draw_configuration(random: Random, has_large: bool, mtu: int) -> Configurat
             "max_message_channels": random.choice((1, 2, 5, 100)),
             "connection_id_size": random.randint(c.MIN_CONNECTION_ID_SIZE, c.MAX_CONNECTION_ID_SIZE),
             "max_datagram_size": random.choice((1200, 1300, c.MAX_PLPMTU)),
-            "budget": int(log_uniform(random, 1 << 19, 1 << 24)),
+            "max_message_size": MAX_SMALL_MESSAGE_SIZE,
         }
+        settings["budget"] = int(log_uniform(random, settings["connection_window"], 1 << 23))
     return Configuration(
         idle_timeout=PATIENCE,
         handshake_timeout=PATIENCE,
@@ -338,5 +340,6 @@ def _draw_configuration(random: Random, has_large: bool, mtu: int) -> Configurat
         connection_window=settings.get("connection_window", c.INITIAL_CONNECTION_WINDOW),
         max_connection_window=settings.get("max_connection_window", c.MAX_CONNECTION_WINDOW),
         budget=settings.get("budget", c.CONNECTION_BUDGET),
+        max_message_size=settings.get("max_message_size", c.MAX_MESSAGE_SIZE),
         write_limit=settings.get("write_limit", c.WRITE_LIMIT),
     )

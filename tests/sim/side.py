@@ -27,6 +27,7 @@ from sim.clockwork import Clockwork
 from sim.model import DatagramFlow, Flow, Wrong
 from sim.plan import ALWAYS_FITS, ChannelPlan, SidePlan
 
+ROUNDING_SIZE = 8192  # of a stream: its first and last block need not be full
 Flows = dict[tuple[int, int], Flow]  # by number of the channel and role of the sender
 
 
@@ -108,8 +109,9 @@ class Side:
         self._waits_for_limit: dict[int, list[ChannelPlan]] = {c.KIND_STREAM: [], c.KIND_MESSAGE: []}
         self._released: set[int] = set()
         self._pings: set[int] = set()
+        # docs/architecture.md, Memory: what a peer within its credit can make this end hold.
         message_size = plan.configuration.max_message_size + c.FRAGMENT_UNIT
-        self._held_limit = plan.configuration.budget + message_size
+        self._held_limit = plan.configuration.budget + message_size + len(channels) * ROUNDING_SIZE
 
     # --- for the actors ----------------------------------------------------------------------------
 

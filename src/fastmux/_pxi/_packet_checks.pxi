@@ -95,21 +95,12 @@ cdef int check_rare(Checker *self, Path *path, Frame *frame, Parser *parser) noe
     return OK
 
 
-cdef inline int64_t held_limit(Path *path) noexcept nogil:
-    """What a peer within its credit can make us hold: dropping less than that could go on for ever.
-
-    The budget, one message that overdraws it, and each stream's first and last block, which need not be full.
-    """
-    cdef int64_t message_size = path.max_message_charge if path.local_limits[KIND_MESSAGE] else 0
-    return path.budget + message_size + <int64_t>2 * BLOCK_SIZE * path.channels.count
-
-
 cdef int check_limits(Checker *self, Path *path, int64_t frame_count) noexcept nogil:
     """CHECK_NO_ROOM where the packet is over a limit of memory."""
     cdef View *view
     cdef uint32_t position
-    # What a peer within its credit can make us hold: the budget, one message that overdraws it, and each stream's
-    # first and last block, which need not be full. Dropping less than that could go on for ever.
+    # What a peer within its credit can make us hold: the budget, one message that overdraws it, and each
+    # stream's first and last block, which need not be full. Dropping less than that could go on for ever.
     cdef int64_t held_limit = path.budget + 2 * BLOCK_SIZE * <int64_t>path.channels.count
     if path.local_limits[KIND_MESSAGE]:
         held_limit += path.max_message_charge
