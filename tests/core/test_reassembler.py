@@ -117,3 +117,11 @@ def test_worst_order_of_ten_thousand_units_is_no_trouble(core: Any) -> None:
         reassembler.add(index, bytes(128))
     assert reassembler.is_complete
     assert reassembler.span_count == 1
+
+
+def test_a_message_is_taken_once(core: Any) -> None:
+    reassembler = core.Reassembler(1)
+    reassembler.add(0, b"x")
+    assert reassembler.take() == b"x"
+    with pytest.raises(ValueError, match="not complete"):
+        reassembler.take()

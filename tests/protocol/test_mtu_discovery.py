@@ -166,11 +166,12 @@ def test_lost_small_packets_say_nothing_about_the_mtu() -> None:
     assert mtu.current == MAXIMUM
 
 
-def test_two_probe_timeouts_in_a_row_lead_back_to_the_base() -> None:
+def test_three_probe_timeouts_in_a_row_lead_back_to_the_base() -> None:
     mtu = at_maximum()
     mtu.on_probe_timeout(1, 10.0)
+    mtu.on_probe_timeout(2, 10.2)
     assert mtu.current == MAXIMUM
-    mtu.on_probe_timeout(2, 10.5)
+    mtu.on_probe_timeout(3, 10.5)
     assert mtu.current == BASE
     assert mtu.deadline == 10.5 + RETRY_DELAY
 
@@ -213,7 +214,7 @@ def test_late_reports_from_before_a_black_hole_change_nothing() -> None:
     mtu = MtuDiscovery(BASE, MAXIMUM)
     search(mtu, 1400)
     assert mtu.next_probe(PMTU_RAISE_TIMER) == MAXIMUM
-    mtu.on_probe_timeout(2, PMTU_RAISE_TIMER + 1)
+    mtu.on_probe_timeout(3, PMTU_RAISE_TIMER + 1)
     assert mtu.current == BASE
     mtu.on_probe_acked(MAXIMUM, PMTU_RAISE_TIMER + 2)
     lose_bursts(mtu, 3, PMTU_RAISE_TIMER + 2)

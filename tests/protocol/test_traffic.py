@@ -161,13 +161,13 @@ def test_no_probe_goes_while_the_window_is_full(ends: Ends) -> None:
     assert ends.traffic.next_mtu_probe(now) is None
 
 
-def test_two_probe_timeouts_make_the_datagrams_small_again(ends: Ends) -> None:
+def test_three_probe_timeouts_make_the_datagrams_small_again(ends: Ends) -> None:
     ends.traffic.on_confirmed(PEER)
     assert ends.traffic.next_mtu_probe(1.0) == 1452
     ends.traffic.on_mtu_report(1452, True, 1.0)
     ends.write(100)
     ends.fill(1.0, arrives=False)
-    for _ in range(2):
+    for _ in range(3):
         deadline = ends.traffic.deadline()
         assert deadline is not None
         ends.traffic.handle_timeout(deadline)

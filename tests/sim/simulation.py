@@ -117,7 +117,10 @@ class Simulation:
         if self.plan.ending is Ending.EARLY:
             side = self.sides[self.plan.closer]
             return side.is_open and not side.writers_left
-        return all(side.is_done and not side.data_path.channel_count for side in self.sides)
+        is_done = all(side.is_done and not side.data_path.channel_count for side in self.sides)
+        if is_done and any(side.data_path.held_size for side in self.sides):
+            raise Wrong("bytes are held, and no channel is left")
+        return is_done
 
     def _close(self) -> None:
         sides = self.sides if self.plan.ending is Ending.BOTH else [self.sides[self.plan.closer]]

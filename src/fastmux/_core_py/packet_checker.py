@@ -148,7 +148,7 @@ class PacketChecker:
     def _held_limit(self) -> int:
         """What a peer within its credit can make us hold: dropping less than that could go on for ever.
 
-        The budget, one message that overdraws it, and a first and last block of each stream that are not full.
+        The budget, one message that overdraws it, and a first and last block of each stream, not full.
         """
         table = self._table
         message_size = table.credit.max_message_charge if table.local_limits[KIND_MESSAGE] else 0

@@ -163,7 +163,7 @@ class PacketWriter:
             self._packer.pack_channels(payload, records, capacity)
             self._packer.pack_pending(payload, records, capacity)  # a MESSAGE_FIN that is due just now
             eliciting = eliciting or len(payload) > size
-            if self._recovery.probes and not eliciting:
+            if self._recovery.probes and not eliciting and len(payload) < capacity:
                 payload.append(FRAME_PING)
                 eliciting = True
         if len(payload) == ack_size and not acks.is_due(now):

@@ -49,7 +49,7 @@ def run_stop(index: int, size: int, count: int) -> int:
 class Reassembler(Uncopied):
     """One message of `fragment_count` units of 128 bytes; memory follows what came, by 32 units."""
 
-    __slots__ = ("_blocks", "_count", "_held", "_last_size", "_received")
+    __slots__ = ("_blocks", "_count", "_held", "_last_size", "_received", "_taken")
 
     def __init__(self, fragment_count: int) -> None:
         count = integer(fragment_count, 0, MAX_VARINT // FRAGMENT_UNIT)
@@ -58,6 +58,7 @@ class Reassembler(Uncopied):
         self._count = count
         self._blocks: dict[int, bytearray] = {}
         self._received = RangeSet()
+        self._taken = False
         self._last_size: int | None = None
         self._held = 0
 
@@ -77,13 +78,14 @@ class Reassembler(Uncopied):
         return bool(missing)
 
     def take(self) -> bytes:
-        """The whole message, once; ValueError if it is not complete."""
-        if not self.is_complete:
+        """The whole message, once; ValueError if it is not complete or was taken."""
+        if self._taken or not self.is_complete:
             raise ValueError("the message is not complete")
         whole = b"".join([self._blocks[number] for number in range(len(self._blocks))])
         size = (self._count - 1) * FRAGMENT_UNIT + (self._last_size or 0)
         self._blocks.clear()
         self._held = 0
+        self._taken = True
         return whole[:size]
 
     @property

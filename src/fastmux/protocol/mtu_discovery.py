@@ -21,7 +21,6 @@ from fastmux.constants import (
 from fastmux.records import AckSummary
 
 RETRY_DELAY: Final = 15.0  # from a black hole to the next search, doubled for each one in a row
-_SUSPICIOUS_PTO_COUNT: Final = 2
 
 
 class MtuState(Enum):
@@ -140,7 +139,7 @@ class MtuDiscovery:
     def on_probe_timeout(self, pto_count: int, now: float) -> None:
         """A PTO fired, the `pto_count`th in a row: perhaps nothing arrives because it is too large."""
         if self.current > self._base:
-            if pto_count >= _SUSPICIOUS_PTO_COUNT:
+            if pto_count >= BLACK_HOLE_THRESHOLD:
                 self._fall_to_base(now)
         elif pto_count >= BLACK_HOLE_THRESHOLD and self.state is not MtuState.SEARCH_COMPLETE:
             self.state = MtuState.ERROR
