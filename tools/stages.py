@@ -84,11 +84,11 @@ def stubtest(runner: Runner) -> None:
 
 
 def uvloop(runner: Runner) -> None:
-    """The asyncio tests on uvloop, on the compiled core where there is one."""
+    """Every test that takes a loop, on uvloop, on the compiled core where there is one."""
     if answer(sys.executable, "-c", "import uvloop") is None:
         raise StageSkipped("uvloop is not installed (no build of it for this interpreter)")
     need_compiled_core()
-    runner.run(*PYTEST, "tests/aio", "--loop=uvloop", env=COMPILED)
+    runner.run(*PYTEST, "tests/aio", "tests/e2e", "-k", "uvloop", env=COMPILED)
 
 
 def sanitizer(runner: Runner) -> None:
