@@ -182,3 +182,14 @@ def test_messages_above_a_limit_by_more_than_one_close_the_connection(make_pump:
     assert pump.forbidden(pump.server, (c.FRAME_MESSAGE, 2, 1, 0, 9, bytes(128))) == c.FLOW_CONTROL_ERROR
     pump.inject(pump.server, (c.FRAME_MESSAGE, 2, 1, 0, 7, bytes(128)))
     assert pump.forbidden(pump.server, (c.FRAME_MESSAGE_ABANDON, 2, ((2, 1),))) == c.FLOW_CONTROL_ERROR
+
+
+def test_a_channel_whose_open_is_not_here_yet_gets_credit_for_messages_given_up(
+    make_pump: Callable[..., Pump],
+) -> None:
+    pump = quiet(make_pump, max_channel_data=10_000)
+    channel = c.KIND_MESSAGE << 1
+    assert not pump.dropped(pump.server, (c.FRAME_MESSAGE_ABANDON, channel, ((0, 50),)))
+    assert pump.server.take_credit() == [(channel, 6400, 6400, 10_000)]
+    pump.server.set_limit(channel, 16_400, 10_000)
+    assert pump.server.take_ready() == []

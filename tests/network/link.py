@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from random import Random
 
+from fastmux.constants import MAX_UDP_PAYLOAD
 from network.conditions import Conditions
 
 
@@ -73,7 +74,7 @@ class Link:
         if kind == 0:
             return data[: random.randrange(len(data))] or b"\0"
         if kind == 1:
-            return data + random.randbytes(random.randint(1, 64))
+            return (data + random.randbytes(random.randint(1, 64)))[:MAX_UDP_PAYLOAD]
         changed = bytearray(data)
         changed[random.randrange(len(data))] ^= random.randint(1, 255)
         return bytes(changed)

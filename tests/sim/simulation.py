@@ -73,9 +73,7 @@ class Simulation:
                 raise Wrong(f"{node.name} has a deadline and no connection")
         for side in self.sides:
             side.discard()
-        return Outcome(
-            world.trace.digest(), world.now - 100.0, world.trace.datagrams, self.plan.total_size
-        )
+        return Outcome(world.trace.digest(), world.now - 100.0, world.trace.datagrams, self.plan.total_size)
 
     # --- the course ---------------------------------------------------------------------------------
 
@@ -177,9 +175,7 @@ def _flow(channel: ChannelPlan, role: int, *, is_lossless: bool) -> Flow:
     if channel.kind == c.KIND_STREAM:
         return StreamFlow(name)
     is_kept = is_lossless and channel.reliability != c.LIFETIME
-    return MessageFlow(
-        name, ordered=channel.ordered, reliable=channel.reliability == c.RELIABLE or is_kept
-    )
+    return MessageFlow(name, ordered=channel.ordered, reliable=channel.reliability == c.RELIABLE or is_kept)
 
 
 def run_seed(seed: int) -> Outcome:

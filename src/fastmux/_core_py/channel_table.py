@@ -102,8 +102,15 @@ class ChannelTable:
 
     def get(self, channel_id: int) -> Channel:
         """The channel; KeyError if the application has none of this id."""
+        channel = self.get_unseen(channel_id)
+        if channel.fields is None:
+            raise KeyError(channel_id)
+        return channel
+
+    def get_unseen(self, channel_id: int) -> Channel:
+        """The same, even if its OPEN is not here yet: it has credit all the same."""
         channel = self.channels[index(channel_id)]
-        if channel.is_released or channel.fields is None:
+        if channel.is_released:
             raise KeyError(channel_id)
         return channel
 

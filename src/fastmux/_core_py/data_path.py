@@ -294,7 +294,7 @@ class DataPath(Uncopied):
         """Raises what the peer may send, on a channel or (CONNECTION_CHANNEL) on all."""
         parts, bound, size = self._all, integer(limit), integer(window)
         if channel_id != CONNECTION_CHANNEL:
-            parts.table.get(channel_id).set_limit(bound, size)
+            parts.table.get_unseen(channel_id).set_limit(bound, size)
         elif parts.credit.raise_limit(bound, size):
             parts.table.pending[FRAME_MAX_DATA, 0] = None
 

@@ -61,11 +61,18 @@ cdef class DataPath:
 
     cdef Channel *channel(self, object channel_id) except NULL:
         """The channel; KeyError if the application has none of this id."""
+        cdef Channel *channel = self.unseen_channel(channel_id)
+        if not channel.has_fields:
+            raise KeyError(channel_id)
+        return channel
+
+    cdef Channel *unseen_channel(self, object channel_id) except NULL:
+        """The same, even if its OPEN is not here yet: it has credit all the same."""
         cdef Path *path = self.open_path()
         cdef int overflow = 0
         cdef int64_t number = PyLong_AsLongLongAndOverflow(index(channel_id), &overflow)
         cdef Channel *channel = NULL if overflow or number < 0 else table_get(path, number)
-        if channel == NULL or channel.is_released or not channel.has_fields:
+        if channel == NULL or channel.is_released:
             raise KeyError(channel_id)
         return channel
 
@@ -440,7 +447,7 @@ cdef class DataPath:
         if channel_id == CONNECTION_CHANNEL:
             status = path_set_limit(self.open_path(), bound, size)
         else:
-            status = channel_set_limit(self.path, self.channel(channel_id), bound, size)
+            status = channel_set_limit(self.path, self.unseen_channel(channel_id), bound, size)
         if status < 0:
             raise_status(status)
 

@@ -3,7 +3,7 @@
 Owns: the loop's turn: what is read, in which order connections are driven, the one timer, and the one flush a
 turn for what the application wrote. May not know: what is in a packet, what a channel is.
 
-Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After each four received trains, or
+Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After each eight received trains, or
 when no more wait, the connections that they touched are driven, so that their one ACK leaves early.
 """
 
@@ -23,7 +23,7 @@ from fastmux.protocol.endpoint import Endpoint
 from fastmux.protocol.events import Address, Closed, Event
 from fastmux.protocol.handshake import Handshake
 
-TRAINS_PER_ACK: Final = 4  # trains that wait in the socket are read up to so many before their one ACK goes
+TRAINS_PER_ACK: Final = 8  # trains that wait in the socket are read up to so many before their one ACK goes
 _NEVER: Final = float("inf")
 
 
