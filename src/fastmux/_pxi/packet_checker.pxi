@@ -126,7 +126,7 @@ cdef View *checker_add_view(Checker *self, Path *path, int64_t channel_id, Chann
             view.spans = stream_in_spans(&as_stream(channel).received)
     self.view_count += 1
     if self.view_count == <uint32_t>INLINE_VIEWS + 1:
-        for position in range(INLINE_VIEWS):
+        for position in range(<uint32_t>INLINE_VIEWS):
             if checker_index_view(self, position) < 0:
                 return NULL
     if self.view_count > INLINE_VIEWS and checker_index_view(self, self.view_count - 1) < 0:
@@ -260,7 +260,7 @@ cdef SeenMessage *checker_seen(Checker *self, uint32_t view, int64_t message_id,
     found.last_size = -1
     self.seen_count += 1
     if self.seen_count == <uint32_t>INLINE_VIEWS + 1:
-        for position in range(INLINE_VIEWS):
+        for position in range(<uint32_t>INLINE_VIEWS):
             if checker_index_seen(self, position) < 0:
                 return NULL
     if self.seen_count > INLINE_VIEWS and checker_index_seen(self, self.seen_count - 1) < 0:
