@@ -199,7 +199,6 @@ RECEIVED_SPAN_DIVISOR: Final = 1024
 MAX_DATAGRAM_FRAME_SIZE: Final = 65000
 MAX_DATAGRAM_QUEUE: Final = 1024  # each way; more are dropped and counted
 MAX_DATAGRAM_QUEUE_SIZE: Final = 2**20
-STALE_MESSAGE_TIMEOUT: Final = 30.0  # unreliable partial messages without progress (H42)
 
 # --- Connections -------------------------------------------------------------------------------------
 DEFAULT_IDLE_TIMEOUT: Final = 30.0
@@ -216,11 +215,9 @@ GLITCH_BURST: Final = 1000  # useless frames forgiven at once (H22)
 GLITCH_RATE: Final = 33.0  # and per second
 ACTIVE_ID_LIMIT: Final = 4
 CLOSE_REPEAT_PTOS: Final = 3  # closing and draining last this many PTO (RFC 9000 §10.2)
-NO_PROGRESS_TIMEOUT: Final = 16.0  # reserved for H17: no new ACK with data in flight
 
 # --- asyncio -----------------------------------------------------------------------------------------
 SOCKET_BUFFER_SIZE: Final = 4 * 2**20
 MAX_TRAINS_PER_WAKEUP: Final = 64
 MAX_WAKEUP_TIME: Final = 0.002
 MAX_PLAIN_DESTINATIONS: Final = 1024  # remembered as refusing GSO; with more it goes off altogether
-ACCEPT_QUEUE: Final = 1024
