@@ -17,6 +17,8 @@ import fastmux
 from fastmux import core
 
 MIB = 2**20
+# The address sanitizer keeps up to 256 MiB of what was freed, to find later uses of it.
+QUARANTINE_SIZE = 256 * MIB if "asan" in os.environ.get("LD_PRELOAD", "") else 0
 CHUNK_SIZE = 65536
 RESET_CODE = 77
 LONGEST_LABEL = "label:" + "é" * 124 + "x"  # 255 bytes of UTF-8

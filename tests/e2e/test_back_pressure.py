@@ -9,14 +9,24 @@ from pathlib import Path
 import pytest
 
 import fastmux
-from e2e.conversation import CHUNK_SIZE, MIB, FarEnd, ask, payload, receive_all, resident_size, send_pieces
+from e2e.conversation import (
+    CHUNK_SIZE,
+    MIB,
+    QUARANTINE_SIZE,
+    FarEnd,
+    ask,
+    payload,
+    receive_all,
+    resident_size,
+    send_pieces,
+)
 from e2e.support import LoopFactory, linux_only, peer, run
 from fastmux import constants, core
 
 pytestmark = pytest.mark.slow
 
 TOTAL_SIZE = 64 * MIB
-MAX_GROWTH = 24 * MIB
+MAX_GROWTH = 24 * MIB + QUARANTINE_SIZE
 QUIET_PINGS = 20
 SLOW_SIZE = 4 * MIB
 
