@@ -72,8 +72,10 @@ def contenders(folder: Path, seconds: float) -> list[Contender]:
     else:
         print("no floor: it needs Linux and a C compiler", file=sys.stderr)
     for loop in ("asyncio", "uvloop"):
-        tls, bulk = ("bench.tls", "--loop", loop), ("bench.bulk", "--loop", loop)
-        found.append(python_contender(f"{loop} TCP+TLS, streams", tls, folder, seconds, suite))
+        bulk = ("bench.bulk", "--loop", loop)
+        for api in ("streams", "protocol"):
+            tls = ("bench.tls", "--loop", loop, "--api", api)
+            found.append(python_contender(f"{loop} TCP+TLS, {api}", tls, folder, seconds, suite))
         if core.IMPLEMENTATION == "cython":
             found.append(python_contender(f"fastmux, {loop}", bulk, folder, seconds, COMPILED))
     if core.IMPLEMENTATION == "cython":
@@ -92,15 +94,16 @@ def bulk_table(figures: list[Figures]) -> str:
     tls = rates["asyncio TCP+TLS, streams"]
     title = f"bulk, one stream, {DATAGRAM_SIZE} B datagrams"
     lines = [
-        f"| {title} | MB/s | slowest to fastest | CPU s/GB | of the floor | × asyncio TLS |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| {title} | MB/s | slowest to fastest | CPU s/GB | of the floor | × asyncio TLS | RSS MB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for each in figures:
         low, high = each.spread
+        server, client = (size / 1e6 for size in each.rss)
         share = f"{each.rate / floor:.0%}" if floor else "?"
         lines.append(
             f"| {each.name} | {each.rate:.0f} | {low:.0f} to {high:.0f} | {each.cpu_per_gb:.2f}"
-            f" | {share} | {each.rate / tls:.2f} |"
+            f" | {share} | {each.rate / tls:.2f} | {server:.0f} + {client:.0f} |"
         )
     return "\n".join(lines)
 

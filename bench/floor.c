@@ -93,14 +93,25 @@ static void meter_mark(double now, double warmup, uint64_t bytes) {
     }
 }
 
+/* Linux carries ru_maxrss over exec: it would be that of the Python that started this. */
+static unsigned long long peak_rss_size(void) {
+    unsigned long long kilobytes = 0;
+    char line[256];
+    FILE *status = fopen("/proc/self/status", "r");
+    if (!status)
+        return 0;
+    while (fgets(line, sizeof line, status) && sscanf(line, "VmHWM: %llu", &kilobytes) != 1)
+        ;
+    fclose(status);
+    return kilobytes * 1024;
+}
+
 static void meter_print(const char *role, uint64_t bytes, const char *detail) {
-    struct rusage u;
     double seconds = wall_seconds() - marked_at, cpu = cpu_seconds() - marked_cpu;
-    getrusage(RUSAGE_SELF, &u);
     printf("{\"role\": \"%s\", \"total_size\": %llu, \"size\": %llu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, "
            "\"rss_size\": %llu, \"detail\": {%s}}\n",
            role, (unsigned long long)bytes, (unsigned long long)(bytes - marked_bytes), seconds, cpu,
-           (unsigned long long)u.ru_maxrss * 1024, detail);
+           peak_rss_size(), detail);
     fflush(stdout);
 }
 

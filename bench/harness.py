@@ -9,6 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,11 +49,15 @@ def measure(contender: Contender, seconds: float) -> Run:
     server = subprocess.Popen(
         contender.server, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
+    patience = threading.Timer(START_SECONDS, server.kill)  # a server that never says its port
+    patience.start()
     try:
         assert server.stdout is not None
         line = server.stdout.readline()
+        patience.cancel()
         if not line:
-            raise BenchError(f"{contender.name}: {server.communicate(timeout=limit)[1]}")
+            errors = server.communicate(timeout=limit)[1]
+            raise BenchError(f"{contender.name}: no port within {START_SECONDS:.0f} s {errors}")
         port = str(json.loads(line)["port"])
         arguments = [argument.replace("{port}", port) for argument in contender.client]
         client = subprocess.run(
@@ -61,10 +66,14 @@ def measure(contender: Contender, seconds: float) -> Run:
         output, errors = server.communicate(timeout=limit)
         if client.returncode or server.returncode:
             raise BenchError(f"{contender.name}: {client.stderr}{errors}")
-        return _run_of(json.loads(output.splitlines()[-1]), json.loads(client.stdout.splitlines()[-1]))
+        sides = [json.loads(text.splitlines()[-1]) for text in (output, client.stdout)]
+        if sides[0]["total_size"] != sides[1]["total_size"]:
+            raise BenchError(f"{contender.name}: received is not what was sent: {sides}")
+        return _run_of(*sides)
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{contender.name}: not done within {limit:.0f} s") from error
     finally:
+        patience.cancel()
         if server.poll() is None:
             server.kill()
             server.communicate()
@@ -93,6 +102,11 @@ class Figures:
     def cpu_per_gb(self) -> float:
         """Median CPU seconds per GB, both processes."""
         return statistics.median(run.cpu_per_gb for run in self.runs)
+
+    @property
+    def rss(self) -> tuple[int, int]:
+        """Largest peak RSS of the server and of the client, bytes."""
+        return max(run.rss[0] for run in self.runs), max(run.rss[1] for run in self.runs)
 
     @property
     def spread(self) -> tuple[float, float]:

@@ -70,12 +70,22 @@ class Meter:
             "size": self.size - self._marked_size,
             "seconds": time.monotonic() - self._marked_at,
             "cpu_seconds": _cpu_seconds() - self._marked_cpu,
-            "rss_size": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT,
+            "rss_size": _peak_rss_size(),
             "detail": dict(detail),
         }
 
 
+_STATUS = Path("/proc/self/status")
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def _peak_rss_size() -> int:
+    """Peak RSS in bytes. Linux carries ru_maxrss over exec, so a small worker would show its parent's."""
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
 
 def _cpu_seconds() -> float:
