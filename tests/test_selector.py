@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,29 @@ def test_every_public_name_of_the_contract_is_re_exported() -> None:
             names.add(node.target.id)
     assert {name for name in names if not name.startswith("_")} == set(fastmux.core.CORE_NAMES)
     assert all(hasattr(fastmux.core, name) for name in fastmux.core.__all__)
+
+
+def test_a_plain_socket_gets_the_calls_of_the_core() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        assert type(fastmux.core.make_datagram_io(sock)) is fastmux.core.DatagramIO
+
+
+def test_a_socket_whose_methods_may_be_overridden_gets_calls_that_use_them() -> None:
+    from fastmux._core_py.datagram_io import DatagramIO
+
+    class Own(socket.socket):
+        pass
+
+    with Own(type=socket.SOCK_DGRAM) as sock:
+        assert isinstance(fastmux.core.make_datagram_io(sock), DatagramIO)
+
+
+def test_a_system_without_compiled_socket_calls_gets_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastmux._core_py.datagram_io import DatagramIO
+
+    def absent(sock: socket.socket) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(fastmux.core, "DatagramIO", absent)
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        assert isinstance(fastmux.core.make_datagram_io(sock), DatagramIO)

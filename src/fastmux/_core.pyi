@@ -1,10 +1,13 @@
 # The contract of both cores, checked by stubtest against each. docs/core.md says what each name does.
 from collections.abc import Iterable, Iterator, Sequence
+from socket import socket
 from typing import Final, final
 
 from typing_extensions import Buffer
 
 from fastmux.records import AckSummary, Deadlines, LongHeader, OpenFields
+
+_Address = tuple[str, int] | tuple[str, int, int, int]
 
 IMPLEMENTATION: Final[str]
 
@@ -216,6 +219,8 @@ class DataPath:
     @property
     def has_pending(self) -> bool: ...
     @property
+    def has_news(self) -> bool: ...
+    @property
     def is_idle(self) -> bool: ...
     @property
     def held_size(self) -> int: ...
@@ -224,3 +229,17 @@ class DataPath:
     @property
     def last_received_at(self) -> float: ...
     def counters(self) -> dict[str, int]: ...
+
+@final
+class DatagramIO:
+    def __init__(self, sock: socket) -> None: ...
+    def receive(self, buffer: Buffer, max_trains: int) -> list[tuple[int, int, int, _Address]]: ...
+    def send(
+        self, data: Buffer, segment_size: int, train_size: int, address: _Address
+    ) -> tuple[int, int]: ...
+    @property
+    def is_drained(self) -> bool: ...
+    @property
+    def trains_received(self) -> int: ...
+    @property
+    def receive_errors(self) -> int: ...

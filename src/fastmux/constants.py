@@ -46,6 +46,7 @@ MAX_REASON_SIZE: Final = 512
 MAX_UDP_PAYLOAD: Final = 65507
 MAX_TRAIN_SIZE: Final = 65507
 MAX_TRAIN_SEGMENTS: Final = 64  # Linux UDP_MAX_SEGMENTS before 6.9
+TRAIN_BUFFER_SIZE: Final = 65536  # room that any received train fits into: UDP's length has 16 bits
 
 # --- AEAD suites ----------------------------------------------------------------------------------
 SUITE_NULL: Final = 0  # PLAINTEXT: CRC-32 and the nonce in place of a tag

@@ -12,14 +12,17 @@ import os
 import platform
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fastmux._switches import NO_EXTENSIONS, REMEDY, REQUIRE_EXTENSIONS, is_on
 from fastmux._version import __version__
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from fastmux._core import (
         IMPLEMENTATION,
+        DatagramIO,
         DataPath,
         PacketProtection,
         RangeSet,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IMPLEMENTATION",
     "DataPath",
+    "DatagramIO",
     "PacketProtection",
     "RangeSet",
     "Reassembler",
@@ -62,7 +66,7 @@ __all__ = [
     "varint_size",
 ]
 CORE_NAMES = tuple(__all__)
-__all__ += ["CORE_NAMES", "FALLBACK_REASON", "describe"]
+__all__ += ["CORE_NAMES", "FALLBACK_REASON", "describe", "make_datagram_io"]
 
 
 def _load_compiled() -> tuple[ModuleType | None, str]:
@@ -102,6 +106,17 @@ def _load() -> tuple[ModuleType, str]:
 
 _core, FALLBACK_REASON = _load()
 globals().update({name: getattr(_core, name) for name in CORE_NAMES})
+
+
+def make_datagram_io(sock: socket) -> DatagramIO:
+    """The calls of `sock`: compiled where the system has them, unless a subclass may override them."""
+    if type(sock) is importlib.import_module("socket").socket:
+        try:
+            return DatagramIO(sock)
+        except NotImplementedError:
+            pass  # no such calls on this system: the ones of `socket` serve every system
+    pure = importlib.import_module("fastmux._core_py.datagram_io")
+    return cast("DatagramIO", pure.DatagramIO(sock))
 
 
 def describe() -> str:

@@ -10,7 +10,8 @@ import random
 from collections import deque
 from collections.abc import Callable
 
-from fastmux.aio.transport import BUFFER_SIZE
+from fastmux.aio.transport import BUFFER_SIZE, TRAINS_PER_CALL, Row
+from fastmux.constants import TRAIN_BUFFER_SIZE
 from fastmux.protocol.events import Address
 
 
@@ -82,7 +83,7 @@ class LinkTransport:
         self._on_writable: Callable[[], None] | None = None
         self._is_scheduled = False
         self.sockname = address
-        self.buffer = bytearray(BUFFER_SIZE)
+        self.buffer = memoryview(bytearray(BUFFER_SIZE))
         self.is_blocked = False
         self.is_closed = False
 
@@ -106,12 +107,18 @@ class LinkTransport:
             self._on_readable()
             self._schedule()
 
-    def receive(self) -> tuple[int, int, Address] | None:
-        if not self._queue:
-            return None
-        train, segment_size, source = self._queue.popleft()
-        self.buffer[: len(train)] = train
-        return len(train), segment_size, source
+    @property
+    def is_drained(self) -> bool:
+        return not self._queue
+
+    def receive(self) -> list[Row]:
+        rows: list[Row] = []
+        while self._queue and len(rows) < TRAINS_PER_CALL:
+            train, segment_size, source = self._queue.popleft()
+            start = len(rows) * TRAIN_BUFFER_SIZE
+            self.buffer[start : start + len(train)] = train
+            rows.append((start, len(train), segment_size, source))
+        return rows
 
     def send(self, buffer: memoryview, size: int, segment_size: int, address: Address) -> None:
         assert not self.is_blocked

@@ -9,6 +9,7 @@ from typing import Any
 
 from aio.conftest import LoopFactory
 from fastmux.aio.datagram_endpoint import DatagramEndpoint, open_datagram_endpoint
+from fastmux.aio.transport import Row
 from fastmux.constants import SOCKET_BUFFER_SIZE
 
 
@@ -40,9 +41,8 @@ def test_a_train_is_cut_on_the_way_out_and_arrives(loop_factory: LoopFactory) ->
         arrived = asyncio.Event()
 
         def on_readable() -> None:
-            found = other.receive()
-            assert found is not None
-            received.extend(other.buffer[: found[0]])
+            ((start, size, _, _),) = other.receive()
+            received.extend(other.buffer[start : start + size])
             if len(received) == len(train):
                 arrived.set()
 
@@ -65,10 +65,10 @@ def test_equal_datagrams_of_one_peer_are_put_together(loop_factory: LoopFactory)
         endpoint.datagram_received(b"eeee", there)
         endpoint.datagram_received(b"ffffff", there)
         trains = []
-        found = endpoint.receive()
-        while found is not None:
-            trains.append((bytes(endpoint.buffer[: found[0]]), *found[1:]))
-            found = endpoint.receive()
+        while rows := endpoint.receive():
+            ((start, size, segment_size, address),) = rows
+            trains.append((bytes(endpoint.buffer[start : start + size]), segment_size, address))
+        assert endpoint.is_drained
         assert trains == [
             (b"aaaabbbbc", 4, here),
             (b"dddd", 4, here),
@@ -86,13 +86,13 @@ def test_the_queue_is_bounded_as_a_socket_buffer_is(loop_factory: LoopFactory) -
         endpoint.datagram_received(b"", ("10.0.0.1", 1))
         assert endpoint.counters()["datagrams_dropped"] == 4
         size = 0
-        found = endpoint.receive()
-        while found is not None:
-            size += found[0]
-            found = endpoint.receive()
+        while rows := endpoint.receive():
+            assert len(rows) == 1
+            size += rows[0][1]
         assert size == SOCKET_BUFFER_SIZE // 60000 * 60000
         endpoint.datagram_received(bytes(60000), ("10.0.0.1", 1))
-        assert endpoint.receive() is not None
+        assert not endpoint.is_drained
+        assert len(endpoint.receive()) == 1
 
     play(loop_factory, scene)
 
@@ -100,23 +100,23 @@ def test_the_queue_is_bounded_as_a_socket_buffer_is(loop_factory: LoopFactory) -
 def test_what_came_before_the_start_is_read_after_it(loop_factory: LoopFactory) -> None:
     async def scene(endpoint: DatagramEndpoint) -> None:
         endpoint.datagram_received(b"early", ("10.0.0.1", 1))
-        calls: list[tuple[int, int, object] | None] = []
+        calls: list[list[Row]] = []
         endpoint.start(lambda: calls.append(endpoint.receive()), lambda: None)
         await asyncio.sleep(0)
-        assert calls == [(5, 5, ("10.0.0.1", 1))]
+        assert calls == [[(0, 5, 5, ("10.0.0.1", 1))]]
 
     play(loop_factory, scene)
 
 
 def test_reading_goes_on_in_further_turns_until_nothing_is_left(loop_factory: LoopFactory) -> None:
     async def scene(endpoint: DatagramEndpoint) -> None:
-        calls: list[tuple[int, int, object] | None] = []
+        calls: list[list[Row]] = []
         endpoint.start(lambda: calls.append(endpoint.receive()), lambda: None)
         for size in (3, 2, 4):
             endpoint.datagram_received(bytes(size), ("10.0.0.1", size))
         for _ in range(6):
             await asyncio.sleep(0)
-        assert [call and call[0] for call in calls] == [3, 2, 4]
+        assert [rows[0][1] for rows in calls] == [3, 2, 4]
 
     play(loop_factory, scene)
 
@@ -141,6 +141,6 @@ def test_reported_errors_are_counted_and_closing_may_be_repeated(loop_factory: L
         endpoint.close()
         endpoint.close()
         endpoint.send(memoryview(b"x"), 1, 1, ("127.0.0.1", 9))
-        assert endpoint.receive() is None
+        assert endpoint.receive() == []
 
     play(loop_factory, scene)

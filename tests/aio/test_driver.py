@@ -14,6 +14,7 @@ from aio.virtual_loop import VirtualLoop, settle, virtual
 from fastmux import PLAINTEXT
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
+from fastmux.aio.transport import TRAINS_PER_CALL, Row
 from fastmux.constants import MAX_TRAINS_PER_WAKEUP
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
@@ -25,7 +26,7 @@ class CountingTransport(LinkTransport):
     receives = 0
     sends = 0
 
-    def receive(self) -> tuple[int, int, Address] | None:
+    def receive(self) -> list[Row]:
         self.receives += 1
         return super().receive()
 
@@ -52,9 +53,9 @@ async def test_at_most_64_trains_are_read_before_the_loop_gets_its_turn() -> Non
     for _ in range(3 * MAX_TRAINS_PER_WAKEUP):
         transport.take(b"\x40" + bytes(40), 41, ("there", 1))
     await asyncio.sleep(0)
-    assert transport.receives == MAX_TRAINS_PER_WAKEUP
+    assert driver.endpoint.counters()["stray"] == MAX_TRAINS_PER_WAKEUP
     await asyncio.sleep(0)
-    assert transport.receives == 2 * MAX_TRAINS_PER_WAKEUP
+    assert driver.endpoint.counters()["stray"] == 2 * MAX_TRAINS_PER_WAKEUP
     await settle()
     assert driver.endpoint.counters()["stray"] == 3 * MAX_TRAINS_PER_WAKEUP
     driver.close()
@@ -64,13 +65,13 @@ async def test_at_most_64_trains_are_read_before_the_loop_gets_its_turn() -> Non
 async def test_at_most_two_milliseconds_are_read_before_the_loop_gets_its_turn() -> None:
     transport = CountingTransport(Link(), ("here", 1))
     ticks = iter(range(10**6))
-    driver = Driver(transport, Configuration(), clock=lambda: next(ticks) * 0.0005)
-    for _ in range(20):
+    driver = Driver(transport, Configuration(), clock=lambda: next(ticks) * 0.0015)
+    for _ in range(MAX_TRAINS_PER_WAKEUP):
         transport.take(b"\x40" + bytes(40), 41, ("there", 1))
     await asyncio.sleep(0)
-    assert 3 <= transport.receives <= 5
+    assert 1 <= transport.receives <= MAX_TRAINS_PER_WAKEUP // TRAINS_PER_CALL // 2
     await settle()
-    assert driver.endpoint.counters()["stray"] == 20
+    assert driver.endpoint.counters()["stray"] == MAX_TRAINS_PER_WAKEUP
     driver.close()
 
 
@@ -159,8 +160,7 @@ async def test_unknown_versions_are_answered_by_the_endpoint_itself() -> None:
         packet = b"\xc0" + version + b"\x08destiny!" + b"\x08source!!" + b"\0" + bytes(4)
         w.link.carry(stranger.sockname, w.server_transport.sockname, packet.ljust(1200, b"\0"), 1200)
         await asyncio.sleep(1)
-        answer = stranger.receive()
-        assert answer is not None
+        assert len(stranger.receive()) == 1
         assert stranger.buffer[1:5] == bytes(4)
         for connection in w.server.connections:
             connection.abort()

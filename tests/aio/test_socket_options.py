@@ -16,7 +16,6 @@ from fastmux.aio.socket_options import (
     forbid_fragmentation,
     has_gso,
     raise_buffers,
-    segment_message,
 )
 from fastmux.constants import SOCKET_BUFFER_SIZE
 
@@ -68,13 +67,6 @@ def test_linux_has_gso_and_gro(family: int) -> None:
     with create_udp_socket(family, loopback(family)) as sock:
         assert has_gso(sock)
         assert enable_gro(sock)
-
-
-def test_gso_asks_for_pieces_in_two_bytes() -> None:
-    ((level, kind, data),) = segment_message(1452)
-    assert (level, kind) == (17, 103)
-    assert int.from_bytes(data, sys.byteorder) == 1452
-    assert len(data) == 2
 
 
 class MeanSocket(socket.socket):

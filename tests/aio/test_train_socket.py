@@ -78,11 +78,9 @@ class Ends:
         self.writable += 1
 
     def _on_readable(self) -> None:
-        train = self.receiver.receive()
-        while train is not None:
-            size, segment_size, _ = train
-            self.trains.append((bytes(self.receiver.buffer[:size]), segment_size))
-            train = self.receiver.receive()
+        while rows := self.receiver.receive():
+            for start, size, segment_size, _ in rows:
+                self.trains.append((bytes(self.receiver.buffer[start : start + size]), segment_size))
         self._arrived.set()
 
     async def wait_for(self, size: int) -> None:
@@ -268,7 +266,7 @@ def test_closing_forgets_what_waits_and_may_be_repeated(loop_factory: LoopFactor
         ends.close()
         assert not ends.sender.is_blocked
         ends.send(b"later", 5)
-        assert ends.sender.receive() is None
+        assert ends.sender.receive() == []
         assert ends.sender_socket.fileno() == -1
 
     play(loop_factory, scene)
@@ -295,7 +293,7 @@ class DeafSocket(socket.socket):
 def test_errors_of_earlier_sends_do_not_end_reading(loop_factory: LoopFactory) -> None:
     async def main() -> None:
         transport = TrainSocket(asyncio.get_running_loop(), DeafSocket(type=socket.SOCK_DGRAM))
-        assert transport.receive() is None
+        assert transport.receive() == []
         assert transport.counters()["receive_errors"] == 64
         transport.close()
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import Callable, Iterable
 
-from fastmux.aio.socket_options import segment_message
+from fastmux.aio.socket_options import SOL_UDP, UDP_SEGMENT
 
 MAX_RECORDED = 2000  # datagrams kept in each direction, the first ones
 _Address = tuple[str, int]
@@ -109,7 +110,7 @@ def _send(sock: socket.socket, datagram: bytes, address: _Address) -> None:
 
 def _send_train(sock: socket.socket, train: bytes, segment_size: int, address: _Address) -> None:
     try:
-        sock.sendmsg([train], segment_message(segment_size), 0, address)
+        sock.sendmsg([train], [(SOL_UDP, UDP_SEGMENT, struct.pack("=H", segment_size))], 0, address)
     except OSError:  # no GSO here
         for start in range(0, len(train), segment_size):
             _send(sock, train[start : start + segment_size], address)

@@ -13,6 +13,8 @@ import pytest
 import fastmux
 from e2e.conversation import FarEnd, exercise
 from e2e.support import LogWatch, LoopFactory, linux_only, run
+from fastmux import core
+from fastmux._core_py.datagram_io import DatagramIO
 from fastmux.aio.socket_options import SOL_UDP, UDP_SEGMENT
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def test_everything_arrives_where_gso_is_refused_at_run_time(
         return send_message(sock, buffers, messages, *rest)
 
     monkeypatch.setattr(socket.socket, "sendmsg", refuse_trains, raising=False)
+    monkeypatch.setattr(core, "make_datagram_io", DatagramIO)  # the calls that can be replaced
     counters = run(converse(server_tls, client_tls, ""), loop_factory)
     assert counters["gso_refusals"] == 1  # then it stays off for this destination
     assert counters["send_errors"] == 0

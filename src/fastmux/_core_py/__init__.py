@@ -10,6 +10,7 @@ from typing import Final
 
 from fastmux._core_py.data_path import DataPath as DataPath
 from fastmux._core_py.data_path import live as live
+from fastmux._core_py.datagram_io import DatagramIO as DatagramIO
 from fastmux._core_py.frame_encoding import encode_frame as encode_frame
 from fastmux._core_py.frames import parse_frames as parse_frames
 from fastmux._core_py.header import encode_long_header as encode_long_header

@@ -68,6 +68,16 @@ class Credit:
         self._listed_at = None
         return True
 
+    @property
+    def is_due(self) -> bool:
+        """True if `take` would list something."""
+        return bool(self._due) or self._is_connection_due
+
+    @property
+    def _is_connection_due(self) -> bool:
+        is_news = self._listed_at is None or self.consumed > self._listed_at
+        return is_news and (self.charged + self.window - self.limit) * 2 >= self.window
+
     def take(self) -> list[tuple[int, int, int, int]]:
         """(channel id, consumed, charged, limit) of each channel noted, then of the connection if it is due.
 
@@ -78,9 +88,7 @@ class Credit:
             (channel.id, channel.consumed, channel.charged, channel.limit) for channel in self._due.values()
         ]
         self._due.clear()
-        if (self.charged + self.window - self.limit) * 2 >= self.window and (
-            self._listed_at is None or self.consumed > self._listed_at
-        ):
+        if self._is_connection_due:
             self._listed_at = self.consumed
             due.append((CONNECTION_CHANNEL, self.consumed, self.charged, self.limit))
         return due

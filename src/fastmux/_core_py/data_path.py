@@ -324,6 +324,11 @@ class DataPath(Uncopied):
         return self._all.writer.has_pending
 
     @property
+    def has_news(self) -> bool:
+        """True if `take_ready` or `take_credit` would list something."""
+        return bool(self._all.table.ready) or self._all.credit.is_due
+
+    @property
     def is_idle(self) -> bool:
         """True when nothing is unsent, unacknowledged or waiting."""
         return self._all.is_idle

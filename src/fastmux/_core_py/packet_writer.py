@@ -21,8 +21,6 @@ from fastmux.constants import (
     FRAME_LENGTH,
     FRAME_PING,
     MAX_ACK_RANGES_SENT,
-    MAX_TRAIN_SEGMENTS,
-    MAX_TRAIN_SIZE,
     PACKET_NUMBER_SIZE,
     TAG_SIZE,
 )
@@ -65,7 +63,7 @@ class PacketWriter:
         return self._packer.retransmitted_bytes
 
     def fill(self, train: memoryview, segment_size: int, size_limit: int, now: float) -> tuple[int, int]:
-        """(size, segments) of a train written to the front of `train`; docs/core.md says what goes first.
+        """(size, segments) of trains written to the front of `train`; docs/core.md says what goes first.
 
         ProtocolError(AEAD_LIMIT_REACHED) when the key has sealed all it may.
         """
@@ -74,9 +72,10 @@ class PacketWriter:
         if self.protection._remaining <= _SEALS_KEPT:
             raise ProtocolError(AEAD_LIMIT_REACHED, "too many packets under one key")
         at = segments = 0
-        room_size = min(len(train), MAX_TRAIN_SIZE) - segment_size
+        room_size = len(train) - segment_size
+        max_segments = self.protection._remaining - _SEALS_KEPT
         allowance = size_limit
-        while at <= room_size and segments < MAX_TRAIN_SEGMENTS:
+        while at <= room_size and segments < max_segments:
             is_probe = self._recovery.probes > 0
             payload, records, eliciting = self._assemble(
                 segment_size, is_probe or allowance >= segment_size, now
@@ -88,7 +87,7 @@ class PacketWriter:
             size = self._packet_size(payload)
             if eliciting:
                 may_go_on = self._recovery.probes > 0 or allowance >= 2 * segment_size
-                has_room = at + segment_size <= room_size and segments + 1 < MAX_TRAIN_SEGMENTS
+                has_room = at + segment_size <= room_size and segments + 1 < max_segments
                 if may_go_on and has_room and self.has_pending:
                     payload += bytes(segment_size - size)
                     size = segment_size

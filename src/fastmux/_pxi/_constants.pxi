@@ -24,6 +24,7 @@ cdef enum:
     MAX_LABEL_SIZE = 255
     MAX_REASON_SIZE = 512
     MAX_UDP_PAYLOAD = 65507
+    TRAIN_BUFFER_SIZE = 65536
     # suites
     SUITE_NULL = 0
     SUITE_AES_128_GCM = 1

@@ -21,14 +21,18 @@ cdef int channel_set_limit(Path *path, Channel *channel, int64_t limit, int64_t 
     return OK if channel_is_size_known(channel) else pending_add(path, PENDING_MAX_CHANNEL_DATA, channel)
 
 
+cdef inline bint path_is_due(Path *path) noexcept nogil:
+    """True if the connection's limit wants raising, and was not listed with as much consumed."""
+    return path.consumed > path.listed_at and (path.charged + path.window - path.limit) * 2 >= path.window
+
+
 cdef list path_take_credit(Path *path):
     """(channel id, consumed, charged, limit) of each channel noted, then of the connection if it is due."""
     cdef uint32_t count = path.lists[LIST_DUE].count + 1
     cdef uint32_t used = 0
     cdef uint32_t position
     cdef Channel *channel = path.lists[LIST_DUE].first
-    cdef bint is_due = path.consumed > path.listed_at
-    is_due = is_due and (path.charged + path.window - path.limit) * 2 >= path.window
+    cdef bint is_due = path_is_due(path)
     if channel == NULL and not is_due:
         return []
     cdef int64_t *taken = <int64_t *>mem_alloc(count * 4 * sizeof(int64_t))

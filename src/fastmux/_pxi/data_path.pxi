@@ -155,7 +155,7 @@ cdef class DataPath:
         return taken
 
     def fill(self, buffer, segment_size, size_limit, double now):
-        """Fills a train of packets: (size, segments)."""
+        """Fills trains of packets, one behind the other: (size, segments)."""
         cdef int64_t segment = as_wire(segment_size)
         cdef int64_t limit = as_wire(size_limit)
         cdef Train train
@@ -477,6 +477,14 @@ cdef class DataPath:
     def has_pending(self):
         """True if `fill` with room would send something."""
         return bool(path_has_pending(self.open_path()))
+
+    @property
+    def has_news(self):
+        """True if `take_ready` or `take_credit` would list something."""
+        cdef Path *path = self.open_path()
+        return bool(
+            path.lists[LIST_READY].first != NULL or path.lists[LIST_DUE].first != NULL or path_is_due(path)
+        )
 
     @property
     def is_idle(self):

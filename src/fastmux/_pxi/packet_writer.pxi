@@ -1,12 +1,10 @@
 # Sending: packets are filled with what waits, sealed, and put side by side into a train.
-# Owns: the order in which frames go and the layout of a train. May not know: how anything is received,
+# Owns: the order in which frames go and the layout of trains. May not know: how anything is received,
 # clocks, windows.
 
 cdef enum:
     MIN_SEGMENT_SIZE = 512  # below it some frames would never fit
     SEALS_KEPT = 64  # packets that fill leaves under a key, for the close that follows
-    MAX_TRAIN_SIZE = 65507
-    MAX_TRAIN_SEGMENTS = 64
 
 # A train being written: [out, out + at).
 cdef struct Train:
@@ -16,6 +14,7 @@ cdef struct Train:
     Py_ssize_t segment_size
     int64_t allowance
     int64_t segments
+    int64_t max_segments
     double now
 
 
@@ -130,7 +129,7 @@ cdef int writer_packet(Path *path, Train *train) noexcept nogil:
     path.probes -= is_probe and packing.eliciting
     size = packing.at - out + TAG_SIZE
     if packing.eliciting:
-        is_last = train.at + train.segment_size > train.room_size or train.segments + 1 == MAX_TRAIN_SEGMENTS
+        is_last = train.at + train.segment_size > train.room_size or train.segments + 1 == train.max_segments
         may_go_on = path.probes > 0 or train.allowance >= 2 * train.segment_size
         if may_go_on and not is_last and path_has_pending(path):
             memset(packing.at, 0, train.segment_size - size)
@@ -149,7 +148,7 @@ cdef int writer_fill(
     Path *path, Train *train, uint8_t *out, Py_ssize_t size,
     Py_ssize_t segment_size, int64_t size_limit, double now
 ) noexcept nogil:
-    """Fills a train of packets at the front of `out`."""
+    """Fills trains, one behind the other, at the front of `out`."""
     cdef int status = 1
     memset(train, 0, sizeof(Train))
     if not path.sealer.is_set:
@@ -157,11 +156,12 @@ cdef int writer_fill(
     if cipher_remaining(&path.sealer) <= SEALS_KEPT:
         return fail(AEAD_LIMIT_REACHED, b"too many packets under one key")
     train.out = out
-    train.room_size = min(size, <Py_ssize_t>MAX_TRAIN_SIZE) - segment_size
+    train.room_size = size - segment_size
+    train.max_segments = cipher_remaining(&path.sealer) - SEALS_KEPT
     train.segment_size = segment_size
     train.allowance = size_limit
     train.now = now
-    while train.at <= train.room_size and train.segments < MAX_TRAIN_SEGMENTS and status == 1:
+    while train.at <= train.room_size and train.segments < train.max_segments and status == 1:
         status = writer_packet(path, train)
     if train.allowance >= segment_size and not path_has_pending(path):
         sent_set_app_limited(&path.sent)

@@ -5,6 +5,7 @@
 cdef struct Cipher:
     int suite
     bint is_set
+    bint direct  # see _evp.pxi
     void *context
     void *fallback
     int64_t sealed
@@ -106,6 +107,7 @@ cdef int cipher_init(Cipher *self, object suite, object key, object iv, bint ope
             made.context = fm_evp_new(made.suite, opens, bytes_at(key_bytes), made.iv)
             if made.context == NULL:
                 raise MemoryError
+            made.direct = fm_evp_is_direct(made.suite)
         else:
             fallback = make_fallback(made.suite, key_bytes)
             made.fallback = <void *>fallback
@@ -149,7 +151,9 @@ cdef bint cipher_seal(
     cipher_nonce(self, number, nonce)
     self.sealed += 1
     if self.context != NULL:
-        return fm_evp_seal(self.context, nonce, header, <int>header_size, text, 0, text, <int>size, out)
+        return fm_evp_seal(
+            self.context, self.direct, nonce, header, <int>header_size, text, 0, text, <int>size, out
+        )
     if self.fallback != NULL:
         return fallback_run(self.fallback, False, nonce, header, header_size, text, size, out)
     if out != text:
@@ -174,7 +178,7 @@ cdef bint cipher_seal_parts(
     cipher_nonce(self, number, nonce)
     self.sealed += 1
     return fm_evp_seal(
-        self.context, nonce, header, <int>header_size,
+        self.context, self.direct, nonce, header, <int>header_size,
         text, <int>whole_blocks, source, <int>(size - whole_blocks), text,
     )
 
@@ -193,7 +197,9 @@ cdef bint cipher_open(
         return False
     cipher_nonce(self, number, nonce)
     if self.context != NULL:
-        return fm_evp_open(self.context, nonce, header, <int>header_size, text, <int>(size - TAG_SIZE), out)
+        return fm_evp_open(
+            self.context, self.direct, nonce, header, <int>header_size, text, <int>(size - TAG_SIZE), out
+        )
     if self.fallback != NULL:
         return fallback_run(self.fallback, True, nonce, header, header_size, text, size, out)
     null_tag(nonce, header, header_size, text, size - TAG_SIZE, tag)

@@ -288,6 +288,11 @@ class Channel:
         elif self._has_room():
             self._writers.wake_first()
 
+    def _received(self) -> None:
+        """Something was taken: the peer's credit may want raising, which is seldom."""
+        if self._host.data_path.has_news:
+            self._host.schedule()
+
     def _wrote(self, unsent_size: int) -> None:
         self._is_full = unsent_size >= self._host.write_limit
         self._host.schedule()

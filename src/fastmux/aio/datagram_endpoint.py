@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from fastmux.aio.transport import BUFFER_SIZE
-from fastmux.constants import SOCKET_BUFFER_SIZE
+from fastmux.aio.transport import Row
+from fastmux.constants import SOCKET_BUFFER_SIZE, TRAIN_BUFFER_SIZE
 from fastmux.protocol.events import Address
 
 
@@ -31,7 +31,7 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
         self._loop = loop
         self.sockname = sockname
         self._transport: asyncio.DatagramTransport | None = None
-        self.buffer = bytearray(BUFFER_SIZE)
+        self.buffer = memoryview(bytearray(TRAIN_BUFFER_SIZE))
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._queued_size = 0
         self._is_scheduled = False
@@ -60,10 +60,15 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
             self._on_readable()
             self._schedule()
 
-    def receive(self) -> tuple[int, int, Address] | None:
-        """Put equal datagrams from one address together: `(size, segment_size, address)`, or None."""
+    @property
+    def is_drained(self) -> bool:
+        """True if no datagram waits."""
+        return not self._queue
+
+    def receive(self) -> list[Row]:
+        """Put equal datagrams from one address together in one row."""
         if not self._queue:
-            return None
+            return []
         buffer, queue = self.buffer, self._queue
         first, address = queue.popleft()
         segment_size = size = len(first)
@@ -71,12 +76,12 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
         last = segment_size
         while queue and last == segment_size and queue[0][1] == address:
             last = len(queue[0][0])
-            if last > segment_size or last == 0 or size + last > BUFFER_SIZE:
+            if last > segment_size or last == 0 or size + last > TRAIN_BUFFER_SIZE:
                 break
             buffer[size : size + last] = queue.popleft()[0]
             size += last
         self._queued_size -= size
-        return size, segment_size, address
+        return [(0, size, segment_size, address)]
 
     def send(self, buffer: memoryview, size: int, segment_size: int, address: Address) -> None:
         """Send the first `size` bytes as datagrams of `segment_size`."""

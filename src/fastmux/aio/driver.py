@@ -3,8 +3,8 @@
 Owns: the loop's turn: what is read, in which order connections are driven, the one timer, and the one flush a
 turn for what the application wrote. May not know: what is in a packet, what a channel is.
 
-Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After each eight received trains, or
-when no more wait, the connections that they touched are driven, so that their one ACK leaves early.
+Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After each call that received
+(TRAINS_PER_CALL trains at most) the connections touched are driven, so that their one ACK leaves early.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from fastmux.aio.transport import SEND_BUFFER_SIZE, TrainTransport
+from fastmux.aio.transport import BUFFER_SIZE, TRAINS_PER_CALL, TrainTransport
 from fastmux.constants import K_GRANULARITY, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
@@ -23,7 +23,6 @@ from fastmux.protocol.endpoint import Endpoint
 from fastmux.protocol.events import Address, Closed, Event
 from fastmux.protocol.handshake import Handshake
 
-TRAINS_PER_ACK: Final = 8  # trains that wait in the socket are read up to so many before their one ACK goes
 _NEVER: Final = float("inf")
 
 
@@ -64,7 +63,7 @@ class Driver:
         self.endpoint = Endpoint(configuration, random_bytes=random_bytes, accept=accept)
         self._on_accepted = on_accepted
         self._on_refused = on_refused
-        self._buffer = bytearray(SEND_BUFFER_SIZE)
+        self._buffer = bytearray(BUFFER_SIZE)
         self._view = memoryview(self._buffer)
         self._unsent: dict[ProtocolConnection, None] = {}
         self._is_scheduled = False
@@ -110,24 +109,23 @@ class Driver:
     # --- the network's side -----------------------------------------------------------------------------
 
     def _on_readable(self) -> None:
-        transport, endpoint, clock = self.transport, self.endpoint, self.clock
+        transport, endpoint = self.transport, self.endpoint
         buffer = transport.buffer
-        now = clock()
+        now = self.clock()
         until = now + MAX_WAKEUP_TIME
-        count = 0
-        while count < MAX_TRAINS_PER_WAKEUP and now < until and not self.is_closed:
-            train = transport.receive()
-            if train is None:
-                break
-            size, segment_size, address = train
-            endpoint.receive(buffer, size, segment_size, address, now)
-            count += 1
-            if count % TRAINS_PER_ACK == 0:
-                self._drive(now, until)
-            now = clock()
-        if not self.is_closed:
+        for _ in range(MAX_TRAINS_PER_WAKEUP // TRAINS_PER_CALL):
+            rows = transport.receive()
+            for start, size, segment_size, address in rows:
+                endpoint.receive(buffer[start:] if start else buffer, size, segment_size, address, now)
             self._drive(now, until)
-            self._arm_timer(now)
+            if self.is_closed:
+                return
+            if not rows or transport.is_drained:
+                break
+            now = self.clock()
+            if now >= until:
+                break
+        self._arm_timer(now)
 
     # --- time --------------------------------------------------------------------------------------
 

@@ -123,7 +123,7 @@ class MessageChannel(Channel):
             data_path = self._host.data_path
             messages = data_path.take_messages(self._id, max_messages)
             if messages:
-                self._host.schedule()
+                self._received()
                 return messages
             if data_path.is_finished(self._id):
                 raise_end()
@@ -136,7 +136,7 @@ class MessageChannel(Channel):
         data_path = self._host.data_path
         message = data_path.take_message(self._id)
         if message is not None:
-            self._host.schedule()
+            self._received()
         elif data_path.is_finished(self._id):
             raise_end()
         return message

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-import struct
 import sys
 from typing import Final
 
@@ -111,11 +110,6 @@ def has_gso(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
-
-
-def segment_message(segment_size: int) -> list[tuple[int, int, bytes]]:
-    """The ancillary data that asks for GSO in pieces of `segment_size`."""
-    return [(SOL_UDP, UDP_SEGMENT, struct.pack("=H", segment_size))]
 
 
 def create_udp_socket(family: int, local: tuple[object, ...] | None) -> socket.socket:

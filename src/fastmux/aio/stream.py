@@ -54,7 +54,7 @@ class Stream(Channel):
             self._check_receiving()
             data = self._host.data_path.read(self._id, max_bytes)
             if data:
-                self._host.schedule()
+                self._received()
                 return data
             if data is None:
                 raise_end()
@@ -73,7 +73,7 @@ class Stream(Channel):
             self._check_receiving()
             size = self._host.data_path.read_into(self._id, buffer)
             if size > 0:
-                self._host.schedule()
+                self._received()
                 return size
             if size < 0:
                 raise_end()

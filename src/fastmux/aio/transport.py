@@ -2,26 +2,35 @@
 
 Owns: the interface that the train socket, its fall-back and the tests' link have in common. May not know:
 sockets. A train is a row of datagrams of `segment_size` bytes (the last may be shorter) from or for one
-address.
+address that one call of the system moves; trains that go on where the last one ended make a longer row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
+from fastmux.constants import TRAIN_BUFFER_SIZE
 from fastmux.protocol.events import Address
 
-BUFFER_SIZE = 65536  # no train is larger: UDP's length field has 16 bits
-SEND_BUFFER_SIZE = 4 * BUFFER_SIZE  # trains that one call fills: Python's share of each is a quarter
+TRAINS_PER_CALL: Final = 16  # that one call takes or fills: so much does Python share itself among
+BUFFER_SIZE: Final = TRAINS_PER_CALL * TRAIN_BUFFER_SIZE
+
+Row = tuple[int, int, int, Address]
+"""Where received datagrams stand: `(start, size, segment_size, address)`, the last may be shorter."""
 
 
 class TrainTransport(Protocol):
     """Carries trains both ways and never raises for what the network does."""
 
     @property
-    def buffer(self) -> bytearray:
-        """Where `receive` puts a train; its content holds until the next `receive`."""
+    def buffer(self) -> memoryview:
+        """Where `receive` puts datagrams; they stay until the next `receive`."""
+        ...
+
+    @property
+    def is_drained(self) -> bool:
+        """True if nothing more waited at the last `receive`."""
         ...
 
     @property
@@ -43,8 +52,8 @@ class TrainTransport(Protocol):
         """Call `on_readable` again and again while there is something, `on_writable` after a block."""
         ...
 
-    def receive(self) -> tuple[int, int, Address] | None:
-        """Take the next train into `buffer`: `(size, segment_size, address)`, None if there is none now."""
+    def receive(self) -> list[Row]:
+        """Take what waits, at most TRAINS_PER_CALL trains, into `buffer`; empty if there is nothing now."""
         ...
 
     def send(self, buffer: memoryview, size: int, segment_size: int, address: Address) -> None:

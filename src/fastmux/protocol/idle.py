@@ -22,16 +22,16 @@ class IdleTimer:
         "_active_at",
         "_has_sent_since",
         "_keep_alive",
-        "_peer_timeout",
         "_restarted_at",
+        "_smaller",
         "_timeout",
         "pto",
     )
 
     def __init__(self, timeout: float | None, keep_alive: float | None) -> None:
         self.pto = 0.0
-        self._timeout = timeout
-        self._peer_timeout: float | None = None
+        self._timeout = timeout or None
+        self._smaller = self._timeout
         self._keep_alive = keep_alive
         self._restarted_at: float | None = None
         self._active_at: float | None = None
@@ -39,13 +39,14 @@ class IdleTimer:
 
     def set_peer_timeout(self, timeout: float | None) -> None:
         """Take the peer's own timeout; the smaller of both counts, as either end may go silently."""
-        self._peer_timeout = timeout or None
+        timeouts = [value for value in (self._timeout, timeout) if value]
+        self._smaller = min(timeouts, default=None)
 
     @property
     def timeout(self) -> float | None:
         """The timeout in force."""
-        timeouts = [value for value in (self._timeout, self._peer_timeout) if value]
-        return max(min(timeouts), _MIN_PTOS * self.pto) if timeouts else None
+        timeout = self._smaller
+        return None if timeout is None else max(timeout, _MIN_PTOS * self.pto)
 
     @property
     def deadline(self) -> float | None:

@@ -50,9 +50,9 @@ class Traffic:
         self._probes_owed = 0
         self._skip_at = self._next_skip()
         self._packet_limit: int | None = None
-        self._trains: list[memoryview] = []
-        self._trains_of: bytearray | memoryview | None = None
-        self._train_segment = 0
+        self._room_view = memoryview(b"")
+        self._room_of: bytearray | memoryview | None = None
+        self._room_segment = 0
 
     def on_keys(self, suite: int) -> None:
         """The data path got its keys; it may send."""
@@ -115,20 +115,15 @@ class Traffic:
             self._skip_at = self._next_skip()
         in_flight = data_path.bytes_in_flight
         limit = self._size_limit(in_flight, now) if self._probes_owed or data_path.has_pending else 0
-        total = 0
-        for train in self._train_views(buffer):
-            size, segments = data_path.fill(train, self.mtu.current, max(limit - total, 0), now)
-            self.sent_packets += segments
-            total += size
-            if size < len(train) or total >= limit:
-                break
+        size, segments = data_path.fill(self._room(buffer), self.mtu.current, limit, now)
+        self.sent_packets += segments
         sent = data_path.bytes_in_flight - in_flight
         if sent > 0:
             self._probes_owed = 0
             self.eliciting_sent_at = now
             if self._is_paced:
                 self._pacer.on_sent(sent, now)
-        return total
+        return size
 
     def build(self, buffer: bytearray | memoryview, payload: bytes, size: int, token: int, now: float) -> int:
         """Build one packet of the given frames, padded to `size` (0: not), outside window and pace."""
@@ -163,17 +158,15 @@ class Traffic:
         rate = self.congestion.pacing_rate(self.rtt)
         return min(room, self._pacer.budget(now, rate, window, segment_size))
 
-    def _train_views(self, buffer: bytearray | memoryview) -> list[memoryview]:
-        """The parts of the buffer that a send call each takes; kept, as the buffer is the same each time."""
+    def _room(self, buffer: bytearray | memoryview) -> memoryview:
+        """The part of the buffer that is a whole number of trains; kept, as it is the same each time."""
         segment_size = self.mtu.current
-        if self._trains_of is not buffer or self._train_segment != segment_size:
+        if self._room_of is not buffer or self._room_segment != segment_size:
             train_size = max_train_size(segment_size)
-            view = memoryview(buffer)
-            stops = range(train_size, max(len(view), train_size) + 1, train_size)
-            self._trains = [view[stop - train_size : stop] for stop in stops]
-            self._trains_of = buffer
-            self._train_segment = segment_size
-        return self._trains
+            self._room_view = memoryview(buffer)[: max(len(buffer) // train_size, 1) * train_size]
+            self._room_of = buffer
+            self._room_segment = segment_size
+        return self._room_view
 
     def _next_skip(self) -> int:
         distance = int.from_bytes(self._random_bytes(2), "big")
