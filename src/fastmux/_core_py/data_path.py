@@ -323,6 +323,10 @@ class DataPath(Uncopied):
         """True if `fill` with room would send something."""
         return self._all.writer.has_pending
 
+    def wants_fill(self, now: float) -> bool:
+        """True if `fill` with room would send something now: as `has_pending`, or a delayed ACK is due."""
+        return self._all.writer.wants_fill(now)
+
     @property
     def has_news(self) -> bool:
         """True if `take_ready` or `take_credit` would list something."""

@@ -57,6 +57,11 @@ class PacketWriter:
             or (table.ring if table.credit.available > 0 else table.free)
         )
 
+    def wants_fill(self, now: float) -> bool:
+        """True if `fill` with room would send something now."""
+        is_ack_due = self.protection is not None and self._recovery.acks.is_due(now)
+        return is_ack_due or self.has_pending
+
     @property
     def retransmitted_bytes(self) -> int:
         """Bytes of stream and message data sent again."""

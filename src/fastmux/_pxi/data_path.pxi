@@ -478,6 +478,11 @@ cdef class DataPath:
         """True if `fill` with room would send something."""
         return bool(path_has_pending(self.open_path()))
 
+    def wants_fill(self, double now):
+        """True if `fill` with room would send something now: as `has_pending`, or a delayed ACK is due."""
+        cdef Path *path = self.open_path()
+        return bool(path_has_pending(path) or (path.sealer.is_set and ack_is_due(path, now)))
+
     @property
     def has_news(self):
         """True if `take_ready` or `take_credit` would list something."""

@@ -69,6 +69,7 @@ class Driver:
         self._is_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = _NEVER
+        self._looked_at = -_NEVER
         self._closes_when_idle = False
         self._lingering: asyncio.Task[None] | None = None
         self._gone: asyncio.Future[None] = self.loop.create_future()
@@ -130,15 +131,24 @@ class Driver:
     # --- time --------------------------------------------------------------------------------------
 
     def _arm_timer(self, now: float) -> None:
-        """Have the timer fire in time. A deadline that moved later costs nothing: the timer looks again."""
-        deadline = self.endpoint.deadline()
-        if deadline is None or deadline >= self._timer_at:
+        """Have the timer fire in time.
+
+        A deadline that moved later costs nothing: the timer looks again. While turns follow each other
+        closely deadlines are not even asked for: the timer ticks, as it is no finer than that anyway.
+        """
+        if self._timer_at <= now + K_GRANULARITY:
             return
+        at = now + K_GRANULARITY
+        if now >= self._looked_at + K_GRANULARITY:
+            self._looked_at = now
+            deadline = self.endpoint.deadline()
+            if deadline is None or deadline >= self._timer_at:
+                return
+            at = max(deadline, at)
         if self._timer is not None:
             self._timer.cancel()
-        delay = max(deadline - now, K_GRANULARITY)
-        self._timer_at = now + delay
-        self._timer = self.loop.call_later(delay, self._on_timer)
+        self._timer_at = at
+        self._timer = self.loop.call_later(at - now, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -160,7 +170,11 @@ class Driver:
             if self._on_accepted is not None:
                 self._on_accepted(connection)
         for connection in endpoint.take_touched():
-            self.hand_out(connection)
+            if self.hand_out(connection):
+                # behind the tasks just woken: what they write leaves in the same turn of the loop
+                self._schedule_flush()
+                if not connection.wants_transmit(now):
+                    continue
             self._transmit(connection, now, until)
         # sending can end a connection (a graceful close that is done, a key that is used up)
         for connection in endpoint.take_touched():
@@ -172,9 +186,11 @@ class Driver:
             self.transport.send(self._view, answer.size, answer.segment_size, answer.address)
             answer = endpoint.transmit(self._buffer, now)
 
-    def hand_out(self, connection: ProtocolConnection) -> None:
-        """Give a connection's events to its sink."""
+    def hand_out(self, connection: ProtocolConnection) -> bool:
+        """Give a connection's events to its sink. True if there were any."""
         event = connection.next_event()
+        if event is None:
+            return False
         while event is not None:
             sink = cast(EventSink | None, connection.user_data)
             if sink is not None:
@@ -182,6 +198,7 @@ class Driver:
             elif isinstance(event, Closed) and self._on_refused is not None:
                 self._on_refused(connection.address, event.error)
             event = connection.next_event()
+        return True
 
     def _transmit(self, connection: ProtocolConnection, now: float, until: float) -> None:
         transport = self.transport

@@ -257,6 +257,12 @@ class Connection:
 
     # --- datagrams out ----------------------------------------------------------------------------------
 
+    def wants_transmit(self, now: float) -> bool:
+        """False if `transmit` would surely give nothing: cheaper to ask."""
+        if self._closing is not None or self._handshaking is not None or self._shutdown is not None:
+            return True
+        return self._data.wants_fill(now)
+
     def transmit(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
         """Fill `buffer` (64 KiB or more, always the same object) with trains; None if nothing may go now."""
         self._rearm(self)
@@ -281,8 +287,9 @@ class Connection:
             return None
         if self._data.traffic.is_key_exhausted:
             self.fail(c.AEAD_LIMIT_REACHED, "the packet key is used up", now)
+            return Transmit(size, segment_size, self.address) if size else None
         has_more = self._data.has_more
-        if not has_more:
+        if not has_more and self.data_path.has_news:
             self._take_ready()
         return Transmit(size, segment_size, self.address, has_more) if size else None
 

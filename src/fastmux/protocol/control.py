@@ -76,6 +76,10 @@ class Control:
         if self._done_tokens:
             self.send_handshake_done()
 
+    def is_due(self, now: float) -> bool:
+        """False if `fill` would surely give nothing."""
+        return bool(self._pings_due) or self._traffic.is_mtu_probe_due(now)
+
     def fill(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
         """Build what needs packets of its own. Returns `(size, segment_size)`, zeros if there is nothing."""
         size = self._traffic.next_mtu_probe(now)

@@ -121,14 +121,19 @@ class DataSpace:
 
     # --- once a train ---------------------------------------------------------------------------------
 
+    def wants_fill(self, now: float) -> bool:
+        """False if `fill` would surely give nothing."""
+        return self.data_path.wants_fill(now) or self.data_path.has_news or self.control.is_due(now)
+
     def fill(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
         """Fill a train. Returns `(size, segment_size)`, sizes of 0 if nothing may go now."""
         size = segment_size = 0
         if self.is_confirmed:
-            self._credit.update(now, self.traffic.rtt)
+            if self.data_path.has_news:
+                self._credit.update(now, self.traffic.rtt)
             size, segment_size = self.control.fill(buffer, now)
         self.has_more = size > 0
-        if not size:
+        if not size and self.data_path.wants_fill(now):
             segment_size = self.traffic.mtu.current
             size = self.traffic.fill(buffer, now)
             self.has_more = size > 0 and self.data_path.has_pending and self.traffic.has_room

@@ -79,6 +79,12 @@ class MtuDiscovery:
             return self._probe_sent_at + MTU_PROBE_TIMEOUT
         return self._search_at
 
+    def is_due(self, now: float) -> bool:
+        """True if `next_probe` has something to do."""
+        if self._probe_size:
+            return now >= self._probe_sent_at + MTU_PROBE_TIMEOUT
+        return self.state is MtuState.SEARCHING or self._is_search_due(now)
+
     def next_probe(self, now: float) -> int | None:
         """Return the size of a probe, which must then be sent, or None if there is nothing to probe now."""
         if self._probe_size:

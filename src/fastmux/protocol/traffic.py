@@ -133,7 +133,11 @@ class Traffic:
 
     def next_mtu_probe(self, now: float) -> int | None:
         """Give the size of a probe that must then be built, None if there is none to send now."""
-        return self.mtu.next_probe(now) if self.has_room else None
+        return self.mtu.next_probe(now) if self.mtu.is_due(now) and self.has_room else None
+
+    def is_mtu_probe_due(self, now: float) -> bool:
+        """True if `next_mtu_probe` may give something."""
+        return self.mtu.is_due(now)
 
     @property
     def has_room(self) -> bool:
