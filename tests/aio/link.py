@@ -10,7 +10,8 @@ import random
 from collections import deque
 from collections.abc import Callable
 
-from fastmux.aio.transport import BUFFER_SIZE, TRAINS_PER_CALL, Row
+from fastmux.aio.buffers import receive_buffer
+from fastmux.aio.transport import TRAINS_PER_CALL, Row
 from fastmux.constants import TRAIN_BUFFER_SIZE
 from fastmux.protocol.events import Address
 
@@ -83,7 +84,7 @@ class LinkTransport:
         self._on_writable: Callable[[], None] | None = None
         self._is_scheduled = False
         self.sockname = address
-        self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.buffer = receive_buffer()
         self.is_blocked = False
         self.is_closed = False
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
+from fastmux.aio.buffers import receive_buffer
 from fastmux.aio.transport import Row
 from fastmux.constants import SOCKET_BUFFER_SIZE, TRAIN_BUFFER_SIZE
 from fastmux.protocol.events import Address
@@ -31,7 +32,7 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
         self._loop = loop
         self.sockname = sockname
         self._transport: asyncio.DatagramTransport | None = None
-        self.buffer = memoryview(bytearray(TRAIN_BUFFER_SIZE))
+        self.buffer = receive_buffer()
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._queued_size = 0
         self._is_scheduled = False

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from fastmux.aio.transport import BUFFER_SIZE, TRAINS_PER_CALL, TrainTransport
+from fastmux.aio.buffers import send_buffer
+from fastmux.aio.transport import TRAINS_PER_CALL, TrainTransport
 from fastmux.constants import K_GRANULARITY, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
@@ -63,8 +64,7 @@ class Driver:
         self.endpoint = Endpoint(configuration, random_bytes=random_bytes, accept=accept)
         self._on_accepted = on_accepted
         self._on_refused = on_refused
-        self._buffer = bytearray(BUFFER_SIZE)
-        self._view = memoryview(self._buffer)
+        self._buffer = send_buffer()
         self._unsent: dict[ProtocolConnection, None] = {}
         self._is_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -183,7 +183,7 @@ class Driver:
             self._schedule_flush()
         answer = endpoint.transmit(self._buffer, now)
         while answer is not None and not self.transport.is_blocked:
-            self.transport.send(self._view, answer.size, answer.segment_size, answer.address)
+            self.transport.send(self._buffer, answer.size, answer.segment_size, answer.address)
             answer = endpoint.transmit(self._buffer, now)
 
     def hand_out(self, connection: ProtocolConnection) -> bool:
@@ -206,7 +206,7 @@ class Driver:
             train = connection.transmit(self._buffer, now)
             if train is None:
                 return
-            transport.send(self._view, train.size, train.segment_size, train.address)
+            transport.send(self._buffer, train.size, train.segment_size, train.address)
             if not train.has_more:
                 return
             now = self.clock()

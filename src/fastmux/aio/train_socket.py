@@ -13,8 +13,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 
 from fastmux import core
+from fastmux.aio.buffers import receive_buffer
 from fastmux.aio.socket_options import GSO_REFUSALS, enable_gro, has_gso
-from fastmux.aio.transport import BUFFER_SIZE, TRAINS_PER_CALL, Row
+from fastmux.aio.transport import TRAINS_PER_CALL, Row
 from fastmux.constants import MAX_PLAIN_DESTINATIONS
 from fastmux.protocol.events import Address, max_train_size
 
@@ -35,7 +36,7 @@ class TrainSocket:
         self._fd = sock.fileno()
         self._io = core.make_datagram_io(sock)
         self.sockname: Address = sock.getsockname()
-        self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.buffer = receive_buffer()
         self._has_gro = enable_gro(sock)
         self._has_gso = has_gso(sock)
         self._plain: set[Address] = set()

@@ -25,7 +25,7 @@ class TrainTransport(Protocol):
 
     @property
     def buffer(self) -> memoryview:
-        """Where `receive` puts datagrams; they stay until the next `receive`."""
+        """Where `receive` puts datagrams, shared by the thread: they stay until anybody's next `receive`."""
         ...
 
     @property
