@@ -88,7 +88,10 @@ def test_steered_ids_can_be_steered_no_further_than_the_rule_looks() -> None:
 
 @pytest.mark.parametrize(
     ("ids", "text"),
-    [(RandomIds(7), "at least 8 bytes, not 7"), (RoutableIds(b"four", size=12), "at most 4 bytes may be fixed")],
+    [
+        (RandomIds(7), "at least 8 bytes, not 7"),
+        (RoutableIds(b"four", size=12), "at most 4 bytes may be fixed"),
+    ],
     ids=repr,
 )
 def test_ids_that_cannot_be_steered_are_refused(ids: ConnectionIds, text: str) -> None:
