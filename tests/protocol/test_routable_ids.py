@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -91,8 +92,8 @@ def test_the_nonce_keeps_ids_of_one_server_apart() -> None:
     ],
     ids=str,
 )
-def test_a_layout_that_cannot_be_is_refused(wrong: dict[str, bytes | int], text: str) -> None:
-    fields = {"server_id": b"ab", "size": 8, "configuration": 0, "key": None} | wrong
+def test_a_layout_that_cannot_be_is_refused(wrong: dict[str, Any], text: str) -> None:
+    fields: dict[str, Any] = {"server_id": b"ab", "size": 8, "configuration": 0, "key": None} | wrong
     with pytest.raises(ValueError, match=text):
         RoutableIds(**fields)
 
