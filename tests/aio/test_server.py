@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 
@@ -326,8 +327,11 @@ def test_a_place_that_cannot_be_opened_leaves_nothing_open(loop_factory: LoopFac
         (place,) = bind_group("127.0.0.1", 0, 1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
             closed.close()
-            with pytest.raises(OSError, match="descriptor"):
+            before = len(os.listdir("/proc/self/fd"))
+            with pytest.raises(OSError, match="descriptor") as caught:
                 await listen(wait, worker=WorkerPlace(0, 1, (*place.sockets, closed)), tls=PLAINTEXT)
+            assert caught.tb is not None  # what a frame holds is not closed for want of a name
+            assert len(os.listdir("/proc/self/fd")) == before
         place.close()
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
