@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastmux.aio.message_channel import MessageChannel
     from fastmux.aio.server import Server, listen
     from fastmux.aio.stream import Stream
+    from fastmux.aio.worker_group import WorkerPlace, bind_group
     from fastmux.exceptions import (
         AuthenticationError,
         BrokenResourceError,
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
         ProtocolError,
         WouldBlock,
     )
+    from fastmux.protocol.connection_ids import RandomIds
     from fastmux.protocol.handshake import PeerIdentity
+    from fastmux.protocol.routable_ids import RoutableIds
     from fastmux.security.config import PLAINTEXT, TLSConfig
 
 _SUBMODULES = frozenset({"constants", "core", "exceptions"})
@@ -50,10 +53,14 @@ _HOMES = {
     "MessageTooBig": "fastmux.exceptions",
     "PeerIdentity": "fastmux.protocol.handshake",
     "ProtocolError": "fastmux.exceptions",
+    "RandomIds": "fastmux.protocol.connection_ids",
+    "RoutableIds": "fastmux.protocol.routable_ids",
     "Server": "fastmux.aio.server",
     "Stream": "fastmux.aio.stream",
     "TLSConfig": "fastmux.security.config",
+    "WorkerPlace": "fastmux.aio.worker_group",
     "WouldBlock": "fastmux.exceptions",
+    "bind_group": "fastmux.aio.worker_group",
     "connect": "fastmux.aio.client",
     "listen": "fastmux.aio.server",
 }
@@ -73,11 +80,15 @@ __all__ = [
     "MessageTooBig",
     "PeerIdentity",
     "ProtocolError",
+    "RandomIds",
+    "RoutableIds",
     "Server",
     "Stream",
     "TLSConfig",
+    "WorkerPlace",
     "WouldBlock",
     "__version__",
+    "bind_group",
     "connect",
     "constants",
     "core",

@@ -215,6 +215,10 @@ MAX_VERSION_ANSWERS: Final = 64  # version negotiation packets waiting to be sen
 GLITCH_BURST: Final = 1000  # useless frames forgiven at once (H22)
 GLITCH_RATE: Final = 33.0  # and per second
 ACTIVE_ID_LIMIT: Final = 4
+MIN_NONCE_SIZE: Final = 4  # random bytes of an id with a server id (draft-ietf-quic-load-balancers-21 §5.3)
+STEERING_OFFSET: Final = 4  # of the word of a destination id that says which worker takes the packet
+STEERING_SIZE: Final = 4  # a word of classic BPF; it ends with the shortest first id of a client
+MAX_WORKERS: Final = 256  # of one group; an id is drawn as often on average, 15 µs each if it is encrypted
 CLOSE_REPEAT_PTOS: Final = 3  # closing and draining last this many PTO (RFC 9000 §10.2)
 
 # --- asyncio -----------------------------------------------------------------------------------------

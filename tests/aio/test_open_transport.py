@@ -9,7 +9,7 @@ import pytest
 
 from aio.conftest import LoopFactory
 from fastmux.aio.datagram_endpoint import DatagramEndpoint
-from fastmux.aio.open_transport import open_transport
+from fastmux.aio.open_transport import open_transport, open_transport_on
 from fastmux.aio.train_socket import TrainSocket
 
 
@@ -37,6 +37,30 @@ def test_a_loop_without_it_gets_the_datagram_endpoint(monkeypatch: pytest.Monkey
         await asyncio.sleep(0)
 
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(main())
+
+
+def test_a_socket_that_blocks_is_taken_over_and_blocks_no_more(loop_factory: LoopFactory) -> None:
+    async def main() -> None:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        transport = await open_transport_on(sock)
+        assert transport.receive() == []
+        transport.close()
+        assert sock.fileno() == -1
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+def test_a_socket_that_is_of_no_use_is_closed(loop_factory: LoopFactory) -> None:
+    async def main() -> None:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.close()
+        with pytest.raises(OSError, match="descriptor"):
+            await open_transport_on(sock)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main())
 
 

@@ -55,6 +55,14 @@ def test_an_address_in_use_is_an_error_and_leaks_no_socket(family: int) -> None:
 
 
 @linux_only
+def test_an_address_is_shared_only_among_sockets_that_ask_for_it(family: int) -> None:
+    with create_udp_socket(family, loopback(family), reuse_port=True) as sock:
+        create_udp_socket(family, sock.getsockname(), reuse_port=True).close()
+        with pytest.raises(OSError, match="in use"):
+            create_udp_socket(family, sock.getsockname())
+
+
+@linux_only
 def test_datagrams_are_not_fragmented(family: int) -> None:
     with create_udp_socket(family, loopback(family)) as sock:
         assert forbid_fragmentation(sock)

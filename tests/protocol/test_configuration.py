@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.connection_ids import RandomIds
 
 
 def test_the_defaults_are_accepted() -> None:
@@ -16,8 +17,6 @@ def test_the_defaults_are_accepted() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"connection_id_size": 3},
-        {"connection_id_size": 21},
         {"max_datagram_size": 1199},
         {"max_datagram_size": 65508},
         {"channel_window": 1023},
@@ -36,6 +35,17 @@ def test_a_setting_that_cannot_work_is_refused_with_its_name(wrong: dict[str, An
 def test_none_switches_a_time_limit_off() -> None:
     settings = Configuration(idle_timeout=None, keep_alive=None, handshake_timeout=None)
     assert settings.idle_timeout is None
+
+
+@pytest.mark.parametrize("size", [3, 21])
+def test_a_scheme_of_ids_with_a_size_that_cannot_be_is_refused(size: int) -> None:
+    class Ids(RandomIds):
+        """A scheme whose size was never checked."""
+
+        def __post_init__(self) -> None: ...
+
+    with pytest.raises(ValueError, match="size of connection ids"):
+        Configuration(connection_ids=Ids(size))
 
 
 def test_settings_do_not_change_once_made() -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from fastmux import constants as c
 from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.connection_ids import RandomIds
 from protocol.scripted import NINE_CERTIFICATES, SMALL, Script
 from sim.faults import log_uniform
 
@@ -331,7 +332,7 @@ def _draw_configuration(random: Random, has_large: bool, mtu: int) -> Configurat
     return Configuration(
         idle_timeout=PATIENCE,
         handshake_timeout=PATIENCE,
-        connection_id_size=settings.get("connection_id_size", c.DEFAULT_CONNECTION_ID_SIZE),
+        connection_ids=RandomIds(settings.get("connection_id_size", c.DEFAULT_CONNECTION_ID_SIZE)),
         max_datagram_size=mtu if mtu > 1500 else settings.get("max_datagram_size", c.MAX_PLPMTU),
         max_streams=settings.get("max_streams", c.DEFAULT_MAX_STREAMS),
         max_message_channels=settings.get("max_message_channels", c.DEFAULT_MAX_MESSAGE_CHANNELS),

@@ -26,14 +26,21 @@ def has_add_reader(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bool
     return True
 
 
-async def open_transport(family: int, local: tuple[object, ...] | None) -> TrainTransport:
+async def open_transport(
+    family: int, local: tuple[object, ...] | None, *, reuse_port: bool = False
+) -> TrainTransport:
     """A train transport on a new UDP socket bound to `local` (None: any address and port).
 
     Raises OSError if the address cannot be bound.
     """
+    return await open_transport_on(create_udp_socket(family, local, reuse_port=reuse_port))
+
+
+async def open_transport_on(sock: socket.socket) -> TrainTransport:
+    """A train transport on `sock`, a bound UDP socket, which it takes over; closed if it raises."""
     loop = asyncio.get_running_loop()
-    sock = create_udp_socket(family, local)
     try:
+        sock.setblocking(False)  # one that came from another process, or is a duplicate, does not know
         if has_add_reader(loop, sock):
             return TrainSocket(loop, sock)
         return await open_datagram_endpoint(loop, sock)

@@ -10,7 +10,9 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, Unpack
 
@@ -18,12 +20,14 @@ from fastmux import constants as c
 from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
-from fastmux.aio.open_transport import open_transport
+from fastmux.aio.open_transport import open_transport, open_transport_on
 from fastmux.aio.refusal_log import RefusalLog
 from fastmux.aio.settings import Settings
 from fastmux.aio.transport import TrainTransport
+from fastmux.aio.worker_group import WorkerPlace
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
+from fastmux.protocol.connection_ids import RandomIds, SteeredIds
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
 
@@ -175,10 +179,11 @@ class Server:
 class Listener:
     """What `listen` returns: await it, or use it in `async with`. Use it once."""
 
-    def __init__(self, server: Server, host: str | None, port: int) -> None:
+    def __init__(
+        self, server: Server, open_transports: Callable[[], Coroutine[Any, Any, list[TrainTransport]]]
+    ) -> None:
         self._server = server
-        self._host = host
-        self._port = port
+        self._open_transports = open_transports
 
     def __await__(self) -> Generator[Any, None, Server]:
         return self._open().__await__()
@@ -196,32 +201,46 @@ class Listener:
         await self._server.__aexit__(exc_type, exc, traceback)
 
     async def _open(self) -> Server:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(
-            self._host or None, self._port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
-        )
-        transports: list[TrainTransport] = []
-        port = self._port
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
-                transport = await open_transport(family, (address[0], port, *address[2:]))
-                transports.append(transport)
-                port = port or transport.sockname[1]  # all addresses share one port
-        except BaseException:
-            for transport in transports:
-                transport.close()
-            raise
-        for transport in transports:
+        for transport in await self._open_transports():
             self._server.serve(transport)
         return self._server
 
 
+async def _open_addresses(host: str | None, port: int, reuse_port: bool) -> list[TrainTransport]:
+    """A transport for each address of a host, all on one port."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
+    )
+    transports: list[TrainTransport] = []
+    with ExitStack() as stack:
+        for family, _, _, _, address in dict.fromkeys(found):
+            local = (address[0], port, *address[2:])
+            transports.append(await open_transport(family, local, reuse_port=reuse_port))
+            stack.callback(transports[-1].close)
+            port = port or transports[-1].sockname[1]  # all addresses share one port
+        stack.pop_all()
+    return transports
+
+
+async def _open_place(worker: WorkerPlace) -> list[TrainTransport]:
+    """A transport for each socket of a worker's place, on duplicates: the place outlives the server."""
+    transports: list[TrainTransport] = []
+    with ExitStack() as stack:
+        for sock in worker.sockets:
+            transports.append(await open_transport_on(sock.dup()))
+            stack.callback(transports[-1].close)
+        stack.pop_all()
+    return transports
+
+
 def listen(
     handler: Handler,
-    host: str | None,
-    port: int,
+    host: str | None = None,
+    port: int | None = None,
     *,
     tls: HandshakeMaker,
+    reuse_port: bool = False,
+    worker: WorkerPlace | None = None,
     close_timeout: float | None = CLOSE_TIMEOUT,
     **settings: Unpack[Settings],
 ) -> Listener:
@@ -234,7 +253,26 @@ def listen(
     (seconds, None: unlimited) is how long `close` waits for handlers; `settings` are those of
     `Configuration`.
 
+    `worker`, in place of host and port, is one of the places of `bind_group`: its packets are steered here
+    by connection id, whatever address they come from. `reuse_port` only shares the port with other
+    processes of the same user: the kernel spreads clients among them by a hash of their addresses and
+    ports, so a client whose address changes, or any client when a process comes or goes, may reach one that
+    does not know it.
+
     Raises OSError, when awaited, if an address cannot be bound; ValueError at once for a setting that cannot
     work.
     """
-    return Listener(Server(handler, tls, Configuration(**settings), close_timeout), host, port)
+    if worker is None:
+        if port is None:
+            raise ValueError("listen needs a port, or the place of a worker")
+        if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
+            raise ValueError("reuse_port: this system has no SO_REUSEPORT")
+        open_transports = partial(_open_addresses, host, port, reuse_port)
+    else:
+        if host is not None or port is not None or reuse_port:
+            raise ValueError("a worker's place is bound already: leave out host, port and reuse_port")
+        if worker.count > 1:
+            ids = settings.get("connection_ids", RandomIds())
+            settings["connection_ids"] = SteeredIds(ids, worker.index, worker.count)
+        open_transports = partial(_open_place, worker)
+    return Listener(Server(handler, tls, Configuration(**settings), close_timeout), open_transports)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypedDict
 
 from fastmux.protocol.congestion.base import CongestionController
+from fastmux.protocol.connection_ids import ConnectionIds
 
 
 class Settings(TypedDict, total=False):
@@ -17,7 +18,7 @@ class Settings(TypedDict, total=False):
     idle_timeout: float | None
     keep_alive: float | None
     handshake_timeout: float | None
-    connection_id_size: int
+    connection_ids: ConnectionIds
     max_datagram_size: int
     max_streams: int
     max_message_channels: int

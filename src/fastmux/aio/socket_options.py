@@ -112,10 +112,13 @@ def has_gso(sock: socket.socket) -> bool:
     return True
 
 
-def create_udp_socket(family: int, local: tuple[object, ...] | None) -> socket.socket:
+def create_udp_socket(
+    family: int, local: tuple[object, ...] | None, *, reuse_port: bool = False
+) -> socket.socket:
     """A non-blocking UDP socket bound to `local` (any port of any address if None), with its options set.
 
-    Raises OSError if the address cannot be bound.
+    `reuse_port` shares the address with other sockets of the same user that ask for that too. Raises
+    OSError if the address cannot be bound.
     """
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
@@ -124,6 +127,8 @@ def create_udp_socket(family: int, local: tuple[object, ...] | None) -> socket.s
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         forbid_fragmentation(sock)
         raise_buffers(sock)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(local or ("", 0))
     except BaseException:
         sock.close()

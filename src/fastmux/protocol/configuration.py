@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fastmux import constants as c
 from fastmux.protocol.congestion.base import CongestionController
 from fastmux.protocol.congestion.cubic import Cubic
+from fastmux.protocol.connection_ids import ConnectionIds, RandomIds, check_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Configuration:
     `max_datagram_size` caps the path MTU (UDP payload). `channel_window` and `connection_window` are where
     credit starts, the `max_…` ones how far auto-tuning may raise them; `budget` bounds the received bytes
     that one connection holds unread. `congestion` makes a controller from the datagram size.
+    `connection_ids` makes the ids by which the endpoint is addressed.
 
     Raises `ValueError` for a setting that cannot work.
     """
@@ -27,7 +29,7 @@ class Configuration:
     idle_timeout: float | None = c.DEFAULT_IDLE_TIMEOUT
     keep_alive: float | None = c.DEFAULT_KEEP_ALIVE
     handshake_timeout: float | None = c.HANDSHAKE_TIMEOUT
-    connection_id_size: int = c.DEFAULT_CONNECTION_ID_SIZE
+    connection_ids: ConnectionIds = RandomIds()
     max_datagram_size: int = c.MAX_PLPMTU
     max_streams: int = c.DEFAULT_MAX_STREAMS
     max_message_channels: int = c.DEFAULT_MAX_MESSAGE_CHANNELS
@@ -47,8 +49,7 @@ class Configuration:
     congestion: Callable[[int], CongestionController] = Cubic
 
     def __post_init__(self) -> None:
-        if not c.MIN_CONNECTION_ID_SIZE <= self.connection_id_size <= c.MAX_CONNECTION_ID_SIZE:
-            raise ValueError(f"connection_id_size must be 4 to 20, not {self.connection_id_size}")
+        check_size(self.connection_ids.size)
         if not c.BASE_PLPMTU <= self.max_datagram_size <= c.MAX_UDP_PAYLOAD:
             raise ValueError(f"max_datagram_size must be 1200 to 65507, not {self.max_datagram_size}")
         if self.channel_window < 1024 or self.connection_window < self.channel_window:

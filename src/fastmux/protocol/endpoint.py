@@ -124,7 +124,7 @@ class Endpoint:
             start += consumed
 
     def _find(self, buffer: bytearray | memoryview, start: int, stop: int) -> Connection | None:
-        end = start + 1 + self._configuration.connection_id_size
+        end = start + 1 + self._configuration.connection_ids.size
         return self._by_id.get(bytes(buffer[start + 1 : end])) if end <= stop else None
 
     def _receive_long(self, packet: bytes, address: Address, now: float) -> None:
@@ -217,7 +217,7 @@ class Endpoint:
 
     def _unused_id(self) -> bytes:
         while True:
-            local_id = self._random_bytes(self._configuration.connection_id_size)
+            local_id = self._configuration.connection_ids.make(self._random_bytes)
             if local_id not in self._by_id:
                 return local_id
 
