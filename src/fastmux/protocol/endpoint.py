@@ -59,6 +59,7 @@ class Endpoint:
         self._configuration = configuration
         self._random_bytes = random_bytes
         self._accept = accept
+        self._id_end = 1 + configuration.connection_ids.size  # of the destination id of a short header
         self._version: int | None = None  # that `accept` serves, known with the first handshake it makes
         self._by_id: dict[bytes, Connection] = {}
         self._by_first_id: dict[tuple[Address, bytes], Connection] = {}
@@ -124,7 +125,7 @@ class Endpoint:
             start += consumed
 
     def _find(self, buffer: bytearray | memoryview, start: int, stop: int) -> Connection | None:
-        end = start + 1 + self._configuration.connection_ids.size
+        end = start + self._id_end
         return self._by_id.get(bytes(buffer[start + 1 : end])) if end <= stop else None
 
     def _receive_long(self, packet: bytes, address: Address, now: float) -> None:
