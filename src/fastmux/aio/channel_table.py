@@ -7,7 +7,6 @@ know: accepting, opening, the socket. A channel that nobody has opened or accept
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
@@ -40,7 +39,7 @@ class ChannelTable:
         self._driver = driver
         self._connection = connection
         self._channels: WeakValueDictionary[int, Channel] = WeakValueDictionary()
-        self._abandoned: deque[tuple[int, bool]] = deque()
+        self._abandoned: list[tuple[int, bool]] = []
 
     def make(self, channel_id: int) -> Stream | MessageChannel:
         """The object for a channel that was just opened or accepted."""
@@ -95,7 +94,7 @@ class ChannelTable:
     def _reap(self) -> None:
         """Give dropped channels back; one that was not finished is reset, so that it never looks whole."""
         while self._abandoned:
-            channel_id, is_send_finished = self._abandoned.popleft()
+            channel_id, is_send_finished = self._abandoned.pop(0)
             if self.closed_error is not None:
                 continue
             if not is_send_finished:

@@ -7,7 +7,6 @@ channel works.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, cast
 
@@ -53,7 +52,7 @@ class Connection:
         self._owns_driver = owns_driver
         self._connection = connection
         self._channels = ChannelTable(driver, connection)
-        self._incoming: deque[int] = deque()
+        self._incoming: list[int] = []
         self._acceptor = WaiterSlot(loop, "accepting channels of this connection")
         self._openers = {kind: Openers(loop) for kind in (c.KIND_STREAM, c.KIND_MESSAGE)}
         self._datagrams = DatagramQueue()
@@ -186,7 +185,7 @@ class Connection:
             if self._channels.is_closing:
                 raise ClosedResourceError("this connection was closed here")
             if self._incoming and not self._channels.is_discarded:
-                return self._channels.make(self._incoming.popleft())
+                return self._channels.make(self._incoming.pop(0))
             self._check_usable()
             await self._acceptor.wait()
 

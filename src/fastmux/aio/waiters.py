@@ -18,32 +18,39 @@ class WaiterQueue:
 
     Invariant: futures stand in the order in which their tasks came; only the first may be woken by
     `wake_first`, and it keeps its place until its task has acted and left, so nobody overtakes it.
+    While nobody waits there is no deque either: an empty one costs 760 bytes, and channels are many.
     """
 
     __slots__ = ("_loop", "_queue")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
-        self._queue: deque[Future[None]] = deque()
+        self._queue: deque[Future[None]] | None = None
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return 0 if self._queue is None else len(self._queue)
 
     def join(self) -> Future[None]:
         """Stand at the end; await what is returned, and `leave` with it however that ends."""
         future: Future[None] = self._loop.create_future()
+        if self._queue is None:
+            self._queue = deque()
         self._queue.append(future)
         return future
 
     def leave(self, future: Future[None]) -> None:
         """Give up the place. The caller decides whether the next one may be woken."""
+        assert self._queue is not None
         if self._queue[0] is future:
             self._queue.popleft()
         else:
             self._queue.remove(future)
+        if not self._queue:
+            self._queue = None
 
     def again(self, future: Future[None]) -> Future[None]:
         """Wait once more in the same place."""
+        assert self._queue is not None
         place = self._queue.index(future)
         fresh: Future[None] = self._loop.create_future()
         self._queue[place] = fresh
@@ -51,12 +58,12 @@ class WaiterQueue:
 
     def wake_first(self) -> None:
         """Wake the first in line; does nothing if it is awake already."""
-        if self._queue and not self._queue[0].done():
+        if self._queue is not None and not self._queue[0].done():
             self._queue[0].set_result(None)
 
     def wake_all(self) -> None:
         """Wake everybody, because the state they wait for will never come or came for all."""
-        for future in self._queue:
+        for future in self._queue or ():
             if not future.done():
                 future.set_result(None)
 

@@ -6,7 +6,6 @@ sockets, clocks and random numbers, which come from outside.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -79,7 +78,7 @@ class Connection:
         self.user_data: object = None
         rtt = RttEstimator(configuration.initial_rtt)
         self._random_bytes = random_bytes
-        self._events: deque[Event] = deque()
+        self._events: list[Event] = []
         self._path = Path(address, is_validated=is_client)
         self._packets = HandshakePackets(
             is_client=is_client,
@@ -253,7 +252,7 @@ class Connection:
         """Give the oldest event that was not given yet."""
         if self._batch_at is not None:
             self._settle_batch()
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     # --- datagrams out ----------------------------------------------------------------------------------
 
