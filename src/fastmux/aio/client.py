@@ -6,16 +6,16 @@ Owns: from a host name to an open connection. May not know: what a handshake pro
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Generator
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Unpack, cast
+from typing import Any, Protocol, Unpack
 
 from fastmux.aio.attempts import first_success
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.open_transport import open_transport
+from fastmux.aio.resolver import addresses_of
 from fastmux.aio.settings import Settings
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
@@ -77,13 +77,8 @@ class Connector:
             ) from None
 
     async def _open_any(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
-        attempts = [
-            partial(self._open_one, family, cast(Address, address)) for family, _, _, _, address in found
-        ]
-        if not attempts:
-            raise OSError(f"{self._host} has no address that UDP can reach")
+        found = await addresses_of(self._host, self._port)
+        attempts = [partial(self._open_one, family, address) for family, address in found]
         return await first_success(attempts, Connection.abort)
 
     async def _open_one(self, family: int, address: Address) -> Connection:

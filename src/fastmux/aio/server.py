@@ -22,6 +22,7 @@ from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.open_transport import open_transport, open_transport_on
 from fastmux.aio.refusal_log import RefusalLog
+from fastmux.aio.resolver import addresses_of
 from fastmux.aio.settings import Settings
 from fastmux.aio.transport import TrainTransport
 from fastmux.aio.worker_group import WorkerPlace
@@ -208,12 +209,10 @@ class Listener:
 
 async def _open_addresses(host: str | None, port: int, reuse_port: bool) -> list[TrainTransport]:
     """A transport for each address of a host, all on one port."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
-    )
+    found = await addresses_of(host or None, port, flags=socket.AI_PASSIVE)
     transports: list[TrainTransport] = []
     with ExitStack() as stack:
-        for family, _, _, _, address in dict.fromkeys(found):
+        for family, address in found:
             local = (address[0], port, *address[2:])
             transports.append(await open_transport(family, local, reuse_port=reuse_port))
             stack.callback(transports[-1].close)
