@@ -80,7 +80,7 @@ class Connection:
         self._random_bytes = random_bytes
         self._events: list[Event] = []
         self._path = Path(address, is_validated=is_client)
-        self._packets = HandshakePackets(
+        packets = HandshakePackets(
             is_client=is_client,
             version=handshake.version,
             local_id=ids.local,
@@ -89,7 +89,7 @@ class Connection:
         )
         self._handshaking: Handshaking | None = Handshaking(
             handshake,
-            HandshakeSpace(self._packets, rtt, is_client=is_client),
+            HandshakeSpace(packets, rtt, is_client=is_client),
             self._path,
             is_client=is_client,
             parameters=encode_parameters(parameters_of(configuration), grease=random_bytes(_GREASE_SIZE)),
@@ -172,7 +172,7 @@ class Connection:
                 if error is not None and header.source_id == self.ids.first:
                     self._end(error, [], now)
                     self.data_path.close()
-            elif self._is_from_peer(header):
+            elif self._is_from_peer(header, self._handshaking.space.packets.remote_id):
                 self._take_handshake_packet(self._handshaking, header, packet, now)
 
     def _take_handshake_packet(
@@ -181,7 +181,7 @@ class Connection:
         try:
             if not handshaking.receive(header, packet, now):
                 return
-            self._packets.remote_id = header.source_id
+            handshaking.space.packets.remote_id = header.source_id
             self._data.liveness.on_handshake_packet(now)
             self._follow_handshake(handshaking, now)
         except HandshakeError as error:
@@ -190,12 +190,12 @@ class Connection:
             self.fail(error.code, error.reason, now)
         self.touch()
 
-    def _is_from_peer(self, header: LongHeader) -> bool:
+    def _is_from_peer(self, header: LongHeader, remote_id: bytes) -> bool:
         """The peer's ids are fixed from its first packet (a client learns them with it)."""
         if len(header.source_id) < c.MIN_CONNECTION_ID_SIZE:
             return False
-        is_first = self.is_client and self._packets.remote_id == self.ids.first
-        return is_first or header.source_id == self._packets.remote_id
+        is_first = self.is_client and remote_id == self.ids.first
+        return is_first or header.source_id == remote_id
 
     def _repeat_close(self, size: int, address: Address) -> None:
         if self._closing is not None and address == self.address:
@@ -209,10 +209,11 @@ class Connection:
         keys, peer = handshaking.keys, handshaking.peer_parameters
         if self._data.has_keys or keys is None or peer is None:
             return
+        remote_id = handshaking.space.packets.remote_id
         if self.is_client:
-            self._data.install(keys, self._packets.remote_id, peer)
+            self._data.install(keys, remote_id, peer)
         elif handshaking.is_verified:
-            self._data.install(keys, self._packets.remote_id, peer)
+            self._data.install(keys, remote_id, peer)
             self._data.control.send_handshake_done()
             self._data.confirm(now)
             self._open(handshaking)

@@ -41,7 +41,7 @@ class HandshakeSpace:
 
     def __init__(self, packets: HandshakePackets, rtt: RttEstimator, *, is_client: bool) -> None:
         self.flight = Flight()
-        self._packets = packets
+        self.packets = packets
         self._rtt = rtt
         self._is_client = is_client
         self._recovery = Recovery(rtt)
@@ -72,7 +72,7 @@ class HandshakeSpace:
         Raises `ProtocolError`: HANDSHAKE_BUFFER_EXCEEDED, or PROTOCOL_VIOLATION for an ACK of what was not
         sent.
         """
-        opened = self._packets.open(header, packet, self._received.largest)
+        opened = self.packets.open(header, packet, self._received.largest)
         if opened is None or self._received.is_duplicate(opened.packet_number):
             return None
         if not self._has_room(opened.frames):
@@ -184,7 +184,7 @@ class HandshakeSpace:
 
     def _next_packet(self, now: float, extra: bytes = b"") -> bytes | None:
         ack = self._ack_frame(now)
-        room = PACKET_SIZE - self._packets.overhead - len(ack) - len(extra)
+        room = PACKET_SIZE - self.packets.overhead - len(ack) - len(extra)
         taken = self.flight.take(room)
         if taken is None and self._probes_owed:  # the second probe carries what the first did
             self._requeue()
@@ -197,19 +197,19 @@ class HandshakeSpace:
 
     def _seal(self, payload: bytes, carried: Carried | None, now: float) -> bytes:
         """Make a packet; `carried` is None for one that elicits no acknowledgement."""
-        room = PACKET_SIZE - self._packets.overhead
+        room = PACKET_SIZE - self.packets.overhead
         if self._is_client or self.flight.has_pending:  # else the next one would not line up in the train
             payload += bytes(room - len(payload))
         eliciting = carried is not None
         number = self._sent.add(
-            len(payload) + self._packets.overhead, now, ack_eliciting=eliciting, in_flight=eliciting
+            len(payload) + self.packets.overhead, now, ack_eliciting=eliciting, in_flight=eliciting
         )
         if carried is not None:
             self._carried[number] = carried
             self._probes_owed = max(self._probes_owed - 1, 0)
         self._is_ack_due = False
         self._last_active_at = now
-        return self._packets.seal(number, payload)
+        return self.packets.seal(number, payload)
 
     def _ack_frame(self, now: float) -> bytes:
         ranges = self._received.ack_ranges(_MAX_ACK_RANGES)
