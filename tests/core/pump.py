@@ -87,7 +87,7 @@ class Pump:
     def sealed(
         self, path: Any, generation: int, number: int, *frames: tuple[Any, ...], phase: int | None = None
     ) -> bytes:
-        """A packet of the path's with keys and a number of our choice, and the phase bit that belongs to them."""
+        """A packet of the path's with keys and a number of our choice, and the phase bit of those keys."""
         protection = self.core.PacketProtection(self.suite, *self.keys(path, generation))
         peer_id = SERVER_ID if path is self.client else CLIENT_ID
         bit = generation % 2 if phase is None else phase

@@ -75,7 +75,7 @@ def refusal(pump: Pump, path: Any, packet: bytes) -> str:
     return caught.value.reason
 
 
-# --- an update ------------------------------------------------------------------------------------------
+# --- an update ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -149,10 +149,10 @@ def test_an_answer_that_gets_lost_is_no_harm(pump: Pump) -> None:
     assert updates(pump) == [1, 1]
 
 
-# --- when an update may begin -----------------------------------------------------------------------------
+# --- when an update may begin -------------------------------------------------------------------------
 
 
-def test_no_update_begins_before_a_packet_of_the_phase_is_acknowledged(make_pump: Callable[..., Pump]) -> None:
+def test_no_update_begins_before_a_packet_is_acknowledged(make_pump: Callable[..., Pump]) -> None:
     pump = make_pump(suite=c.SUITE_AES_128_GCM)
     pump.supply(*pump.paths)
     assert not pump.client.update_keys()
@@ -246,7 +246,7 @@ def test_a_phase_bit_under_the_null_suite_opens_nothing(make_pump: Callable[...,
     assert (lost(pump.server), pump.server.counters()["packets_received"]) == (1, 0)
 
 
-# --- what comes late ---------------------------------------------------------------------------------------
+# --- what comes late ----------------------------------------------------------------------------------
 
 
 def test_late_packets_open_with_the_old_keys_until_these_are_dropped(pump: Pump) -> None:
@@ -283,7 +283,7 @@ def test_packets_of_an_update_may_overtake_each_other(pump: Pump) -> None:
     assert (lost(pump.server), updates(pump)[1]) == (0, 1)
 
 
-# --- what is forged or sent again -----------------------------------------------------------------------------
+# --- what is forged or sent again ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("is_updated", [False, True])
@@ -335,7 +335,7 @@ def test_failures_are_counted_across_keys(pump: Pump) -> None:
         assert lost(pump.server) == count
 
 
-# --- what closes the connection -------------------------------------------------------------------------------
+# --- what closes the connection -----------------------------------------------------------------------
 
 
 def test_old_keys_on_a_higher_number_are_an_error(pump: Pump) -> None:
@@ -404,7 +404,7 @@ def test_the_first_update_may_come_before_the_other_end_has_sent_anything(
     assert updates(pump) == [0, 1]
 
 
-# --- everything at once ---------------------------------------------------------------------------------------
+# --- everything at once -------------------------------------------------------------------------------
 
 
 def shuffled_transfer(client: Any, server: Any, suite: int, seed: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Over real sockets and real TLS, with a link that loses, swaps and repeats: keys change, the bytes do not."""
+"""Real sockets, real TLS and a link that loses, swaps and repeats: keys change, the bytes do not."""
 
 from __future__ import annotations
 

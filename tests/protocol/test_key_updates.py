@@ -70,7 +70,7 @@ class Ends:
                 source.data_path.take_ack_summary()
 
 
-# --- the waits ------------------------------------------------------------------------------------------
+# --- the waits ----------------------------------------------------------------------------------------
 
 
 def test_an_update_is_due_after_so_many_packets_under_a_key() -> None:
@@ -192,7 +192,7 @@ def test_plaintext_has_no_key_update() -> None:
     assert ends.client.count == 0
 
 
-# --- how often a peer may -----------------------------------------------------------------------------------
+# --- how often a peer may -----------------------------------------------------------------------------
 
 
 def force(ends: Ends, interval: float, count: int) -> None:
@@ -237,7 +237,7 @@ def test_answers_to_our_own_updates_are_not_held_against_the_peer() -> None:
         assert ends.client.count == number + 2
 
 
-# --- connections ----------------------------------------------------------------------------------------------
+# --- connections --------------------------------------------------------------------------------------
 
 
 def keys_updated(pair: Pair) -> tuple[int, int]:

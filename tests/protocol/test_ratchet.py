@@ -11,7 +11,11 @@ from fastmux.protocol.handshake import PacketKeys
 from fastmux.protocol.ratchet import can_ratchet, next_keys
 from fastmux.security import keys as schedule
 
-SUITES = [(c.SUITE_AES_128_GCM, "sha256"), (c.SUITE_AES_256_GCM, "sha384"), (c.SUITE_CHACHA20_POLY1305, "sha256")]
+SUITES = [
+    (c.SUITE_AES_128_GCM, "sha256"),
+    (c.SUITE_AES_256_GCM, "sha384"),
+    (c.SUITE_CHACHA20_POLY1305, "sha256"),
+]
 
 
 def first_keys(suite: int, is_client: bool = True) -> PacketKeys:

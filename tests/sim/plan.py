@@ -132,7 +132,7 @@ def draw_plan(random: Random, seed: int, large_size: int) -> Plan:
 
 
 def _with_key_updates(plan: Plan, random: Random) -> Plan:
-    """Let every third seed update its keys all the time; with dice of its own, so that no other plan changes."""
+    """Let every third seed update its keys all the time, by dice of its own: other plans stay the same."""
     if random.random() > KEY_UPDATE_SHARE:
         return plan
     suite = random.choice((c.SUITE_AES_128_GCM, c.SUITE_AES_256_GCM, c.SUITE_CHACHA20_POLY1305))

@@ -90,7 +90,7 @@ class KeyUpdate:
         self._next_sealing, self._next_opening = sealing, opening
 
     def begin(self) -> bool:
-        """Seals with the next keys from now on; False while the last update is not through (RFC 9001 §6.1)."""
+        """Seals with the next keys from now on; False if the last update is not through (RFC 9001 §6.1)."""
         is_settled = self.send_phase == self.receive_phase and self._sent.largest_acked >= self.send_first
         if self._next_sealing is None or not is_settled:
             return False

@@ -142,7 +142,8 @@ class PacketWriter:
         if sealing is None:
             raise ValueError("no keys are set")
         number = self._recovery.sent.next_packet_number
-        header = bytes((FIXED_BIT | self._keys.send_phase,)) + self.remote_id + (number & 0xFFFFFFFF).to_bytes(4, "big")
+        first = bytes((FIXED_BIT | self._keys.send_phase,))
+        header = first + self.remote_id + (number & 0xFFFFFFFF).to_bytes(4, "big")
         packet[: len(header)] = header
         packet[len(header) :] = sealing._seal(number, header, payload)
         self.counts["packets_sent"] += 1
