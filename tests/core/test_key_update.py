@@ -367,6 +367,23 @@ def test_the_order_of_arrival_makes_no_difference_to_that(pump: Pump) -> None:
     assert refusal(pump, pump.server, pump.sealed(pump.client, 0, start + 7, PING)) == HIGHER_NUMBER
 
 
+def test_new_keys_below_what_came_before_the_update_are_an_error(pump: Pump) -> None:
+    start = number_of(ping(pump, pump.client)) + 1
+    pump.deliver(pump.server, [pump.sealed(pump.client, 0, start + 3, PING)])
+    pump.deliver(pump.server, [pump.sealed(pump.client, 1, start + 9, PING)])
+    assert refusal(pump, pump.server, pump.sealed(pump.client, 1, start + 2, PING)) == HIGHER_NUMBER
+
+
+def test_next_keys_are_not_tried_on_numbers_that_cannot_have_them(pump: Pump) -> None:
+    update(pump, pump.client)
+    low = number_of(ping(pump, pump.client))
+    for _ in range(3):
+        ping(pump, pump.client)
+    update(pump, pump.client)
+    pump.deliver(pump.server, [pump.sealed(pump.client, 3, low, PING)])
+    assert (lost(pump.server), updates(pump)) == (1, [2, 2])
+
+
 @pytest.mark.parametrize("has_old_keys", [False, True])
 def test_an_acknowledgement_under_older_keys_than_what_it_acknowledges_is_an_error(
     pump: Pump, has_old_keys: bool

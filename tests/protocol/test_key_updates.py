@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastmux import constants as c
+from fastmux import core
 from fastmux.exceptions import ConnectionClosed, ProtocolError
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
@@ -12,6 +13,7 @@ from fastmux.protocol.data_space import make_data_path
 from fastmux.protocol.handshake import PacketKeys
 from fastmux.protocol.key_updates import KeyUpdates
 from fastmux.protocol.parameters import parameters_of
+from fastmux.protocol.ratchet import next_keys
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.protocol.traffic import Traffic
 from network import Conditions
@@ -37,9 +39,9 @@ class End:
         self.updates = KeyUpdates(self.data_path, self.traffic, configuration)
         size = c.SUITE_KEY_SIZES[suite]
         mine, theirs = (bytes([number]) * size for number in ((1, 2) if is_client else (2, 1)))
-        keys = PacketKeys(suite, mine, bytes(12), theirs, bytes(12), mine, theirs)
+        self.keys = PacketKeys(suite, mine, bytes(12), theirs, bytes(12), mine, theirs)
         self.data_path.set_keys(suite, mine, bytes(12), theirs, bytes(12))
-        self.updates.install(keys)
+        self.updates.install(self.keys)
 
     def take(self, now: float) -> None:
         """What a batch does about keys."""
@@ -54,10 +56,13 @@ class End:
 class Ends:
     """A client and a server whose handshake is confirmed, and a packet of each acknowledged."""
 
-    def __init__(self, suite: int = c.SUITE_AES_128_GCM, interval: int = 1 << 22) -> None:
+    def __init__(
+        self, suite: int = c.SUITE_AES_128_GCM, interval: int = 1 << 22, *, are_confirmed: bool = True
+    ) -> None:
         self.client, self.server = End(True, suite, interval), End(False, suite, interval)
         for end in (self.client, self.server):
-            end.updates.on_confirmed()
+            if are_confirmed:
+                end.updates.on_confirmed()
         self.exchange(1.0)
 
     def exchange(self, now: float) -> None:
@@ -109,12 +114,31 @@ def test_an_update_by_the_peer_starts_the_count_again() -> None:
 
 
 def test_before_the_handshake_is_confirmed_no_update_begins() -> None:
+    ends = Ends(are_confirmed=False)
+    assert not ends.client.updates.begin(1.0)
+    ends.client.traffic.sent_packets = c.AES_GCM_PACKET_LIMIT - 1000
+    assert not ends.client.updates.begin(1.0)
+    assert ends.server.data_path.update_keys()  # by a peer for which it is confirmed
+    ends.exchange(1.0)
+    assert ends.client.count == 1
+    ends.client.updates.on_confirmed()
+    assert not ends.client.updates.begin(1.0)
+    assert ends.client.updates.begin(10.0)
+
+
+def test_the_keys_are_those_of_the_ratchet_each_time() -> None:
     ends = Ends()
-    end = End(True)
-    assert not end.updates.begin(1.0)
-    end.traffic.sent_packets = c.AES_GCM_PACKET_LIMIT - 1000
-    assert not end.updates.begin(1.0)
-    assert ends.client.updates.begin(1.0)
+    keys = ends.client.keys
+    buffer = bytearray(1500)
+    for count in range(1, 4):
+        assert ends.client.updates.begin(10.0 * count)
+        ends.exchange(10.0 * count)
+        keys = next_keys(keys)
+        size = ends.client.data_path.build_packet(buffer, b"\x01", 0, 0, 10.0 * count)
+        packet = bytes(buffer[:size])
+        protection = core.PacketProtection(keys.suite, keys.send_key, keys.send_iv)
+        number = int.from_bytes(packet[9:13], "big")
+        assert protection.open(number, packet[:13], packet[13:]) == b"\x01"
 
 
 def test_the_next_update_waits_three_pto_after_the_last() -> None:

@@ -91,8 +91,7 @@ class KeyUpdate:
 
     def begin(self) -> bool:
         """Seals with the next keys from now on; False if the last update is not through (RFC 9001 §6.1)."""
-        is_settled = self.send_phase == self.receive_phase and self._sent.largest_acked >= self.send_first
-        if self._next_sealing is None or not is_settled:
+        if self._next_sealing is None or self._sent.largest_acked < self.send_first:
             return False
         self._update_sealing()
         return True

@@ -36,12 +36,8 @@ cdef int key_update_suite(Path *path) except -1:
 
 
 cdef bint key_update_begin(Path *path) noexcept nogil:
-    """Seals with the next keys from now on; False while the last update is not through (RFC 9001 §6.1)."""
-    cdef KeyUpdate *self = &path.keys
-    cdef bint is_settled = (
-        self.send_phase == self.receive_phase and path.sent.largest_acked >= self.send_first
-    )
-    if not self.next_sealer.is_set or not is_settled:
+    """Seals with the next keys from now on; False if the last update is not through (RFC 9001 §6.1)."""
+    if not path.keys.next_sealer.is_set or path.sent.largest_acked < path.keys.send_first:
         return False
     key_update_sealer(path)
     return True
