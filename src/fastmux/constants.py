@@ -57,6 +57,11 @@ SUITE_KEY_SIZES: Final = {0: 0, 1: 16, 2: 32, 3: 32}
 AES_GCM_PACKET_LIMIT: Final = 1 << 23  # sealed under one key (RFC 9001 §6.6)
 AES_GCM_FAILURE_LIMIT: Final = 1 << 52
 CHACHA20_FAILURE_LIMIT: Final = 1 << 36
+KEY_UPDATE_INTERVAL: Final = 1 << 22  # packets: the other half of a key's limit is time for the update
+OLD_KEYS_PTOS: Final = 3  # old receiving keys are kept this many PTO (RFC 9001 §6.5)
+KEY_UPDATE_GAP: Final = 0.1  # seconds at least between updates of ours, however small the interval
+KEY_UPDATE_BURST: Final = 100  # updates of the peer forgiven at once
+KEY_UPDATE_RATE: Final = 33.0  # and per second: three times what KEY_UPDATE_GAP allows, about 1 % of a core
 
 # --- Frame types ----------------------------------------------------------------------------------
 FRAME_PADDING: Final = 0x00
@@ -95,6 +100,7 @@ FRAME_LENGTH: Final = 0x02  # a length follows; without it the data runs to the 
 # --- Control reports of DataPath.take_control() that are no frames -----------------------------------
 CONTROL_ACKED: Final = -1
 CONTROL_LOST: Final = -2
+CONTROL_KEYS_UPDATED: Final = -3
 
 # --- Channels -------------------------------------------------------------------------------------
 # channel id = index << 2 | kind << 1 | role of the opener

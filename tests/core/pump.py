@@ -53,10 +53,10 @@ class Pump:
         self.now = 100.0
         self.client = core.DataPath(True, CLIENT_ID, **given)
         self.server = (server_core or core).DataPath(False, SERVER_ID, **given)
-        client_key, server_key = (bytes([n]) * SUITE_KEY_SIZES[suite] for n in (1, 2))
-        client_iv, server_iv = bytes([3]) * 12, bytes([4]) * 12
-        self.client.set_keys(suite, client_key, client_iv, server_key, server_iv)
-        self.server.set_keys(suite, server_key, server_iv, client_key, client_iv)
+        self.suite = suite
+        self.generations = {self.client: 0, self.server: 0}  # of the newest keys that each path was given
+        for path in self.paths:
+            path.set_keys(suite, *self.keys(path, 0), *self.keys(self.peer(path), 0))
         self.client.set_peer(SERVER_ID, **announced)
         self.server.set_peer(CLIENT_ID, **announced)
         self.datagrams = 0
@@ -71,6 +71,29 @@ class Pump:
     def peer(self, path: Any) -> Any:
         """The other one."""
         return self.server if path is self.client else self.client
+
+    def keys(self, path: Any, generation: int) -> tuple[bytes, bytes]:
+        """Key and IV with which the path seals after so many key updates."""
+        number = 4 * generation + (1 if path is self.client else 2)
+        return bytes([number]) * SUITE_KEY_SIZES[self.suite], bytes([number + 2]) * 12
+
+    def supply(self, *paths: Any) -> None:
+        """Gives each path its next keys."""
+        for path in paths:
+            self.generations[path] += 1
+            number = self.generations[path]
+            path.set_next_keys(*self.keys(path, number), *self.keys(self.peer(path), number))
+
+    def sealed(
+        self, path: Any, generation: int, number: int, *frames: tuple[Any, ...], phase: int | None = None
+    ) -> bytes:
+        """A packet of the path's with keys and a number of our choice, and the phase bit of those keys."""
+        protection = self.core.PacketProtection(self.suite, *self.keys(path, generation))
+        peer_id = SERVER_ID if path is self.client else CLIENT_ID
+        bit = generation % 2 if phase is None else phase
+        header = self.core.encode_short_header(peer_id, number, bit)
+        payload = b"".join(map(self.core.encode_frame, frames))
+        return bytes(header + protection.seal(number, header, payload))
 
     def packets(self, path: Any, size_limit: int = 2**20, segment_size: int = SEGMENT_SIZE) -> list[bytes]:
         """The datagrams of one train that the path fills now."""

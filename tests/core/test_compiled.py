@@ -83,14 +83,20 @@ def test_both_ways_to_an_aead_seal_the_same_bytes(compiled: ModuleType, suite: i
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_a_connection_works_over_the_fallback(fallback: ModuleType, suite: int) -> None:
+def test_a_connection_works_over_the_fallback_and_updates_its_keys(fallback: ModuleType, suite: int) -> None:
     from core.pump import Pump
 
     pump = Pump(fallback, suite=suite)
     stream = pump.client.open(constants.KIND_STREAM)
-    pump.client.write(stream, bytes(range(256)) * 200)
-    pump.pump()
-    assert pump.server.read(stream, 10**6) == bytes(range(256)) * 200
+    for count in range(4):
+        pump.supply(*pump.paths)
+        pump.client.write(stream, bytes(range(256)) * 200)
+        pump.pump()
+        assert pump.server.read(stream, 10**6) == bytes(range(256)) * 200
+        assert pump.server.counters()["key_updates"] == count
+        assert pump.client.update_keys()
+        pump.client.queue_control(0, b"\x01")
+        pump.pump()
     pump.close()
 
 

@@ -96,8 +96,8 @@ class ScriptedHandshake:
     def packet_keys(self, context: bytes) -> PacketKeys:
         size = c.SUITE_KEY_SIZES[self._script.suite]
         ends = [self._derive(context, end, size) for end in (b"client", b"server")]
-        (key, iv), (peer_key, peer_iv) = ends if self._is_client else ends[::-1]
-        return PacketKeys(self._script.suite, key, iv, peer_key, peer_iv)
+        (key, iv, secret), (peer_key, peer_iv, peer_secret) = ends if self._is_client else ends[::-1]
+        return PacketKeys(self._script.suite, key, iv, peer_key, peer_iv, secret, peer_secret)
 
     def confirm(self, context: bytes) -> None:
         if self._script.fail is Fail.CONTEXT and not self._is_client:
@@ -140,6 +140,9 @@ class ScriptedHandshake:
     def _write(self, kind: bytes, body: bytes) -> None:
         self._out += kind + len(body).to_bytes(4, "big") + body
 
-    def _derive(self, context: bytes, end: bytes, size: int) -> tuple[bytes, bytes]:
-        digest = hashlib.shake_128(self._script.seed + end + context).digest(size + c.IV_SIZE)
-        return digest[:size], digest[size:]
+    def _derive(self, context: bytes, end: bytes, size: int) -> tuple[bytes, bytes, bytes]:
+        """Key, IV and the secret of key updates."""
+        digest = hashlib.shake_128(self._script.seed + end + context).digest(size + c.IV_SIZE + 48)
+        secret_size = 48 if self._script.suite == c.SUITE_AES_256_GCM else 32
+        secret = digest[size + c.IV_SIZE :][:secret_size] if size else b""
+        return digest[:size], digest[size : size + c.IV_SIZE], secret

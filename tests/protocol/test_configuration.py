@@ -24,6 +24,8 @@ def test_the_defaults_are_accepted() -> None:
         {"idle_timeout": 0.0},
         {"keep_alive": -1.0},
         {"handshake_timeout": 0.0},
+        {"key_update_interval": 0},
+        {"key_update_interval": 2**22 + 1},
     ],
     ids=str,
 )

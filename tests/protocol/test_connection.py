@@ -300,18 +300,6 @@ def test_a_peer_that_breaks_a_rule_is_told_which(pair: Pair) -> None:
     assert (mine.remote, theirs.remote) == (True, False)
 
 
-def test_a_connection_whose_key_is_used_up_is_closed_before_it_repeats(pair: Pair) -> None:
-    script = Script(suite=c.SUITE_AES_128_GCM)
-    pair = make_pair(script=script).open()
-    pair.network.run_for(1.0)
-    pair.connection._data.traffic.sent_packets = c.AES_GCM_PACKET_LIMIT - 128
-    pair.connection.ping(pair.network.now)
-    pair.network.run(lambda: pair.accepted.is_closed)
-    error = error_of(pair, pair.accepted)
-    assert isinstance(error, ConnectionClosed)
-    assert error.code == c.AEAD_LIMIT_REACHED
-
-
 def test_useless_work_without_end_closes_the_connection(pair: Pair) -> None:
     pair.network.run_for(1.0)
     channel_id = pair.connection.data_path.open(c.KIND_STREAM)

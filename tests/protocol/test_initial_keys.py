@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastmux import core
-from fastmux.constants import SUITE_AES_128_GCM
+from fastmux.constants import SUITE_AES_128_GCM, SUITE_AES_256_GCM
 from fastmux.protocol.initial_keys import expand_label, initial_protection
 from fastmux.security import keys
 
@@ -17,6 +17,12 @@ def test_expand_label_is_the_one_of_tls() -> None:
     for label, size in ((b"fastmux key", 16), (b"fastmux iv", 12), (b"client hs", 32)):
         expected = keys.expand_label(secret, label, size, SUITE_AES_128_GCM)
         assert expand_label(secret, label, size) == expected
+
+
+def test_expand_label_is_the_one_of_tls_with_another_hash_too() -> None:
+    secret = bytes(range(48))
+    expected = keys.expand_label(secret, b"fastmux key", 48, SUITE_AES_256_GCM)
+    assert expand_label(secret, b"fastmux key", 48, "sha384") == expected
 
 
 @pytest.mark.parametrize("is_client", [True, False])

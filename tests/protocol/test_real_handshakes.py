@@ -26,10 +26,17 @@ def world(tmp_path: Path) -> World:
     return World.make(tmp_path)
 
 
-def pair_of(client: Config, server: Config, *, seed: int = 0, hostile: bool = False) -> Pair:
+def pair_of(
+    client: Config,
+    server: Config,
+    *,
+    seed: int = 0,
+    hostile: bool = False,
+    configuration: Configuration = PATIENT,
+) -> Pair:
     network = Network(seed, HOSTILE if hostile else None)
-    node = network.add("server", PATIENT, accept=lambda: server.create_handshake(False))
-    end = network.add("client", PATIENT)
+    node = network.add("server", configuration, accept=lambda: server.create_handshake(False))
+    end = network.add("client", configuration)
     handshake = client.create_handshake(True, HOST)
     connection = end.endpoint.connect(node.address, handshake, network.now)
     return Pair(network, node, end, connection)
@@ -69,6 +76,23 @@ def test_the_packet_suite_is_that_of_tls(world: World, suite: str) -> None:
     client = world.config("client", issue_client(world.ca, "laptop"), ciphers=(suite,))
     pair = pair_of(client, world.server()).open()
     assert transfer(pair, DATA) == DATA
+
+
+@pytest.mark.parametrize(
+    "suite", ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+)
+@pytest.mark.parametrize("hostile", [False, True], ids=["clean", "hostile"])
+def test_keys_from_tls_are_updated_many_times_by_both_ends(world: World, suite: str, hostile: bool) -> None:
+    often = Configuration(handshake_timeout=60.0, key_update_interval=10)
+    client = world.config("client", issue_client(world.ca, "laptop"), ciphers=(suite,))
+    pair = pair_of(client, world.server(), hostile=hostile, configuration=often).open()
+    for number in range(6):
+        pair.accepted.ping(pair.network.now)
+        assert transfer(pair, DATA[number:], 600.0) == DATA[number:]
+        pair.network.run_for(1.0)
+    updates = [end.statistics().key_updates for end in (pair.connection, pair.accepted)]
+    assert min(updates) >= 6
+    assert hostile or not pair.accepted.statistics().undecryptable_packets
 
 
 @pytest.mark.parametrize("hostile", [False, True], ids=["clean", "hostile"])

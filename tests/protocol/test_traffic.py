@@ -114,7 +114,7 @@ def test_before_its_time_a_timeout_does_nothing(ends: Ends) -> None:
 
 def test_a_gap_is_found_lost_when_its_time_comes(ends: Ends) -> None:
     ends.traffic.rtt.update(0.1, 0.0, 0.0, True)
-    ends.traffic.on_keys(c.SUITE_NULL)
+    ends.traffic.on_keys()
     ends.write(1000)
     ends.fill(1.0, arrives=False)
     ends.write(1000)
@@ -173,16 +173,6 @@ def test_three_probe_timeouts_make_the_datagrams_small_again(ends: Ends) -> None
         ends.traffic.handle_timeout(deadline)
         ends.fill(deadline, arrives=False)
     assert ends.traffic.mtu.current == c.BASE_PLPMTU
-
-
-@pytest.mark.parametrize(
-    ("suite", "limited"), [(c.SUITE_AES_128_GCM, True), (c.SUITE_AES_256_GCM, True), (0, False), (3, False)]
-)
-def test_a_key_is_used_up_before_its_limit(ends: Ends, suite: int, limited: bool) -> None:
-    ends.traffic.on_keys(suite)
-    assert not ends.traffic.is_key_exhausted
-    ends.traffic.sent_packets = c.AES_GCM_PACKET_LIMIT - c.MAX_TRAIN_SEGMENTS
-    assert ends.traffic.is_key_exhausted is limited
 
 
 def test_a_packet_number_is_left_out_now_and_then(ends: Ends) -> None:

@@ -6,7 +6,7 @@ anything runs, so that nothing that happens changes what comes later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from random import Random
 from typing import Final
@@ -20,6 +20,7 @@ from sim.faults import log_uniform
 LARGE_SIZE: Final = 2_000_000  # bytes of the one large transfer that some seeds have
 MAX_SMALL_MESSAGE_SIZE: Final = 200_000  # of seeds with small settings: no message but a large one is larger
 ALWAYS_FITS: Final = 1100  # bytes: a datagram of this size goes through every path
+KEY_UPDATE_SHARE: Final = 1 / 3
 PATIENCE: Final = 120.0  # seconds: idle and handshake timeouts, so that bad luck is not taken for an error
 
 
@@ -127,6 +128,23 @@ class Plan:
 
 def draw_plan(random: Random, seed: int, large_size: int) -> Plan:
     """Draw what seed `seed` does."""
+    return _with_key_updates(_draw_plan(random, seed, large_size), Random(f"key updates {seed}"))
+
+
+def _with_key_updates(plan: Plan, random: Random) -> Plan:
+    """Let every third seed update its keys all the time, by dice of its own: other plans stay the same."""
+    if random.random() > KEY_UPDATE_SHARE:
+        return plan
+    suite = random.choice((c.SUITE_AES_128_GCM, c.SUITE_AES_256_GCM, c.SUITE_CHACHA20_POLY1305))
+    intervals = [int(log_uniform(random, 1, 200)) for _ in plan.sides]
+    client, server = (
+        replace(side, configuration=replace(side.configuration, key_update_interval=interval))
+        for side, interval in zip(plan.sides, intervals, strict=True)
+    )
+    return replace(plan, sides=(client, server), script=replace(plan.script, suite=suite))
+
+
+def _draw_plan(random: Random, seed: int, large_size: int) -> Plan:
     has_large = random.random() < 0.03
     count = random.choice((1, 2, 3, 4, 6, 8, 12, 20))
     volume = random.choice((2_000, 20_000, 200_000, 200_000)) // (1 if count < 6 else 2)

@@ -155,6 +155,11 @@ class Side:
             and not any(self._waits_for_limit.values())
         )
 
+    @property
+    def key_updates(self) -> int:
+        """How often both directions have changed keys."""
+        return self._connection.statistics().key_updates
+
     def discard(self) -> None:
         """After Closed: free what the connection still keeps for reading."""
         if self._keeps_data:

@@ -29,12 +29,16 @@ IS_PURE: Final = core.IMPLEMENTATION == "python"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to. `digest` is the hash of all datagrams and events; `seconds` are virtual."""
+    """What a run came to. `digest` is the hash of all datagrams and events; `seconds` are virtual.
+
+    `key_updates` are those that both ends saw, the larger count.
+    """
 
     digest: str
     seconds: float
     datagrams: int
     size: int
+    key_updates: int
 
 
 class Simulation:
@@ -73,7 +77,13 @@ class Simulation:
                 raise Wrong(f"{node.name} has a deadline and no connection")
         for side in self.sides:
             side.discard()
-        return Outcome(world.trace.digest(), world.now - 100.0, world.trace.datagrams, self.plan.total_size)
+        return Outcome(
+            digest=world.trace.digest(),
+            seconds=world.now - 100.0,
+            datagrams=world.trace.datagrams,
+            size=self.plan.total_size,
+            key_updates=max(side.key_updates for side in self.sides),
+        )
 
     # --- the course ---------------------------------------------------------------------------------
 
@@ -138,6 +148,9 @@ class Simulation:
     def _check(self) -> None:
         for side in self.sides:
             self._check_close(side)
+        client, server = self.sides
+        if abs(client.key_updates - server.key_updates) > 1:
+            raise Wrong(f"the ends updated keys {client.key_updates} and {server.key_updates} times")
         is_promised = self.plan.ending in (Ending.QUIET, Ending.BOTH)
         for (_, role), flow in self.flows.items():
             if is_promised or (self.plan.ending is Ending.EARLY and role == self.plan.closer):

@@ -29,6 +29,12 @@ def test_seeds_that_failed_once_pass() -> None:
     assert not failures, "\n".join(failures)
 
 
+def test_the_seeds_cover_key_updates_in_a_row() -> None:
+    counts = [run_seed(seed).key_updates for seed in range(12)]
+    assert sum(count > 0 for count in counts) >= 3
+    assert max(counts) >= 5
+
+
 def test_a_seed_replays_bit_for_bit() -> None:
     for seed in REPLAYED:
         assert run_seed(seed) == run_seed(seed)

@@ -29,24 +29,37 @@ modes = st.integers(c.RELIABLE, c.UNRELIABLE)
 sizes = st.one_of(st.integers(0, 300), st.integers(0, 12_000))
 
 
-def make(core: Any, is_client: bool) -> Any:
-    """A path with the null suite and its peer's limits."""
+suites = st.sampled_from([c.SUITE_NULL, c.SUITE_AES_128_GCM, c.SUITE_CHACHA20_POLY1305])
+
+
+def keys(suite: int, is_client: bool, generation: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Keys and IVs of one end, to send and to receive, after so many key updates."""
+    client, server = (
+        (bytes([number]) * c.SUITE_KEY_SIZES[suite], bytes([number]) * 12)
+        for number in (2 * generation % 256, (2 * generation + 1) % 256)
+    )
+    return (*client, *server) if is_client else (*server, *client)
+
+
+def make(core: Any, is_client: bool, suite: int) -> Any:
+    """A path with its first keys and its peer's limits."""
     path = core.DataPath(is_client, CLIENT_ID if is_client else SERVER_ID, write_limit=30_000, **LIMITS)
     path.set_peer(SERVER_ID if is_client else CLIENT_ID, **LIMITS)
-    ivs = bytes([3]) * 12, bytes([4]) * 12
-    path.set_keys(c.SUITE_NULL, b"", ivs[not is_client], b"", ivs[is_client])
+    path.set_keys(suite, *keys(suite, is_client, 0))
     return path
 
 
 class Machine(RuleBasedStateMachine):
     """Only what both cores do alike is known; nothing is modelled but that bytes are what was sent."""
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(suite=suites)
+    def start(self, suite: int) -> None:
+        self.suite = suite
         self.paths = {
-            "client": Twins(lambda core: make(core, True)),
-            "server": Twins(lambda core: make(core, False)),
+            "client": Twins(lambda core: make(core, True, suite)),
+            "server": Twins(lambda core: make(core, False, suite)),
         }
+        self.generations = {"client": 0, "server": 0}
         self.channels: dict[str, list[int]] = {"client": [], "server": []}
         self.wire: list[tuple[str, bytes]] = []
         self.now = 10.0
@@ -133,6 +146,31 @@ class Machine(RuleBasedStateMachine):
                 self.paths[side].value("receive", packet, 0, len(packet), len(packet), self.now)
             self.learn(side)
 
+    @rule(side=sides, choice=choices, place=st.integers(0, 40), flips_phase=st.booleans())
+    def damage(self, side: str, choice: int, place: int, flips_phase: bool) -> None:
+        """A copy of a packet on its way, with a forged phase bit or a byte that is wrong."""
+        mine = [packet for receiver, packet in self.wire if receiver == side]
+        if mine:
+            copy = bytearray(mine[choice % len(mine)])
+            at = 0 if flips_phase else 9 + place % (len(copy) - 9)
+            copy[at] ^= c.KEY_PHASE_BIT
+            self.paths[side].value("receive", copy, 0, len(copy), len(copy), self.now)
+
+    @rule(side=sides)
+    def set_next_keys(self, side: str) -> None:
+        generation = self.generations[side] + 1
+        new = keys(self.suite, side == "client", generation)
+        kind, _ = self.paths[side].call("set_next_keys", *new)
+        self.generations[side] += kind == "value"
+
+    @rule(side=sides)
+    def update_keys(self, side: str) -> None:
+        self.paths[side].value("update_keys")
+
+    @rule(side=sides)
+    def drop_old_keys(self, side: str) -> None:
+        self.paths[side].value("drop_old_keys")
+
     def learn(self, side: str) -> None:
         """Takes what the application would take after a batch."""
         for channel, flags in self.paths[side].value("take_ready"):
@@ -171,6 +209,7 @@ class Machine(RuleBasedStateMachine):
                 self.fill(side, 12, 10_000)
                 self.deliver(12, 0, "give")
                 self.credit(side)
+                self.set_next_keys(side)
             self.now += 0.02
 
     @invariant()

@@ -13,6 +13,7 @@ from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel_table import ChannelTable
 from fastmux._core_py.control import Control
 from fastmux._core_py.credit import Credit
+from fastmux._core_py.key_update import KeyUpdate
 from fastmux._core_py.packet_reader import PacketReader
 from fastmux._core_py.packet_writer import PacketWriter
 from fastmux._core_py.recovery import Recovery
@@ -69,6 +70,7 @@ class Parts:
         "control",
         "credit",
         "datagrams",
+        "keys",
         "max_message_size",
         "reader",
         "recovery",
@@ -99,8 +101,9 @@ class Parts:
         self.datagrams = Datagrams(integer(limits["max_datagram_frame_size"]))
         self.recovery = Recovery(self.table, self.acks, self.control)
         self.recovery.sent._start_at(integer(limits["initial_packet_number"]))
-        self.reader = PacketReader(local_id, self.recovery, self.datagrams, max_message_size)
-        self.writer = PacketWriter(self.recovery, self.datagrams)
+        self.keys = KeyUpdate(self.recovery.sent, self.acks.received, self.control)
+        self.reader = PacketReader(local_id, self.recovery, self.keys, self.datagrams, max_message_size)
+        self.writer = PacketWriter(self.recovery, self.keys, self.datagrams)
         self.max_message_size = 0  # the peer's
 
     @property
@@ -125,6 +128,7 @@ class Parts:
             **self.table.counts,
             "packets_lost": self.recovery.packets_lost,
             "packets_acked": self.recovery.packets_acked,
+            "key_updates": self.keys.updates,
             "retransmitted_bytes": self.writer.retransmitted_bytes,
             "datagrams_dropped": self.datagrams.incoming.dropped + self.datagrams.outgoing.dropped,
         }

@@ -69,8 +69,24 @@ class DataPath(Uncopied):
         """The keys of both directions; until then nothing can be sent or opened."""
         parts = self._all
         sending = PacketProtection(suite, send_key, send_iv)
-        parts.reader.protection = PacketProtection(suite, receive_key, receive_iv)
-        parts.writer.protection = sending
+        parts.keys.set_keys(sending, PacketProtection(suite, receive_key, receive_iv))
+
+    def set_next_keys(
+        self, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer
+    ) -> None:
+        """The keys after the next update, of the same suite; ValueError while such keys are set."""
+        keys = self._all.keys
+        suite = keys.next_suite()
+        sending = PacketProtection(suite, send_key, send_iv)
+        keys.set_next(sending, PacketProtection(suite, receive_key, receive_iv))
+
+    def update_keys(self) -> bool:
+        """Begins a key update; False while the last one is not acknowledged, or without next keys."""
+        return self._all.keys.begin()
+
+    def drop_old_keys(self) -> None:
+        """Forgets the receiving keys from before the last update."""
+        self._all.keys.drop_old()
 
     def set_peer(
         self,

@@ -13,9 +13,9 @@ from fastmux._core_py.channel import Channel
 from fastmux._core_py.channel_table import Released
 from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING
 from fastmux._core_py.frames import Frame, split_frames
+from fastmux._core_py.key_update import KeyUpdate
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.packet_checker import MemoryLimit, PacketChecker
-from fastmux._core_py.protection import PacketProtection
 from fastmux._core_py.recovery import Recovery
 from fastmux._core_py.stream_channel import StreamChannel
 from fastmux._core_py.varint import expand_packet_number
@@ -72,6 +72,7 @@ class PacketReader:
     __slots__ = (
         "_checker",
         "_datagrams",
+        "_keys",
         "_local_id",
         "_recovery",
         "_table",
@@ -79,20 +80,24 @@ class PacketReader:
         "counts",
         "last_received_at",
         "now",
-        "protection",
     )
 
     def __init__(
-        self, local_id: bytes, recovery: Recovery, datagrams: Datagrams, max_message_size: int
+        self,
+        local_id: bytes,
+        recovery: Recovery,
+        keys: KeyUpdate,
+        datagrams: Datagrams,
+        max_message_size: int,
     ) -> None:
         self._local_id = local_id
+        self._keys = keys
         self._recovery = recovery
         self._table = recovery.table
         self._datagrams = datagrams
         self._checker = PacketChecker(
             recovery.table, recovery.sent, datagrams, recovery.control, max_message_size
         )
-        self.protection: PacketProtection | None = None
         self.counts = dict.fromkeys(_COUNTERS, 0)
         self.last_received_at = self.now = 0.0
         self._was_useless = False  # a frame of the packet at hand brought nothing new
@@ -134,9 +139,7 @@ class PacketReader:
         header = bytes(packet[:header_size])
         truncated = int.from_bytes(header[-PACKET_NUMBER_SIZE:], "big")
         number = expand_packet_number(truncated, received.largest)
-        payload = None
-        if self.protection is not None and not header[0] & KEY_PHASE_BIT:
-            payload = self.protection._open(number, header, packet[header_size:])
+        payload = self._keys.open(number, header, packet[header_size:])
         if payload is None:
             self._count_failure()
             return
@@ -152,6 +155,8 @@ class PacketReader:
         except MemoryLimit:
             counts["dropped_packets"] += 1
             return
+        if number < self._keys.watch_below:
+            self._keys.check(number, header[0] & KEY_PHASE_BIT, frames)
         counts["packets_received"] += 1
         counts["bytes_received"] += len(packet)
         self._apply(number, frames)

@@ -10,7 +10,7 @@ from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel import Record
 from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING, encode_frame
 from fastmux._core_py.frame_packer import FramePacker
-from fastmux._core_py.protection import PacketProtection
+from fastmux._core_py.key_update import KeyUpdate
 from fastmux._core_py.recovery import CONTROL_TOKEN, Recovery
 from fastmux._core_py.varint import pack_varint
 from fastmux.constants import (
@@ -33,14 +33,14 @@ _SEALS_KEPT = 64  # packets that `fill` leaves under a key, for the close that f
 class PacketWriter:
     """What goes out on one connection: short-header packets to the peer's id."""
 
-    __slots__ = ("_datagrams", "_packer", "_recovery", "_table", "counts", "protection", "remote_id")
+    __slots__ = ("_datagrams", "_keys", "_packer", "_recovery", "_table", "counts", "remote_id")
 
-    def __init__(self, recovery: Recovery, datagrams: Datagrams) -> None:
+    def __init__(self, recovery: Recovery, keys: KeyUpdate, datagrams: Datagrams) -> None:
+        self._keys = keys
         self._recovery = recovery
         self._table = recovery.table
         self._datagrams = datagrams
         self._packer = FramePacker(recovery.table)
-        self.protection: PacketProtection | None = None
         self.remote_id = b""
         self.counts = dict.fromkeys(("packets_sent", "bytes_sent", "acks_sent"), 0)
 
@@ -48,7 +48,7 @@ class PacketWriter:
     def has_pending(self) -> bool:
         """True if `fill` with room would send something."""
         table, recovery = self._table, self._recovery
-        return self.protection is not None and bool(
+        return self._keys.sealing is not None and bool(
             recovery.probes
             or recovery.acks.is_due_now
             or recovery.control.queued
@@ -59,7 +59,7 @@ class PacketWriter:
 
     def wants_fill(self, now: float) -> bool:
         """True if `fill` with room would send something now."""
-        is_ack_due = self.protection is not None and self._recovery.acks.is_due(now)
+        is_ack_due = self._keys.sealing is not None and self._recovery.acks.is_due(now)
         return is_ack_due or self.has_pending
 
     @property
@@ -72,13 +72,14 @@ class PacketWriter:
 
         ProtocolError(AEAD_LIMIT_REACHED) when the key has sealed all it may.
         """
-        if self.protection is None:
+        sealing = self._keys.sealing
+        if sealing is None:
             return 0, 0
-        if self.protection._remaining <= _SEALS_KEPT:
+        if sealing._remaining <= _SEALS_KEPT:
             raise ProtocolError(AEAD_LIMIT_REACHED, "too many packets under one key")
         at = segments = 0
         room_size = len(train) - segment_size
-        max_segments = self.protection._remaining - _SEALS_KEPT
+        max_segments = sealing._remaining - _SEALS_KEPT
         allowance = size_limit
         while at <= room_size and segments < max_segments:
             is_probe = self._recovery.probes > 0
@@ -111,7 +112,7 @@ class PacketWriter:
 
         ValueError if it does not fit or is empty, or no keys are set.
         """
-        if self.protection is None:
+        if self._keys.sealing is None:
             raise ValueError("no keys are set")
         body = bytearray(payload)
         body += bytes(max(0, size - self._packet_size(body)))
@@ -137,12 +138,14 @@ class PacketWriter:
         return 1 + len(self.remote_id) + PACKET_NUMBER_SIZE + len(payload) + TAG_SIZE
 
     def _seal(self, packet: memoryview, payload: bytearray) -> None:
-        if self.protection is None:
+        sealing = self._keys.sealing
+        if sealing is None:
             raise ValueError("no keys are set")
         number = self._recovery.sent.next_packet_number
-        header = bytes((FIXED_BIT,)) + self.remote_id + (number & 0xFFFFFFFF).to_bytes(4, "big")
+        first = bytes((FIXED_BIT | self._keys.send_phase,))
+        header = first + self.remote_id + (number & 0xFFFFFFFF).to_bytes(4, "big")
         packet[: len(header)] = header
-        packet[len(header) :] = self.protection._seal(number, header, payload)
+        packet[len(header) :] = sealing._seal(number, header, payload)
         self.counts["packets_sent"] += 1
         self.counts["bytes_sent"] += len(packet)
 

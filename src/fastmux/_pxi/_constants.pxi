@@ -67,6 +67,7 @@ cdef enum:
     # control reports
     CONTROL_ACKED = -1
     CONTROL_LOST = -2
+    CONTROL_KEYS_UPDATED = -3
     # channels
     KIND_STREAM = 0
     KIND_MESSAGE = 1
@@ -93,6 +94,7 @@ cdef enum:
     FINAL_SIZE_ERROR = 0x06
     FRAME_ENCODING_ERROR = 0x07
     PROTOCOL_VIOLATION = 0x0A
+    KEY_UPDATE_ERROR = 0x0E
     AEAD_LIMIT_REACHED = 0x0F
     RESOURCE_LIMIT = 0x12
     CANCELLED = 0x14

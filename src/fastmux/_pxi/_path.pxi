@@ -23,6 +23,7 @@ cdef void path_free(Path *path) noexcept nogil:
     global live_objects
     cipher_free(&path.sealer)
     cipher_free(&path.opener)
+    key_update_free(path)
     sent_free(&path.sent)
     ranges_free(&path.received.ranges)
     table_free(path)

@@ -122,6 +122,21 @@ cdef struct Counters:
     int64_t messages_abandoned
     int64_t streams_opened
     int64_t channels_opened
+    int64_t key_updates
+
+# Keys beside `sealer` and `opener` of the path; key_update.pxi works on them. Invariant: the phases are 0 or
+# KEY_PHASE_BIT. They differ from the moment this end begins an update until the peer's first packet under its
+# new keys; then next_sealer is used up, next_opener not.
+cdef struct KeyUpdate:
+    int receive_phase
+    int send_phase
+    int64_t watch_below  # packets below it need a closer look once they are open
+    int64_t receive_first  # the lowest number opened in the present receiving phase
+    int64_t send_first  # the first number of the present sending phase
+    int64_t old_largest  # the largest number opened under older keys
+    Cipher next_sealer
+    Cipher next_opener
+    Cipher old_opener
 
 # One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed
 # so.
@@ -134,6 +149,7 @@ cdef struct Path:
     Py_ssize_t remote_id_size
     Cipher sealer
     Cipher opener
+    KeyUpdate keys
     double last_received_at
     bint was_useless  # a frame of the packet being applied was of no use: a glitch
     Counters counters

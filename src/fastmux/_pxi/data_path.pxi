@@ -104,6 +104,25 @@ cdef class DataPath:
         cdef Path *path = self.open_path()
         path.sealer, sending.sealer = sending.sealer, path.sealer
         path.opener, receiving.opener = receiving.opener, path.opener
+        key_update_restart(path)
+
+    def set_next_keys(self, send_key, send_iv, receive_key, receive_iv):
+        """The keys after the next update, of the same suite; ValueError while such keys are set."""
+        cdef int suite = key_update_suite(self.open_path())
+        cdef PacketProtection sending = PacketProtection(suite, send_key, send_iv)
+        cdef PacketProtection receiving = PacketProtection(suite, receive_key, receive_iv)
+        cdef Path *path = self.open_path()
+        key_update_suite(path)
+        path.keys.next_sealer, sending.sealer = sending.sealer, path.keys.next_sealer
+        path.keys.next_opener, receiving.opener = receiving.opener, path.keys.next_opener
+
+    def update_keys(self):
+        """Begins a key update; False while the last one is not acknowledged, or without next keys."""
+        return bool(key_update_begin(self.open_path()))
+
+    def drop_old_keys(self):
+        """Forgets the receiving keys from before the last update."""
+        cipher_free(&self.open_path().keys.old_opener)
 
     def set_peer(
         self,

@@ -155,25 +155,29 @@ cdef inline int reader_packet(Path *path, const uint8_t *data, Py_ssize_t size, 
     cdef Py_ssize_t header_size = 1 + path.local_id_size + PACKET_NUMBER_SIZE
     cdef bint is_clear = path.opener.suite == SUITE_NULL
     cdef const uint8_t *payload = data + header_size if is_clear else opened
+    cdef int phase = data[0] & KEY_PHASE_BIT
     cdef int64_t number
     cdef int status
     if size < header_size + TAG_SIZE:
         path.counters.malformed_packets += 1
         return OK
     number = expand_packet_number(load_u32(data + 1 + path.local_id_size), path.received.largest)
-    if (
-        not path.opener.is_set
-        or data[0] & KEY_PHASE_BIT
-        or size - header_size > MAX_UDP_PAYLOAD
-        or not cipher_open(
-            &path.opener,
-            number,
-            data,
-            header_size,
-            data + header_size,
-            size - header_size,
-            NULL if is_clear else opened,
+    if not path.opener.is_set or size - header_size > MAX_UDP_PAYLOAD:
+        return reader_failure(path)
+    if phase != path.keys.receive_phase:
+        status = key_update_open(
+            path, number, data, header_size, data + header_size, size - header_size, opened
         )
+        if status <= 0:
+            return status if status < 0 else reader_failure(path)
+    elif not cipher_open(
+        &path.opener,
+        number,
+        data,
+        header_size,
+        data + header_size,
+        size - header_size,
+        NULL if is_clear else opened,
     ):
         return reader_failure(path)
     if received_has(&path.received, number):
@@ -190,6 +194,10 @@ cdef inline int reader_packet(Path *path, const uint8_t *data, Py_ssize_t size, 
         return OK
     if status < 0:
         return status
+    if number < path.keys.watch_below:
+        status = key_update_check(path, number, phase, &one_packet)
+        if status < 0:
+            return status
     path.counters.packets_received += 1
     path.counters.bytes_received += size
     return apply_packet(path, &one_packet, number, now)

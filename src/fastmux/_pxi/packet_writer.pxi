@@ -34,7 +34,7 @@ cdef inline bint path_has_pending(Path *path) noexcept nogil:
 
 cdef inline Py_ssize_t writer_header(Path *path, uint8_t *out) noexcept nogil:
     """The short header of the next packet: its size."""
-    out[0] = FIXED_BIT
+    out[0] = FIXED_BIT | path.keys.send_phase
     memcpy(out + 1, path.remote_id, path.remote_id_size)
     store_u32(out + 1 + path.remote_id_size, <uint32_t>path.sent.next_number)
     return 1 + path.remote_id_size + PACKET_NUMBER_SIZE

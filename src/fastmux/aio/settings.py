@@ -35,4 +35,5 @@ class Settings(TypedDict, total=False):
     max_connections: int
     max_half_open: int
     max_half_open_per_address: int
+    key_update_interval: int
     congestion: Callable[[int], CongestionController]

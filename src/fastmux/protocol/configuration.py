@@ -21,7 +21,8 @@ class Configuration:
     `max_datagram_size` caps the path MTU (UDP payload). `channel_window` and `connection_window` are where
     credit starts, the `max_…` ones how far auto-tuning may raise them; `budget` bounds the received bytes
     that one connection holds unread. `congestion` makes a controller from the datagram size.
-    `connection_ids` makes the ids by which the endpoint is addressed.
+    `connection_ids` makes the ids by which the endpoint is addressed. `key_update_interval` is after how many
+    packets under one key this end changes keys.
 
     Raises `ValueError` for a setting that cannot work.
     """
@@ -46,6 +47,7 @@ class Configuration:
     max_connections: int = c.MAX_CONNECTIONS
     max_half_open: int = c.MAX_HALF_OPEN
     max_half_open_per_address: int = c.MAX_HALF_OPEN_PER_ADDRESS
+    key_update_interval: int = c.KEY_UPDATE_INTERVAL
     congestion: Callable[[int], CongestionController] = Cubic
 
     def __post_init__(self) -> None:
@@ -56,6 +58,8 @@ class Configuration:
             raise ValueError("channel_window must be at least 1024 and at most connection_window")
         if self.budget < self.connection_window:
             raise ValueError("budget must be at least connection_window: what was granted must find room")
+        if not 1 <= self.key_update_interval <= c.KEY_UPDATE_INTERVAL:
+            raise ValueError(f"key_update_interval must be 1 to 4194304, not {self.key_update_interval}")
         for name in ("idle_timeout", "keep_alive", "handshake_timeout"):
             value = getattr(self, name)
             if value is not None and value <= 0:

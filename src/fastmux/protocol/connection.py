@@ -285,7 +285,7 @@ class Connection:
         except ProtocolError as error:
             self.fail(error.code, error.reason, now)
             return None
-        if self._data.traffic.is_key_exhausted:
+        if self._data.key_updates.is_exhausted:
             self.fail(c.AEAD_LIMIT_REACHED, "the packet key is used up", now)
             return Transmit(size, segment_size, self.address) if size else None
         has_more = self._data.has_more
@@ -351,6 +351,15 @@ class Connection:
         """Measure a round trip: returns the token of the `PingAcknowledged` to come."""
         self.touch()
         return self._data.control.ping(now)
+
+    def update_keys(self, now: float) -> bool:
+        """Change keys with the next packet; it happens by itself every `key_update_interval` packets.
+
+        False if it is too soon after the last time, if nothing that was sent since then is acknowledged
+        yet (RFC 9001 §6.1), and under PLAINTEXT.
+        """
+        self.touch()
+        return not self.is_closed and self._data.key_updates.begin(now)
 
     def statistics(self) -> ConnectionStatistics:
         """Give the figures of now, or of the end."""

@@ -27,6 +27,7 @@ class Outcome:
 
     events: list[Event] = field(default_factory=list)
     is_handshake_done: bool = False
+    are_keys_updated: bool = False
     close: tuple[int, str] | None = None
 
 
@@ -124,6 +125,8 @@ class Control:
                 self._on_acked(token, outcome, now)
             case (c.CONTROL_LOST, int() as token):
                 self._on_lost(token, now)
+            case (c.CONTROL_KEYS_UPDATED, _):
+                outcome.are_keys_updated = True
             case (c.FRAME_HANDSHAKE_DONE,):
                 outcome.is_handshake_done = True
             case (c.FRAME_PATH_CHALLENGE, bytes() as data):

@@ -16,11 +16,12 @@ from fastmux.protocol.control import Control, Outcome
 from fastmux.protocol.credit import Credit
 from fastmux.protocol.events import ChannelsReady, DatagramsReceived
 from fastmux.protocol.handshake import PacketKeys
+from fastmux.protocol.key_updates import KeyUpdates
 from fastmux.protocol.liveness import Liveness
 from fastmux.protocol.parameters import Parameters
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.protocol.statistics import ConnectionStatistics, gather
-from fastmux.protocol.traffic import Traffic
+from fastmux.protocol.traffic import Traffic, earlier
 
 _LAST_PACKET_SIZE = c.BASE_PLPMTU
 
@@ -45,6 +46,7 @@ class DataSpace:
         self.is_confirmed = False
         self.traffic = Traffic(self.data_path, rtt, configuration, random_bytes)
         self.control = Control(self.data_path, self.traffic)
+        self.key_updates = KeyUpdates(self.data_path, self.traffic, configuration)
         self.liveness = Liveness(self.data_path, configuration)
         self._credit = Credit(self.data_path, configuration)
         self._suite: int | None = None
@@ -74,7 +76,8 @@ class DataSpace:
             max_message_size=peer.max_message_size,
             max_datagram_frame_size=peer.max_datagram_frame_size,
         )
-        self.traffic.on_keys(keys.suite)
+        self.traffic.on_keys()
+        self.key_updates.install(keys)
 
     def confirm(self, now: float) -> None:
         """The peer is verified (a server) or has confirmed the handshake (a client): everything may go."""
@@ -82,6 +85,7 @@ class DataSpace:
             raise ProtocolError(c.PROTOCOL_VIOLATION, "the handshake ended before the keys")
         self.is_confirmed = True
         self.traffic.on_confirmed(self._peer)
+        self.key_updates.on_confirmed()
         self.liveness.start(self._peer, self._suite, now)
 
     # --- once a batch ---------------------------------------------------------------------------------
@@ -99,6 +103,8 @@ class DataSpace:
         outcome = self.control.take(now)
         if outcome.is_handshake_done and not self.is_confirmed:
             self.confirm(now)
+        if outcome.are_keys_updated:
+            self.key_updates.on_updated(now)
         self.take_ready(outcome)
         return outcome
 
@@ -128,6 +134,7 @@ class DataSpace:
     def fill(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
         """Fill a train. Returns `(size, segment_size)`, sizes of 0 if nothing may go now."""
         size = segment_size = 0
+        self.key_updates.begin_if_due(now)
         if self.is_confirmed:
             if self.data_path.has_news:
                 self._credit.update(now, self.traffic.rtt)
@@ -151,14 +158,14 @@ class DataSpace:
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout`, or to fill; None for never."""
-        at = self.traffic.deadline()
-        live_at = self.liveness.deadline(self.traffic.pto())
-        return live_at if at is None or (live_at is not None and live_at < at) else at
+        at = earlier(self.traffic.deadline(), self.key_updates.deadline())
+        return earlier(at, self.liveness.deadline(self.traffic.pto()))
 
     def handle_timeout(self, now: float) -> None:
         """Find losses, probe, keep the path alive. The idle timeout is the connection's to ask about."""
         if self.traffic.handle_timeout(now):
             self.control.on_probe_timeout()
+        self.key_updates.handle_timeout(now)
         if self.liveness.is_keep_alive_due(now):
             self.control.keep_alive()
 

@@ -1,6 +1,6 @@
 """The keys of handshake packets, for anyone who saw the client's first id (docs/wire-format.md §5.2).
 
-Owns: HKDF-Extract and HKDF-Expand-Label with SHA-256 (RFC 5869, RFC 8446 §7.1) for this one purpose.
+Owns: HKDF-Extract and HKDF-Expand-Label (RFC 5869, RFC 8446 §7.1) for results of one block.
 May not know: any cipher. They protect against damage and strays; they hide nothing.
 """
 
@@ -13,11 +13,11 @@ from fastmux import core
 from fastmux.constants import HANDSHAKE_SALT, IV_SIZE, SUITE_AES_128_GCM, SUITE_KEY_SIZES
 
 
-def expand_label(secret: bytes, label: bytes, size: int) -> bytes:
-    """HKDF-Expand-Label with SHA-256 and an empty context; `size` is at most 32: one block."""
+def expand_label(secret: bytes, label: bytes, size: int, algorithm: str = "sha256") -> bytes:
+    """HKDF-Expand-Label with an empty context; `size` is at most that of the hash: one block."""
     full_label = b"tls13 " + label
     info = size.to_bytes(2, "big") + bytes((len(full_label),)) + full_label + b"\0"
-    return hmac.digest(secret, info + b"\x01", hashlib.sha256)[:size]
+    return hmac.digest(secret, info + b"\x01", algorithm)[:size]
 
 
 def initial_protection(

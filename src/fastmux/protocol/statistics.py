@@ -17,7 +17,8 @@ class ConnectionStatistics:
 
     `rtt`, `rttvar`, `min_rtt` and `latest_rtt` are the estimate of RFC 9002 §5 (0 before the first sample,
     but for `rtt`, which then is the initial guess); `mtu` is the datagram size in use; `last_seen` is when
-    the last authentic packet came, on the clock that `now` is from.
+    the last authentic packet came, on the clock that `now` is from; `key_updates` is how often both
+    directions changed keys.
     """
 
     rtt: float
@@ -42,6 +43,7 @@ class ConnectionStatistics:
     datagrams_dropped: int
     messages_abandoned: int
     channels_opened: int
+    key_updates: int
 
 
 def gather(data_path: core.DataPath, traffic: Traffic, last_seen: float) -> ConnectionStatistics:
@@ -71,4 +73,5 @@ def gather(data_path: core.DataPath, traffic: Traffic, last_seen: float) -> Conn
         datagrams_dropped=counters["datagrams_dropped"],
         messages_abandoned=counters["messages_abandoned"],
         channels_opened=counters["channels_opened"],
+        key_updates=counters["key_updates"],
     )

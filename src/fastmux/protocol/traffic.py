@@ -20,7 +20,6 @@ from fastmux.protocol.recovery import Recovery
 from fastmux.protocol.rtt import RttEstimator
 
 _MIN_SKIP_INTERVAL: Final = 256  # packets between two numbers left out against optimistic ACKs (H15)
-_KEY_RESERVE: Final = 2 * c.MAX_TRAIN_SEGMENTS  # so that the last train and the close still fit under a key
 
 
 class Traffic:
@@ -49,15 +48,12 @@ class Traffic:
         self._is_paced = False
         self._probes_owed = 0
         self._skip_at = self._next_skip()
-        self._packet_limit: int | None = None
         self._room_view = memoryview(b"")
         self._room_of: bytearray | memoryview | None = None
         self._room_segment = 0
 
-    def on_keys(self, suite: int) -> None:
+    def on_keys(self) -> None:
         """The data path got its keys; it may send."""
-        is_gcm = suite in (c.SUITE_AES_128_GCM, c.SUITE_AES_256_GCM)
-        self._packet_limit = c.AES_GCM_PACKET_LIMIT - _KEY_RESERVE if is_gcm else None
         self._data_path.set_loss_delay(self.rtt.loss_delay)  # the handshake may have measured it
 
     def on_confirmed(self, peer: Parameters) -> None:
@@ -66,11 +62,6 @@ class Traffic:
         self.recovery.max_ack_delay = peer.max_ack_delay
         largest = min(self._configuration.max_datagram_size, peer.max_datagram_size)
         self.mtu = MtuDiscovery(c.BASE_PLPMTU, largest)
-
-    @property
-    def is_key_exhausted(self) -> bool:
-        """True if the sending key has sealed all it may (RFC 9001 §6.6): without a key update, the end."""
-        return self._packet_limit is not None and self.sent_packets >= self._packet_limit
 
     def pto(self) -> float:
         """The probe timeout without back-off, seconds, at most MAX_PTO."""
@@ -184,11 +175,11 @@ class Traffic:
         ack_at, loss_at, eliciting_at, expiry_at = data_path.deadlines()
         if loss_at is None:
             loss_at = self.recovery.probe_at(eliciting_at, self.recovery.max_ack_delay)
-        at = _earlier(_earlier(ack_at, loss_at), expiry_at)
+        at = earlier(earlier(ack_at, loss_at), expiry_at)
         if self._has_room(data_path.bytes_in_flight):  # without it an ACK must come first
-            at = _earlier(at, self.mtu.deadline)
+            at = earlier(at, self.mtu.deadline)
             if self._is_paced and data_path.has_pending:
-                at = _earlier(at, self._pacer.next_at)
+                at = earlier(at, self._pacer.next_at)
         return at
 
     def handle_timeout(self, now: float) -> bool:
@@ -213,7 +204,7 @@ class Traffic:
         return True
 
 
-def _earlier(one: float | None, other: float | None) -> float | None:
+def earlier(one: float | None, other: float | None) -> float | None:
     """The earlier of two times, of which either may be never."""
     if one is None or (other is not None and other < one):
         return other

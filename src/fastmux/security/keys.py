@@ -48,11 +48,6 @@ def derive(secret: bytes, suite: int) -> tuple[bytes, bytes]:
     return key, expand_label(secret, b"fastmux iv", IV_SIZE, suite)
 
 
-def next_secret(secret: bytes, suite: int) -> bytes:
-    """Derive the secret after a key update (RFC 9001 §6.1, with the label "fastmux ku")."""
-    return expand_label(secret, b"fastmux ku", secret_size(suite), suite)
-
-
 def traffic_keys(client_secret: bytes, server_secret: bytes, suite: int, is_client: bool) -> PacketKeys:
     """Derive both directions' keys, as the client or the server sees them."""
     send_secret, receive_secret = client_secret, server_secret
