@@ -163,7 +163,7 @@ cdef extern from *:
     """
     bint fm_evp_load(const char *path)
     bint fm_evp_is_direct(int suite) noexcept nogil
-    void *fm_evp_new(int suite, int opens, const uint8_t *key, const uint8_t *iv)
+    void *fm_evp_new(int suite, int opens, const uint8_t *key, const uint8_t *iv) noexcept nogil
     void fm_evp_free(void *context) noexcept nogil
     bint fm_evp_seal(
         void *context, bint direct, const uint8_t *nonce, const uint8_t *header, int header_size,

@@ -109,12 +109,19 @@ cdef class DataPath:
     def set_next_keys(self, send_key, send_iv, receive_key, receive_iv):
         """The keys after the next update, of the same suite; ValueError while such keys are set."""
         cdef int suite = key_update_suite(self.open_path())
-        cdef PacketProtection sending = PacketProtection(suite, send_key, send_iv)
-        cdef PacketProtection receiving = PacketProtection(suite, receive_key, receive_iv)
-        cdef Path *path = self.open_path()
-        key_update_suite(path)
-        path.keys.next_sealer, sending.sealer = sending.sealer, path.keys.next_sealer
-        path.keys.next_opener, receiving.opener = receiving.opener, path.keys.next_opener
+        cdef Cipher sealer, opener
+        memset(&sealer, 0, sizeof(Cipher))
+        memset(&opener, 0, sizeof(Cipher))
+        try:
+            cipher_init(&sealer, suite, send_key, send_iv, False, True)
+            cipher_init(&opener, suite, receive_key, receive_iv, True, True)
+            key_update_suite(self.open_path())
+        except BaseException:
+            cipher_free(&sealer)
+            cipher_free(&opener)
+            raise
+        self.path.keys.next_sealer = sealer
+        self.path.keys.next_opener = opener
 
     def update_keys(self):
         """Begins a key update; False while the last one is not acknowledged, or without next keys."""

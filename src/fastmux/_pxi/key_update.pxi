@@ -37,7 +37,10 @@ cdef int key_update_suite(Path *path) except -1:
 
 cdef bint key_update_begin(Path *path) noexcept nogil:
     """Seals with the next keys from now on; False if the last update is not through (RFC 9001 §6.1)."""
-    if not path.keys.next_sealer.is_set or path.sent.largest_acked < path.keys.send_first:
+    cdef KeyUpdate *self = &path.keys
+    if not self.next_sealer.is_set or path.sent.largest_acked < self.send_first:
+        return False
+    if not cipher_wake(&self.next_sealer, False):
         return False
     key_update_sealer(path)
     return True
@@ -71,7 +74,7 @@ cdef int key_update_opener(Path *path, int64_t number) noexcept nogil:
         return fail(KEY_UPDATE_ERROR, b"older keys for a higher packet number")
     if not is_answer and path.counters.key_updates and path.sent.next_number == self.send_first:
         return fail(KEY_UPDATE_ERROR, b"a key update before the last one was acknowledged")
-    if report_add(path, CONTROL_KEYS_UPDATED, 0, NULL) < 0:
+    if not cipher_wake(&self.next_sealer, False) or report_add(path, CONTROL_KEYS_UPDATED, 0, NULL) < 0:
         return NO_MEMORY
     cipher_free(&self.old_opener)
     self.old_opener = path.opener
@@ -98,6 +101,7 @@ cdef int key_update_open(
     if (
         number >= self.receive_first
         and self.next_opener.is_set
+        and cipher_wake(&self.next_opener, True)
         and cipher_open(&self.next_opener, number, header, header_size, text, size, out)
     ):
         status = key_update_opener(path, number)

@@ -1,7 +1,11 @@
 # Packet protection (docs/wire-format.md §5.1): AEAD per packet, or the null suite's CRC-32.
 # Owns: one direction's key, IV and nonces. May not know: packets, frames, connections.
 
-# Invariant: with an AEAD suite either `context` (EVP) or `fallback` (a held _FallbackCipher) is there.
+cdef enum:
+    MAX_KEY_SIZE = 32
+
+# Invariant: with an AEAD suite `context` (EVP) or `fallback` (a held _FallbackCipher) is there, or `key`
+# waits for cipher_wake to make a context of it: most keys of a next phase are never used.
 cdef struct Cipher:
     int suite
     bint is_set
@@ -10,6 +14,7 @@ cdef struct Cipher:
     void *fallback
     int64_t sealed
     uint8_t iv[IV_SIZE]
+    uint8_t key[MAX_KEY_SIZE]
 
 
 @final
@@ -92,8 +97,21 @@ cdef int cipher_check(object suite, object key, object iv) except -1:
     return <int>number
 
 
-cdef int cipher_init(Cipher *self, object suite, object key, object iv, bint opens) except -1:
-    """Keys one direction; on an error the old key stays."""
+cdef bint cipher_wake(Cipher *self, bint opens) noexcept nogil:
+    """Makes the context that a sleeping cipher lacks; False without memory for it."""
+    if self.context == NULL and self.fallback == NULL and self.suite != SUITE_NULL:
+        self.context = fm_evp_new(self.suite, opens, self.key, self.iv)
+        if self.context == NULL:
+            return False
+        memset(self.key, 0, MAX_KEY_SIZE)
+        self.direct = fm_evp_is_direct(self.suite)
+    return True
+
+
+cdef int cipher_init(
+    Cipher *self, object suite, object key, object iv, bint opens, bint sleeps=False
+) except -1:
+    """Keys one direction; on an error the old key stays. One that sleeps is to be woken before its use."""
     cdef Cipher made
     cdef _FallbackCipher fallback
     memset(&made, 0, sizeof(Cipher))
@@ -104,10 +122,9 @@ cdef int cipher_init(Cipher *self, object suite, object key, object iv, bint ope
     made.is_set = True
     if made.suite != SUITE_NULL:
         if find_aead() == "evp":
-            made.context = fm_evp_new(made.suite, opens, bytes_at(key_bytes), made.iv)
-            if made.context == NULL:
+            memcpy(made.key, PyBytes_AS_STRING(key_bytes), len(key_bytes))
+            if not sleeps and not cipher_wake(&made, opens):
                 raise MemoryError
-            made.direct = fm_evp_is_direct(made.suite)
         else:
             fallback = make_fallback(made.suite, key_bytes)
             made.fallback = <void *>fallback
