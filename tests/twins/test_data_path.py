@@ -107,6 +107,19 @@ class Machine(RuleBasedStateMachine):
     def queue_control(self, side: str, token: int) -> None:
         self.paths[side].value("queue_control", token, b"\x32" + bytes(8))
 
+    @rule(
+        side=sides,
+        threshold=st.integers(0, 12),
+        delay=st.sampled_from([0.0, 0.01, 0.5]),
+        reordering=st.integers(0, 6),
+    )
+    def set_ack_policy(self, side: str, threshold: int, delay: float, reordering: int) -> None:
+        self.paths[side].value("set_ack_policy", threshold, delay, reordering)
+
+    @rule(side=sides)
+    def skip_packet_number(self, side: str) -> None:
+        self.paths[side].value("skip_packet_number")
+
     @rule(side=sides, segments=st.integers(1, 12), allowance=st.sampled_from([0, 1200, 10_000]))
     def fill(self, side: str, segments: int, allowance: int) -> None:
         buffers = [bytearray(segments * SEGMENT_SIZE), bytearray(segments * SEGMENT_SIZE)]
