@@ -182,7 +182,12 @@ MAX_PATH_CHALLENGES: Final = 3  # newest kept (H19)
 
 # --- Path MTU (RFC 8899) -----------------------------------------------------------------------------
 BASE_PLPMTU: Final = 1200
-MAX_PLPMTU: Final = 1452  # 1500 less IPv6 and UDP headers
+MAX_PLPMTU: Final = 1452  # 1500 less IPv6 and UDP headers: what is tried first
+# What is tried above it: 3,900, 9,000 and 16,384 less the same headers. The smallest that clouds offer, a
+# jumbo frame, and the loopback of macOS.
+JUMBO_PLPMTUS: Final = (3852, 8952, 16336)
+JUMBO_STEP: Final = 128  # bytes: between two of these nothing finer is worth a probe
+DEFAULT_MAX_DATAGRAM_SIZE: Final = 8952  # above it nothing is gained: a packet's cost is spread thin
 MAX_MTU_PROBES: Final = 3
 MTU_PROBE_TIMEOUT: Final = 15.0
 PMTU_RAISE_TIMER: Final = 600.0

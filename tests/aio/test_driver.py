@@ -114,7 +114,7 @@ async def test_the_timer_is_armed_seldom_for_many_trains(monkeypatch: pytest.Mon
         armed += getattr(callback, "__name__", "") == "_on_timer"
         return call_later(delay, callback, *args)
 
-    async with pair(link=Link(delay=0.0005)) as ends:
+    async with pair(link=Link(delay=0.0005), max_datagram_size=1452) as ends:
         mine, theirs = await ends.stream()
         monkeypatch.setattr(loop, "call_later", counting)
         sender = asyncio.create_task(mine.send(bytes(2_000_000)))

@@ -10,7 +10,7 @@ from fastmux.protocol.configuration import Configuration
 
 
 def test_the_defaults_are_accepted() -> None:
-    assert Configuration().max_datagram_size == 1452
+    assert Configuration().max_datagram_size == 8952
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,36 @@ def test_no_probe_is_larger_than_either_end_takes(mine: int, peers: int, probed:
     assert ends.traffic.next_mtu_probe(1.0) == probed
 
 
+def test_a_jumbo_probe_waits_until_data_has_room_beside_it(ends: Ends) -> None:
+    ends.traffic.on_confirmed(PEER)
+    ends.fill(0.5)  # the OPEN
+    ends.acknowledge(0.5)
+    ends.traffic.on_mtu_report(ends.traffic.next_mtu_probe(1.0) or 0, True, 1.0)
+    window = ends.traffic.congestion.congestion_window
+    assert ends.traffic.next_mtu_probe(1.0) == 3852 < window
+    ends.traffic.on_mtu_report(3852, False, 1.0)
+    ends.write(1000)
+    assert window // 4 < 3852
+    assert ends.traffic.next_mtu_probe(1.1) is None
+    ends.fill(1.1)
+    assert ends.traffic.next_mtu_probe(1.1) == 3852  # nothing waits
+    assert ends.traffic.congestion.congestion_window == window
+
+
+def test_a_probe_leaves_room_for_a_datagram(ends: Ends) -> None:
+    ends.traffic.on_confirmed(PEER)
+    ends.fill(0.5)  # the OPEN
+    ends.acknowledge(0.5)
+    for size in (1452, 3852):
+        assert ends.traffic.next_mtu_probe(1.0) == size
+        ends.traffic.on_mtu_report(size, True, 1.0)
+    ends.write(2500)
+    ends.fill(1.0, arrives=False)
+    room = ends.traffic.congestion.congestion_window - ends.sender.bytes_in_flight
+    assert 8952 < room < 8952 + 3852
+    assert ends.traffic.next_mtu_probe(1.0) is None
+
+
 def test_no_probe_goes_while_the_window_is_full(ends: Ends) -> None:
     ends.traffic.on_confirmed(PEER)
     ends.write(1_000_000)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from fastmux.aio.datagram_endpoint import open_datagram_endpoint
-from fastmux.aio.socket_options import create_udp_socket
+from fastmux.aio.datagram_endpoint import DatagramEndpoint, open_datagram_endpoint
+from fastmux.aio.socket_options import create_udp_socket, forbid_fragmentation
 from fastmux.aio.train_socket import TrainSocket
 from fastmux.aio.transport import TrainTransport
 
@@ -34,9 +34,13 @@ async def open_transport(family: int, local: tuple[object, ...] | None) -> Train
     loop = asyncio.get_running_loop()
     sock = create_udp_socket(family, local)
     try:
+        transport: TrainSocket | DatagramEndpoint
         if has_add_reader(loop, sock):
-            return TrainSocket(loop, sock)
-        return await open_datagram_endpoint(loop, sock)
+            transport = TrainSocket(loop, sock)
+        else:
+            transport = await open_datagram_endpoint(loop, sock)
+        transport.may_fragment = not forbid_fragmentation(sock)
+        return transport
     except BaseException:
         sock.close()
         raise

@@ -122,7 +122,6 @@ def create_udp_socket(family: int, local: tuple[object, ...] | None) -> socket.s
         sock.setblocking(False)
         if family == socket.AF_INET6 and hasattr(socket, "IPV6_V6ONLY"):
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        forbid_fragmentation(sock)
         raise_buffers(sock)
         sock.bind(local or ("", 0))
     except BaseException:

@@ -19,9 +19,7 @@ from fastmux.protocol.glitches import GlitchLimit
 # that could be measured. HyStart++ has its eight samples a round too (RFC 9406 §4.2).
 FLIGHT_SHARE: Final = 32
 RTT_SHARE: Final = 4  # of a round trip may be waited for what fills the tolerance
-RAISE_INTERVAL: Final = (
-    0.02  # seconds between two requests for more: at most 100 frames a second
-)
+RAISE_INTERVAL: Final = 0.02  # seconds between two requests for more: at most 100 frames a second
 _DEFAULT_THRESHOLD: Final = c.ACK_ELICITING_THRESHOLD - 1
 _DEFAULT_REORDERING: Final = 1  # any packet out of order is acknowledged at once
 

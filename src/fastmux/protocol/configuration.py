@@ -17,8 +17,8 @@ from fastmux.protocol.congestion.cubic import Cubic
 class Configuration:
     """Settings of an endpoint. Sizes in bytes, times in seconds; None switches a limit off.
 
-    `max_datagram_size` caps the path MTU (UDP payload). `channel_window` and `connection_window` are where
-    credit starts, the `max_…` ones how far auto-tuning may raise them; `budget` bounds the received bytes
+    `max_datagram_size` caps the path MTU (UDP payload): what is sent, not what is taken. `channel_window` and
+    `connection_window` are where credit starts, the `max_…` ones how far auto-tuning may raise them; `budget` bounds the received bytes
     that one connection holds unread. `congestion` makes a controller from the datagram size.
 
     Raises `ValueError` for a setting that cannot work.
@@ -28,7 +28,7 @@ class Configuration:
     keep_alive: float | None = c.DEFAULT_KEEP_ALIVE
     handshake_timeout: float | None = c.HANDSHAKE_TIMEOUT
     connection_id_size: int = c.DEFAULT_CONNECTION_ID_SIZE
-    max_datagram_size: int = c.MAX_PLPMTU
+    max_datagram_size: int = c.DEFAULT_MAX_DATAGRAM_SIZE
     max_streams: int = c.DEFAULT_MAX_STREAMS
     max_message_channels: int = c.DEFAULT_MAX_MESSAGE_CHANNELS
     channel_window: int = c.INITIAL_CHANNEL_WINDOW

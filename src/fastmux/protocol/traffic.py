@@ -21,6 +21,7 @@ from fastmux.protocol.recovery import Recovery
 from fastmux.protocol.rtt import RttEstimator
 
 _MIN_SKIP_INTERVAL: Final = 256  # packets between two numbers left out against optimistic ACKs (H15)
+_JUMBO_PROBE_SHARE: Final = 4  # of the window may go to a probe beside data
 _KEY_RESERVE: Final = 2 * c.MAX_TRAIN_SEGMENTS  # so that the last train and the close still fit under a key
 
 
@@ -167,11 +168,21 @@ class Traffic:
 
     def next_mtu_probe(self, now: float) -> int | None:
         """Give the size of a probe that must then be built, None if there is none to send now."""
-        return self.mtu.next_probe(now) if self.mtu.is_due(now) and self.has_room else None
+        if not self.mtu.is_due(now) or not self.has_room:
+            return None
+        return self.mtu.next_probe(now, self._probe_room())
 
     def is_mtu_probe_due(self, now: float) -> bool:
         """True if `next_mtu_probe` may give something."""
         return self.mtu.is_due(now)
+
+    def _probe_room(self) -> int:
+        """How large an MTU probe may be: a jumbo one leaves room for a datagram, and most to waiting data."""
+        window = self.congestion.congestion_window
+        room = window - self._data_path.bytes_in_flight - self.mtu.current
+        if self._data_path.has_pending:
+            room = min(room, window // _JUMBO_PROBE_SHARE)
+        return max(room, c.MAX_PLPMTU)
 
     @property
     def has_room(self) -> bool:
