@@ -18,8 +18,9 @@ class Configuration:
     """Settings of an endpoint. Sizes in bytes, times in seconds; None switches a limit off.
 
     `max_datagram_size` caps the path MTU (UDP payload): what is sent, not what is taken. `channel_window` and
-    `connection_window` are where credit starts, the `max_…` ones how far auto-tuning may raise them; `budget` bounds the received bytes
-    that one connection holds unread. `congestion` makes a controller from the datagram size.
+    `connection_window` are where credit starts, the `max_…` ones how far auto-tuning may raise them; `budget`
+    bounds the received bytes that one connection holds unread. `congestion` makes a controller from the
+    datagram size.
 
     Raises `ValueError` for a setting that cannot work.
     """
