@@ -113,7 +113,7 @@ def has_gso(sock: socket.socket) -> bool:
 
 
 def create_udp_socket(family: int, local: tuple[object, ...] | None) -> socket.socket:
-    """A non-blocking UDP socket bound to `local` (any port of any address if None), with its options set.
+    """A non-blocking UDP socket bound to `local` (any port of any address if None), with large buffers.
 
     Raises OSError if the address cannot be bound.
     """

@@ -59,6 +59,7 @@ class AckFrequency:
     __slots__ = (
         "_asked",
         "_default",
+        "_in_force",
         "_is_lost",
         "_is_outstanding",
         "_least_delay",
@@ -75,7 +76,7 @@ class AckFrequency:
         self._offered = min_ack_delay is not None
         self._least_delay = min_ack_delay or 0.0
         self._default = AckRequest(_DEFAULT_THRESHOLD, max_ack_delay, _DEFAULT_REORDERING)
-        self._asked = self._default
+        self._asked = self._in_force = self._default
         self._is_outstanding = False
         self._is_lost = False
         self._raised_at = float("-inf")
@@ -110,6 +111,7 @@ class AckFrequency:
         """A request arrived; if it is the newest, no other is in force any more."""
         if sequence == self.sequence:
             self._is_outstanding = self._is_lost = False
+            self._in_force = self._asked
             self.max_ack_delay = max(self._asked.max_ack_delay, self._default.max_ack_delay)
 
     def on_lost(self, sequence: int) -> None:
@@ -125,7 +127,8 @@ class AckFrequency:
         There is no IMMEDIATE_ACK frame: a gap does it (RFC 9002 §6.2.4), and lets nothing be taken for lost.
         By the defaults two packets are acknowledged at once without.
         """
-        return 0 if self._asked == self._default else self._asked.reordering_threshold
+        requests = (self._asked, self._in_force)
+        return max(0 if request == self._default else request.reordering_threshold for request in requests)
 
 
 def _differ(one: AckRequest, other: AckRequest) -> bool:
