@@ -14,7 +14,6 @@ from fastmux.aio.datagram_endpoint import DatagramEndpoint
 from fastmux.aio.open_transport import open_transport
 from fastmux.aio.train_socket import TrainSocket
 
-
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
 
 
