@@ -270,3 +270,29 @@ def test_where_a_round_trip_is_below_a_timers_grain_the_window_alone_limits(ends
     deadline = ends.traffic.deadline()
     assert deadline is not None  # the probe timeout and nothing sooner
     assert deadline > 1.001
+
+
+def test_a_longer_ack_delay_that_is_asked_for_lengthens_the_probe_timeout_from_then_on(ends: Ends) -> None:
+    traffic, now = ends.traffic, 1.0
+    traffic.on_confirmed(Parameters(max_ack_delay=0.001, min_ack_delay=0.001))
+    frame = None
+    while frame is None:
+        ends.write(400_000 - ends.sender.unsent_size(ends.channel_id))
+        for step in range(40):
+            ends.fill(now + step * 0.001)
+        ends.acknowledge(now + 0.2)
+        while ends.receiver.read(ends.channel_id, 1 << 20):
+            continue
+        for channel_id, consumed, charged, _ in ends.receiver.take_credit():
+            ends.receiver.set_limit(channel_id, max(consumed, charged) + (1 << 20), 1 << 20)
+        now += 0.3
+        assert now < 10.0
+        before = traffic.pto()
+        frame = traffic.ask_for_acks(7, now)
+    ((kind, sequence, threshold, delay_us, reordering),) = core.parse_frames(frame)
+    assert (kind, sequence, delay_us, reordering) == (c.FRAME_ACK_FREQUENCY, 7, 25_000, 3)
+    assert int(str(threshold)) > 1
+    assert traffic.pto() == pytest.approx(before + 0.024)
+    assert traffic.ask_for_acks(8, now) is None
+    traffic.on_ack_request_report(7, True)
+    assert traffic.pto() == pytest.approx(before + 0.024)
