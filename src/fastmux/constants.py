@@ -173,6 +173,12 @@ MAX_PTO: Final = 10.0  # seconds: a back-off beyond it only delays the answer (H
 MAX_ACK_DELAY: Final = 0.025
 ACK_DELAY_EXPONENT: Final = 3  # ack delay on the wire is in units of 8 microseconds
 ACK_ELICITING_THRESHOLD: Final = 2  # an ACK is due after this many eliciting packets
+MIN_ACK_DELAY: Final = K_GRANULARITY  # what ACK_FREQUENCY may ask for: no timer here is finer
+MAX_ACK_DELAY_LIMIT: Final = 16.384  # seconds, 2^14 ms: no parameter and no request reaches it
+ACK_FREQUENCY_BURST: Final = (
+    1000  # ACK_FREQUENCY frames of a peer at once: it asks when its flight doubles
+)
+ACK_FREQUENCY_RATE: Final = 1000.0  # and per second: each costs a call into Python
 MAX_ACK_RANGES_SENT: Final = 64
 MAX_ACK_RANGES_ACCEPTED: Final = 256  # more in one ACK frame closes the connection (H16)
 MAX_RECEIVED_RANGES: Final = 1024  # remembered for the duplicate filter; older packets are duplicates
@@ -182,7 +188,12 @@ MAX_PATH_CHALLENGES: Final = 3  # newest kept (H19)
 
 # --- Path MTU (RFC 8899) -----------------------------------------------------------------------------
 BASE_PLPMTU: Final = 1200
-MAX_PLPMTU: Final = 1452  # 1500 less IPv6 and UDP headers
+MAX_PLPMTU: Final = 1452  # 1500 less IPv6 and UDP headers: what is tried first
+# What is tried above it: 3,900, 9,000 and 16,384 less the same headers. The smallest that clouds offer, a
+# jumbo frame, and the loopback of macOS.
+JUMBO_PLPMTUS: Final = (3852, 8952, 16336)
+JUMBO_STEP: Final = 128  # bytes: between two of these nothing finer is worth a probe
+DEFAULT_MAX_DATAGRAM_SIZE: Final = 8952  # above it nothing is gained: a packet's cost is spread thin
 MAX_MTU_PROBES: Final = 3
 MTU_PROBE_TIMEOUT: Final = 15.0
 PMTU_RAISE_TIMER: Final = 600.0

@@ -75,6 +75,7 @@ class LinkTransport:
     """One end of a link."""
 
     path = "link"
+    may_fragment = False
 
     def __init__(self, link: Link, address: Address) -> None:
         self._loop = asyncio.get_running_loop()

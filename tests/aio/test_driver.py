@@ -114,7 +114,7 @@ async def test_the_timer_is_armed_seldom_for_many_trains(monkeypatch: pytest.Mon
         armed += getattr(callback, "__name__", "") == "_on_timer"
         return call_later(delay, callback, *args)
 
-    async with pair(link=Link(delay=0.0005)) as ends:
+    async with pair(link=Link(delay=0.0005), max_datagram_size=1452) as ends:
         mine, theirs = await ends.stream()
         monkeypatch.setattr(loop, "call_later", counting)
         sender = asyncio.create_task(mine.send(bytes(2_000_000)))
@@ -218,3 +218,13 @@ async def test_a_connection_that_fails_before_it_opens_is_reported() -> None:
     await asyncio.sleep(5)
     assert len(refused) == 1
     server.close()
+
+
+@virtual
+async def test_where_datagrams_may_be_cut_no_jumbo_is_tried() -> None:
+    link = Link()
+    transport = link.attach("cutting")
+    transport.may_fragment = True
+    assert Driver(transport, Configuration()).configuration.max_datagram_size == 1452
+    small = Configuration(max_datagram_size=1300)
+    assert Driver(link.attach("small"), small).configuration is small

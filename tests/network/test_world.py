@@ -67,7 +67,7 @@ def test_running_for_a_while_moves_the_clock_even_if_nothing_happens() -> None:
 
 
 def test_datagrams_that_leave_together_arrive_as_a_train() -> None:
-    pair = make_pair(conditions=Conditions(delay=0.01)).open()
+    pair = make_pair(conditions=Conditions(delay=0.01, mtu=((0.0, 1500),))).open()
     pair.network.run_for(1.0)
     trains: list[int] = []
     receive = pair.server.endpoint.receive

@@ -11,7 +11,7 @@ from fastmux.protocol.connection_ids import RandomIds
 
 
 def test_the_defaults_are_accepted() -> None:
-    assert Configuration().max_datagram_size == 1452
+    assert Configuration().max_datagram_size == 8952
 
 
 @pytest.mark.parametrize(

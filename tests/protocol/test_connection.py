@@ -438,7 +438,7 @@ def test_statistics_tell_of_the_path_and_outlive_the_connection(pair: Pair) -> N
     figures = pair.connection.statistics()
     assert figures.bytes_sent > len(DATA)
     assert figures.rtt == pytest.approx(0.02, abs=0.02)
-    assert figures.mtu == c.MAX_PLPMTU
+    assert figures.mtu == c.DEFAULT_MAX_DATAGRAM_SIZE
     assert figures.channels_opened == 1
     pair.connection.close(0, "", pair.network.now)
     assert pair.connection.statistics().bytes_sent >= figures.bytes_sent

@@ -130,7 +130,6 @@ def test_an_id_retired_that_was_never_given_is_an_error(ends: tuple[End, End]) -
     "frame",
     [
         (c.FRAME_NEW_ID, 1, 0, b"new-id-1", bytes(16)),
-        (c.FRAME_ACK_FREQUENCY, 0, 2, 25000, 3),
         (c.FRAME_PATH_RESPONSE, bytes(8)),
     ],
 )
@@ -138,6 +137,18 @@ def test_what_later_versions_use_is_taken_and_ignored(
     ends: tuple[End, End], frame: tuple[object, ...]
 ) -> None:
     assert heard(*ends, frame) == Outcome()
+
+
+def test_an_ack_frequency_frame_is_obeyed_or_refused(ends: tuple[End, End]) -> None:
+    client, server = ends
+    assert heard(client, server, (c.FRAME_ACK_FREQUENCY, 7, 10, 2000, 3)) == Outcome()
+    carry(server.data_path, client.data_path, 2.0)
+    client.tell((c.FRAME_PING,))
+    carry(client.data_path, server.data_path, 3.0)
+    assert server.data_path.deadlines().ack_at == pytest.approx(3.002)
+    with pytest.raises(ProtocolError) as caught:
+        heard(client, server, (c.FRAME_ACK_FREQUENCY, 8, 10, 0, 3))
+    assert caught.value.code == c.PROTOCOL_VIOLATION
 
 
 def test_an_mtu_probe_is_one_padded_packet_and_its_fate_is_told(ends: tuple[End, End]) -> None:

@@ -23,7 +23,7 @@ from protocol.scripted import Script
 
 AES = Script(suite=c.SUITE_AES_128_GCM)
 SUITES = [c.SUITE_AES_128_GCM, c.SUITE_AES_256_GCM, c.SUITE_CHACHA20_POLY1305]
-OFTEN = Configuration(key_update_interval=20)
+OFTEN = Configuration(max_datagram_size=1452, key_update_interval=20)
 HOSTILE = Conditions(loss=0.1, reordering=0.3, duplication=0.1, damage=0.02, jitter=0.01, rate=1_250_000)
 DATA = bytes(range(256)) * 4000
 

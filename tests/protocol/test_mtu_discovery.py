@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from fastmux.constants import MAX_MTU_PROBES, MTU_PROBE_TIMEOUT, PMTU_RAISE_TIMER
+from fastmux.constants import JUMBO_STEP, MAX_MTU_PROBES, MTU_PROBE_TIMEOUT, PMTU_RAISE_TIMER
 from fastmux.protocol.mtu_discovery import RETRY_DELAY, MtuDiscovery, MtuState
 from fastmux.records import AckSummary
 from protocol.summaries import acked, lost
@@ -74,11 +74,74 @@ def test_a_size_is_given_up_after_three_lost_probes() -> None:
     assert search(MtuDiscovery(BASE, MAXIMUM), BASE)[:4] == [MAXIMUM] * 3 + [1326]
 
 
-def test_a_jumbo_path_is_found_as_well() -> None:
+@pytest.mark.parametrize("maximum", [8952, 65507])
+@pytest.mark.parametrize("true_mtu", [1452, 1472, 1500, 2000, 3851])
+def test_an_ordinary_path_costs_the_lost_probes_of_one_jumbo_size(maximum: int, true_mtu: int) -> None:
+    mtu = MtuDiscovery(BASE, maximum)
+    assert search(mtu, true_mtu) == [1452] + 3 * [3852]
+    assert (mtu.current, mtu.state) == (1452, MtuState.SEARCH_COMPLETE)
+    assert mtu.deadline == PMTU_RAISE_TIMER
+    assert search(mtu, true_mtu, now=PMTU_RAISE_TIMER - 1) == []
+    assert search(mtu, true_mtu, now=PMTU_RAISE_TIMER) == 3 * [3852]
+
+
+def test_a_path_below_the_usual_size_is_not_tried_with_a_larger_one() -> None:
+    mtu = MtuDiscovery(BASE, 8952)
+    assert max(search(mtu, 1371)) == 1452
+    assert mtu.current == 1371
+
+
+@pytest.mark.parametrize(
+    ("maximum", "true_mtu", "probes"),
+    [
+        (8952, 9000, [1452, 3852, 8952]),
+        (8900, 9000, [1452, 3852, 8900]),
+        (8952, 65507, [1452, 3852, 8952]),
+        (3852, 9000, [1452, 3852]),
+        (1472, 1472, [1452, 1472]),
+        (16336, 16336, [1452, 3852, 8952, 16336]),
+        (65507, 65507, [1452, 3852, 8952, 16336, 65507]),
+    ],
+)
+def test_a_jumbo_path_is_climbed_without_a_lost_probe(maximum: int, true_mtu: int, probes: list[int]) -> None:
+    mtu = MtuDiscovery(BASE, maximum)
+    assert search(mtu, true_mtu) == probes
+    assert (mtu.current, mtu.deadline) == (maximum, None)
+
+
+@pytest.mark.parametrize("true_mtu", [*range(3852, 65507, 977), 8848, 8452, 4044, 65506])
+def test_between_jumbo_sizes_a_path_is_found_to_a_step(true_mtu: int) -> None:
     mtu = MtuDiscovery(BASE, 65507)
-    probes = search(mtu, 8972)
-    assert mtu.current == 8972
-    assert len(probes) <= MAX_MTU_PROBES * 18
+    probes = search(mtu, true_mtu)
+    assert true_mtu - JUMBO_STEP < mtu.current <= true_mtu
+    assert len(probes) <= MAX_MTU_PROBES * 17
+    assert mtu.state is MtuState.SEARCH_COMPLETE
+
+
+def test_a_probe_waits_for_room_and_keeps_no_timer_meanwhile() -> None:
+    mtu = MtuDiscovery(BASE, 8952)
+    mtu.on_probe_acked(mtu.next_probe(0.0, 1452) or 0, 0.1)
+    assert mtu.next_probe(0.2, 3851) is None
+    assert mtu.deadline is None
+    assert mtu.next_probe(0.3, 3852) == 3852
+    assert mtu.deadline == 0.3 + MTU_PROBE_TIMEOUT
+    assert mtu.next_probe(0.3 + MTU_PROBE_TIMEOUT, 1452) is None  # given up, and no room for the next
+    assert mtu.deadline is None
+
+
+def test_a_path_that_shrinks_from_jumbo_by_steps_is_followed() -> None:
+    mtu = MtuDiscovery(BASE, 8952)
+    search(mtu, 9000)
+    now = 10.0
+    for true_mtu in (1452, 1300, 1200):
+        for _ in range(3):
+            now += 0.1
+            mtu.on_summary(lost(10 * mtu.current, now - 0.05, datagram_size=mtu.current), now)
+        assert mtu.current == BASE
+        assert mtu.deadline is not None
+        now = mtu.deadline
+        search(mtu, true_mtu, now=now)
+        assert mtu.current == true_mtu
 
 
 def test_a_maximum_that_is_the_base_needs_no_probe() -> None:

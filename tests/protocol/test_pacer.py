@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastmux.constants import MAX_TRAIN_SEGMENTS, MAX_TRAIN_SIZE
+from fastmux.protocol.congestion.base import initial_window
 from fastmux.protocol.pacer import Pacer
 
 DATAGRAM = 1452
@@ -156,3 +157,22 @@ def test_a_clock_that_steps_back_accrues_nothing() -> None:
     pacer = Pacer()
     pacer.on_sent(pacer.budget(10.0, 1e6, PLENTY, DATAGRAM), 10.0)
     assert pacer.budget(5.0, 1e6, PLENTY, DATAGRAM) == 0
+
+
+@pytest.mark.parametrize("datagram_size", [1452, 3852, 8952, 65507])
+def test_the_first_burst_is_an_initial_window_whatever_the_datagram(datagram_size: int) -> None:
+    pacer = Pacer()
+    budget = pacer.budget(0.0, 1e5, PLENTY, datagram_size)
+    assert budget == initial_window(datagram_size) // datagram_size * datagram_size
+
+
+@pytest.mark.parametrize("datagram_size", [3852, 8952, 16336])
+def test_jumbo_datagrams_keep_the_rate(datagram_size: int) -> None:
+    pacer, now, sent, rate = Pacer(), 0.0, 0, 12.5e6
+    while now < 1.0:
+        while budget := pacer.budget(now, rate, PLENTY, datagram_size):
+            pacer.on_sent(budget, now)
+            sent += budget
+        assert pacer.next_at is not None
+        now = pacer.next_at
+    assert sent == pytest.approx(rate, rel=0.01)

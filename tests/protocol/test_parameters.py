@@ -113,3 +113,18 @@ def test_only_a_protocol_error_leaves_the_decoder(blob: bytes) -> None:
         decode_parameters(blob)
     except ProtocolError as error:
         assert error.code == c.PARAMETER_ERROR
+
+
+def test_a_least_ack_delay_above_the_largest_is_an_error() -> None:
+    blob = integer(c.PARAMETER_MAX_ACK_DELAY, 1)
+    assert decode_parameters(blob + integer(c.PARAMETER_MIN_ACK_DELAY, 1000)).min_ack_delay == 0.001
+    error = refusal(blob + integer(c.PARAMETER_MIN_ACK_DELAY, 1001))
+    assert error.code == c.PARAMETER_ERROR
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.0004, 0.0006, 0.001, 0.025])
+def test_the_extension_is_offered_with_a_delay_that_peers_accept(delay: float) -> None:
+    parameters = parameters_of(Configuration(max_ack_delay=delay))
+    assert parameters.min_ack_delay is not None
+    assert parameters.min_ack_delay <= c.MIN_ACK_DELAY
+    assert decode_parameters(encode_parameters(parameters)).min_ack_delay == parameters.min_ack_delay

@@ -83,7 +83,7 @@ def test_the_packet_suite_is_that_of_tls(world: World, suite: str) -> None:
 )
 @pytest.mark.parametrize("hostile", [False, True], ids=["clean", "hostile"])
 def test_keys_from_tls_are_updated_many_times_by_both_ends(world: World, suite: str, hostile: bool) -> None:
-    often = Configuration(handshake_timeout=60.0, key_update_interval=10)
+    often = Configuration(handshake_timeout=60.0, key_update_interval=10, max_datagram_size=1452)
     client = world.config("client", issue_client(world.ca, "laptop"), ciphers=(suite,))
     pair = pair_of(client, world.server(), hostile=hostile, configuration=often).open()
     for number in range(6):

@@ -152,6 +152,36 @@ def test_no_probe_is_larger_than_either_end_takes(mine: int, peers: int, probed:
     assert ends.traffic.next_mtu_probe(1.0) == probed
 
 
+def test_a_jumbo_probe_waits_until_data_has_room_beside_it(ends: Ends) -> None:
+    ends.traffic.on_confirmed(PEER)
+    ends.fill(0.5)  # the OPEN
+    ends.acknowledge(0.5)
+    ends.traffic.on_mtu_report(ends.traffic.next_mtu_probe(1.0) or 0, True, 1.0)
+    window = ends.traffic.congestion.congestion_window
+    assert ends.traffic.next_mtu_probe(1.0) == 3852 < window
+    ends.traffic.on_mtu_report(3852, False, 1.0)
+    ends.write(1000)
+    assert window // 4 < 3852
+    assert ends.traffic.next_mtu_probe(1.1) is None
+    ends.fill(1.1)
+    assert ends.traffic.next_mtu_probe(1.1) == 3852  # nothing waits
+    assert ends.traffic.congestion.congestion_window == window
+
+
+def test_a_probe_leaves_room_for_a_datagram(ends: Ends) -> None:
+    ends.traffic.on_confirmed(PEER)
+    ends.fill(0.5)  # the OPEN
+    ends.acknowledge(0.5)
+    for size in (1452, 3852):
+        assert ends.traffic.next_mtu_probe(1.0) == size
+        ends.traffic.on_mtu_report(size, True, 1.0)
+    ends.write(2500)
+    ends.fill(1.0, arrives=False)
+    room = ends.traffic.congestion.congestion_window - ends.sender.bytes_in_flight
+    assert 8952 < room < 8952 + 3852
+    assert ends.traffic.next_mtu_probe(1.0) is None
+
+
 def test_no_probe_goes_while_the_window_is_full(ends: Ends) -> None:
     ends.traffic.on_confirmed(PEER)
     ends.write(1_000_000)
@@ -230,3 +260,29 @@ def test_where_a_round_trip_is_below_a_timers_grain_the_window_alone_limits(ends
     deadline = ends.traffic.deadline()
     assert deadline is not None  # the probe timeout and nothing sooner
     assert deadline > 1.001
+
+
+def test_a_longer_ack_delay_that_is_asked_for_lengthens_the_probe_timeout_from_then_on(ends: Ends) -> None:
+    traffic, now = ends.traffic, 1.0
+    traffic.on_confirmed(Parameters(max_ack_delay=0.001, min_ack_delay=0.001))
+    frame = None
+    while frame is None:
+        ends.write(400_000 - ends.sender.unsent_size(ends.channel_id))
+        for step in range(40):
+            ends.fill(now + step * 0.001)
+        ends.acknowledge(now + 0.2)
+        while ends.receiver.read(ends.channel_id, 1 << 20):
+            continue
+        for channel_id, consumed, charged, _ in ends.receiver.take_credit():
+            ends.receiver.set_limit(channel_id, max(consumed, charged) + (1 << 20), 1 << 20)
+        now += 0.3
+        assert now < 10.0
+        before = traffic.pto()
+        frame = traffic.ask_for_acks(7, now)
+    ((kind, sequence, threshold, delay_us, reordering),) = core.parse_frames(frame)
+    assert (kind, sequence, delay_us, reordering) == (c.FRAME_ACK_FREQUENCY, 7, 25_000, 3)
+    assert int(str(threshold)) > 1
+    assert traffic.pto() == pytest.approx(before + 0.024)
+    assert traffic.ask_for_acks(8, now) is None
+    traffic.on_ack_request_report(7, True)
+    assert traffic.pto() == pytest.approx(before + 0.024)

@@ -343,7 +343,9 @@ def _draw_configuration(random: Random, has_large: bool, mtu: int) -> Configurat
             "max_streams": random.choice((1, 2, 5, 100)),
             "max_message_channels": random.choice((1, 2, 5, 100)),
             "connection_id_size": random.randint(c.MIN_CONNECTION_ID_SIZE, c.MAX_CONNECTION_ID_SIZE),
-            "max_datagram_size": random.choice((1200, 1300, c.MAX_PLPMTU)),
+            "max_datagram_size": random.choice(
+                (1200, 1300, c.MAX_PLPMTU, c.DEFAULT_MAX_DATAGRAM_SIZE, c.MAX_UDP_PAYLOAD)
+            ),
             "max_message_size": MAX_SMALL_MESSAGE_SIZE,
         }
         settings["budget"] = int(log_uniform(random, settings["connection_window"], 1 << 23))
@@ -351,7 +353,9 @@ def _draw_configuration(random: Random, has_large: bool, mtu: int) -> Configurat
         idle_timeout=PATIENCE,
         handshake_timeout=PATIENCE,
         connection_ids=RandomIds(settings.get("connection_id_size", c.DEFAULT_CONNECTION_ID_SIZE)),
-        max_datagram_size=mtu if mtu > 1500 else settings.get("max_datagram_size", c.MAX_PLPMTU),
+        max_datagram_size=mtu
+        if mtu > 1500
+        else settings.get("max_datagram_size", c.DEFAULT_MAX_DATAGRAM_SIZE),
         max_streams=settings.get("max_streams", c.DEFAULT_MAX_STREAMS),
         max_message_channels=settings.get("max_message_channels", c.DEFAULT_MAX_MESSAGE_CHANNELS),
         channel_window=settings.get("channel_window", c.INITIAL_CHANNEL_WINDOW),

@@ -19,7 +19,7 @@ LIMITS = {
     "max_streams": 6,
     "max_message_channels": 6,
 }
-SEGMENT_SIZE = 600
+SEGMENT_SIZES = (600, 600, 600, 1452, 8952)  # a path may grow and shrink between two trains
 FIGURES = ("bytes_in_flight", "has_pending", "is_idle", "held_size", "channel_count", "last_received_at")
 FATES = ["give", "give", "swap", "twice", "lose"]
 sides = st.sampled_from(["client", "server"])
@@ -120,19 +120,37 @@ class Machine(RuleBasedStateMachine):
     def queue_control(self, side: str, token: int) -> None:
         self.paths[side].value("queue_control", token, b"\x32" + bytes(8))
 
-    @rule(side=sides, segments=st.integers(1, 12), allowance=st.sampled_from([0, 1200, 10_000]))
-    def fill(self, side: str, segments: int, allowance: int) -> None:
-        buffers = [bytearray(segments * SEGMENT_SIZE), bytearray(segments * SEGMENT_SIZE)]
+    @rule(
+        side=sides,
+        threshold=st.integers(0, 12),
+        delay=st.sampled_from([0.0, 0.01, 0.5]),
+        reordering=st.integers(0, 6),
+    )
+    def set_ack_policy(self, side: str, threshold: int, delay: float, reordering: int) -> None:
+        self.paths[side].value("set_ack_policy", threshold, delay, reordering)
+
+    @rule(side=sides)
+    def skip_packet_number(self, side: str) -> None:
+        self.paths[side].value("skip_packet_number")
+
+    @rule(
+        side=sides,
+        segments=st.integers(1, 12),
+        segment_size=st.sampled_from(SEGMENT_SIZES),
+        allowance=st.sampled_from([0, 1200, 10_000, 60_000]),
+    )
+    def fill(self, side: str, segments: int, segment_size: int, allowance: int) -> None:
+        buffers = [bytearray(segments * segment_size), bytearray(segments * segment_size)]
         sizes = [
-            path.fill(buffer, SEGMENT_SIZE, allowance, self.now)
+            path.fill(buffer, segment_size, allowance, self.now)
             for path, buffer in zip(self.paths[side].objects, buffers, strict=True)
         ]
         assert sizes[0] == sizes[1]
         size = sizes[0][0]
         assert buffers[0][:size] == buffers[1][:size]
         peer = "server" if side == "client" else "client"
-        for at in range(0, size, SEGMENT_SIZE):
-            self.wire.append((peer, bytes(buffers[0][at : min(at + SEGMENT_SIZE, size)])))
+        for at in range(0, size, segment_size):
+            self.wire.append((peer, bytes(buffers[0][at : min(at + segment_size, size)])))
 
     @rule(
         count=st.integers(1, 10),
@@ -206,7 +224,7 @@ class Machine(RuleBasedStateMachine):
     def run(self, rounds: int) -> None:
         for _ in range(rounds):
             for side in ("client", "server"):
-                self.fill(side, 12, 10_000)
+                self.fill(side, 12, SEGMENT_SIZES[0], 10_000)
                 self.deliver(12, 0, "give")
                 self.credit(side)
                 self.set_next_keys(side)

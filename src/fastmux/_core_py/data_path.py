@@ -6,6 +6,7 @@ Owns: the checks of arguments, and the life of the parts. May not know: how anyt
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING, final
 from weakref import WeakSet
 
@@ -150,6 +151,14 @@ class DataPath(Uncopied):
     def set_loss_delay(self, loss_delay: float) -> None:
         """How long after a later one a packet counts as lost, seconds (RFC 9002 §6.1.2)."""
         self._all.recovery.loss_delay = float(loss_delay)
+
+    def set_ack_policy(self, threshold: int, max_ack_delay: float, reordering_threshold: int) -> None:
+        """When we acknowledge from now on, as the peer asked (draft-ietf-quic-ack-frequency §6)."""
+        acks = self._all.acks
+        most, delay, distance = integer(threshold), float(max_ack_delay), integer(reordering_threshold)
+        if not 0 <= delay < inf:
+            raise ValueError("max_ack_delay must not be negative, and finite")
+        acks.threshold, acks.max_ack_delay, acks.reordering_threshold = most, delay, distance
 
     def detect_losses(self, now: float) -> None:
         """Looks for packets that are lost by time."""

@@ -148,6 +148,13 @@ class RangeSet(Uncopied):
             position += 1
         return found
 
+    def _first_gap(self, start: int) -> int:
+        """The first integer from `start` on that is not in the set."""
+        position = bisect_right(self._stops, start)
+        if position == len(self._starts) or start < self._starts[position]:
+            return start
+        return self._stops[position]
+
     def _first(self) -> tuple[int, int]:
         """The first range of a set that is not empty."""
         return self._starts[0], self._stops[0]

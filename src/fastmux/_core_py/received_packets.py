@@ -75,5 +75,9 @@ class ReceivedPackets(Uncopied):
     def __len__(self) -> int:
         return len(self._ranges)
 
+    def _first_missing(self, start: int) -> int:
+        """The first number from `start` on that was not received; all below the floor count as received."""
+        return self._ranges._first_gap(max(start, self._floor))
+
     def _has(self, number: int) -> bool:
         return number <= self._largest and (number < self._floor or number in self._ranges)

@@ -15,6 +15,9 @@ cdef Path *path_new(bint is_client, bytes local_id) except NULL:
     sent_init(&path.sent, 0)
     path.loss_delay = _constants.K_INITIAL_RTT * _constants.K_TIME_THRESHOLD
     path.ack_due_at = -1.0
+    path.ack_threshold = ACK_ELICITING_THRESHOLD - 1
+    path.ack_reordering = 1
+    path.ack_largest_sent = -1
     path.listed_at = -1
     return path
 

@@ -161,6 +161,9 @@ cdef struct Path:
     Received received
     double ack_due_at
     double max_ack_delay
+    int64_t ack_threshold
+    int64_t ack_reordering
+    int64_t ack_largest_sent
     int64_t ack_eliciting
     bint ack_is_due_now
     bint ack_out_of_order

@@ -238,6 +238,18 @@ cdef class DataPath:
         """How long after a later one a packet counts as lost, seconds (RFC 9002 §6.1.2)."""
         self.open_path().loss_delay = loss_delay
 
+    def set_ack_policy(self, threshold, double max_ack_delay, reordering_threshold):
+        """When we acknowledge from now on, as the peer asked (draft-ietf-quic-ack-frequency §6)."""
+        self.open_path()
+        cdef int64_t most = as_wire(threshold)
+        cdef int64_t distance = as_wire(reordering_threshold)
+        cdef Path *path = self.open_path()
+        if not 0.0 <= max_ack_delay < INFINITY:
+            raise ValueError("max_ack_delay must not be negative, and finite")
+        path.ack_threshold = most
+        path.max_ack_delay = max_ack_delay
+        path.ack_reordering = distance
+
     def detect_losses(self, double now):
         """Looks for packets that are lost by time."""
         cdef int status = path_detect_losses(self.open_path(), now)

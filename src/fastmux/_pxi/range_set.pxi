@@ -146,6 +146,14 @@ cdef bint ranges_contain(Ranges *self, int64_t value) noexcept nogil:
     return position < self.count and range_at(self, position).start <= value
 
 
+cdef int64_t ranges_first_gap(Ranges *self, int64_t start) noexcept nogil:
+    """The first integer from `start` on that is not in the set."""
+    cdef uint32_t position = ranges_find(self, start + 1)
+    if position == self.count or start < range_at(self, position).start:
+        return start
+    return range_at(self, position).stop
+
+
 cdef bint ranges_touch(Ranges *self, int64_t start, int64_t stop) noexcept nogil:
     """True if [start, stop) overlaps a range or lies right beside one: adding it makes no new range."""
     cdef uint32_t position = ranges_find(self, start)

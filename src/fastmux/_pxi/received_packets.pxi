@@ -24,6 +24,11 @@ cdef inline bint received_has(Received *self, int64_t number) noexcept nogil:
     return number < self.floor or ranges_contain(&self.ranges, number)
 
 
+cdef inline int64_t received_first_missing(Received *self, int64_t start) noexcept nogil:
+    """The first number from `start` on that was not received; all below the floor count as received."""
+    return ranges_first_gap(&self.ranges, max(start, self.floor))
+
+
 cdef int received_add(Received *self, int64_t number, double now) noexcept nogil:
     """1 if the number is new, 0 for a duplicate or one below the floor."""
     if received_has(self, number):

@@ -192,8 +192,8 @@ cdef int path_probe(Path *path, int64_t count) noexcept nogil:
     return path.status
 
 
-# --- when an ACK is due (RFC 9000 §13.2): at once after two ack-eliciting packets, counted by trains, or one
-# out of order; else delayed
+# --- when an ACK is due (RFC 9000 §13.2, draft-ietf-quic-ack-frequency §6): at once after more than
+# ack_threshold ack-eliciting packets, counted by trains, or for a gap; else delayed
 
 cdef inline int ack_on_packet(Path *path, int64_t number, double now, bint eliciting) noexcept nogil:
     """A new packet was applied."""
@@ -204,12 +204,24 @@ cdef inline int ack_on_packet(Path *path, int64_t number, double now, bint elici
     return min(received_add(&path.received, number, now), 0)
 
 
+cdef inline bint ack_tells_of_a_gap(Path *path) noexcept nogil:
+    """True if an ACK now says of a missing packet what no ACK has said yet (§6.2 of the draft)."""
+    cdef int64_t distance = path.ack_reordering
+    cdef int64_t missing
+    if distance <= 1:
+        return distance == 1 and path.ack_out_of_order
+    missing = received_first_missing(&path.received, max(path.ack_largest_sent - distance + 1, 0))
+    return path.received.largest - missing >= distance
+
+
 cdef inline void ack_on_train(Path *path, double now) noexcept nogil:
     """All packets of a train were applied."""
-    if path.ack_eliciting >= ACK_ELICITING_THRESHOLD or path.ack_out_of_order:
+    if not path.ack_eliciting:
+        return
+    if path.ack_eliciting > path.ack_threshold or ack_tells_of_a_gap(path):
         path.ack_due_at = now
         path.ack_is_due_now = True
-    elif path.ack_eliciting and path.ack_due_at < 0.0:
+    elif path.ack_due_at < 0.0:
         path.ack_due_at = now + path.max_ack_delay
 
 
@@ -222,3 +234,4 @@ cdef inline void ack_on_sent(Path *path) noexcept nogil:
     path.ack_is_due_now = False
     path.ack_out_of_order = False
     path.ack_eliciting = 0
+    path.ack_largest_sent = path.received.largest

@@ -32,6 +32,7 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
         self._loop = loop
         self.sockname = sockname
         self._transport: asyncio.DatagramTransport | None = None
+        self.may_fragment = False  # whoever made the socket knows better
         self.buffer = receive_buffer()
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._queued_size = 0

@@ -13,11 +13,12 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Protocol, cast
 
 from fastmux.aio.buffers import send_buffer
 from fastmux.aio.transport import TRAINS_PER_CALL, TrainTransport
-from fastmux.constants import K_GRANULARITY, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
+from fastmux.constants import K_GRANULARITY, MAX_PLPMTU, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.endpoint import Endpoint
@@ -58,6 +59,9 @@ class Driver:
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        if transport.may_fragment:
+            limit = min(configuration.max_datagram_size, MAX_PLPMTU)
+            configuration = replace(configuration, max_datagram_size=limit)
         self.transport = transport
         self.clock = clock
         self.configuration = configuration

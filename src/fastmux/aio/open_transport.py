@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from fastmux.aio.datagram_endpoint import open_datagram_endpoint
-from fastmux.aio.socket_options import create_udp_socket
+from fastmux.aio.datagram_endpoint import DatagramEndpoint, open_datagram_endpoint
+from fastmux.aio.socket_options import create_udp_socket, forbid_fragmentation
 from fastmux.aio.train_socket import TrainSocket
 from fastmux.aio.transport import TrainTransport
 
@@ -41,9 +41,13 @@ async def open_transport_on(sock: socket.socket) -> TrainTransport:
     loop = asyncio.get_running_loop()
     try:
         sock.setblocking(False)  # one that came from another process, or is a duplicate, does not know
+        transport: TrainSocket | DatagramEndpoint
         if has_add_reader(loop, sock):
-            return TrainSocket(loop, sock)
-        return await open_datagram_endpoint(loop, sock)
+            transport = TrainSocket(loop, sock)
+        else:
+            transport = await open_datagram_endpoint(loop, sock)
+        transport.may_fragment = not forbid_fragmentation(sock)
+        return transport
     except BaseException:
         sock.close()
         raise

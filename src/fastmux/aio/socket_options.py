@@ -115,7 +115,7 @@ def has_gso(sock: socket.socket) -> bool:
 def create_udp_socket(
     family: int, local: tuple[object, ...] | None, *, reuse_port: bool = False
 ) -> socket.socket:
-    """A non-blocking UDP socket bound to `local` (any port of any address if None), with its options set.
+    """A non-blocking UDP socket bound to `local` (any port of any address if None), with large buffers.
 
     `reuse_port` shares the address with other sockets of the same user that ask for that too. Raises
     OSError if the address cannot be bound.
@@ -125,7 +125,6 @@ def create_udp_socket(
         sock.setblocking(False)
         if family == socket.AF_INET6 and hasattr(socket, "IPV6_V6ONLY"):
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        forbid_fragmentation(sock)
         raise_buffers(sock)
         if reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -36,6 +36,7 @@ class TrainSocket:
         self._fd = sock.fileno()
         self._io = core.make_datagram_io(sock)
         self.sockname: Address = sock.getsockname()
+        self.may_fragment = False  # whoever made the socket knows better
         self.buffer = receive_buffer()
         self._has_gro = enable_gro(sock)
         self._has_gso = has_gso(sock)

@@ -44,6 +44,11 @@ class TrainTransport(Protocol):
         ...
 
     @property
+    def may_fragment(self) -> bool:
+        """True if the system or the network may cut a datagram: then MTU probes prove nothing."""
+        ...
+
+    @property
     def sockname(self) -> Address:
         """The local address."""
         ...

@@ -18,9 +18,10 @@ from fastmux.protocol.connection_ids import ConnectionIds, RandomIds, check_size
 class Configuration:
     """Settings of an endpoint. Sizes in bytes, times in seconds; None switches a limit off.
 
-    `max_datagram_size` caps the path MTU (UDP payload). `channel_window` and `connection_window` are where
-    credit starts, the `max_…` ones how far auto-tuning may raise them; `budget` bounds the received bytes
-    that one connection holds unread. `congestion` makes a controller from the datagram size.
+    `max_datagram_size` caps the path MTU (UDP payload): what is sent, not what is taken. `channel_window` and
+    `connection_window` are where credit starts, the `max_…` ones how far auto-tuning may raise them; `budget`
+    bounds the received bytes that one connection holds unread. `congestion` makes a controller from the
+    datagram size.
     `connection_ids` makes the ids by which the endpoint is addressed. `key_update_interval` is after how many
     packets under one key this end changes keys.
 
@@ -31,7 +32,7 @@ class Configuration:
     keep_alive: float | None = c.DEFAULT_KEEP_ALIVE
     handshake_timeout: float | None = c.HANDSHAKE_TIMEOUT
     connection_ids: ConnectionIds = RandomIds()
-    max_datagram_size: int = c.MAX_PLPMTU
+    max_datagram_size: int = c.DEFAULT_MAX_DATAGRAM_SIZE
     max_streams: int = c.DEFAULT_MAX_STREAMS
     max_message_channels: int = c.DEFAULT_MAX_MESSAGE_CHANNELS
     channel_window: int = c.INITIAL_CHANNEL_WINDOW

@@ -47,6 +47,7 @@ class Control:
         self._pings_due: list[int] = []
         self._done_tokens: set[int] = set()
         self._mtu_probes: dict[int, int] = {}
+        self._ack_requests: set[int] = set()
 
     # --- sending ------------------------------------------------------------------------------------
 
@@ -96,6 +97,7 @@ class Control:
     def _fill_pings(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
         """Build some packets for one ping: one alone would be acknowledged after max_ack_delay only."""
         token = self._pings_due.pop(0)
+        self._traffic.hurry_ack()
         view = memoryview(buffer)
         segment_size = size = self._traffic.build(view, _PING, 0, token, now)
         for _ in range(_PINGS_SENT - 1):
@@ -117,7 +119,16 @@ class Control:
         outcome = Outcome()
         for frame in self._data_path.take_control():
             self._apply(frame, outcome, now)
+        self._ask_for_acks(now)
         return outcome
+
+    def _ask_for_acks(self, now: float) -> None:
+        """Tokens rise and are never used twice: they number ACK_FREQUENCY frames as well."""
+        frame = self._traffic.ask_for_acks(self._next_token, now)
+        if frame is not None:
+            token = self._token()
+            self._ack_requests.add(token)
+            self._data_path.queue_control(token, frame)
 
     def _apply(self, frame: Frame, outcome: Outcome, now: float) -> None:
         match frame:
@@ -142,7 +153,9 @@ class Control:
                 outcome.close = outcome.close or (code, reason.decode(errors="replace"))
             case (c.FRAME_RETIRE_ID, int() as sequence) if sequence > 0:
                 raise ProtocolError(c.PROTOCOL_VIOLATION, "an id retired that was never given")
-            case _:  # NEW_ID, ACK_FREQUENCY, PATH_RESPONSE, extensions: parsed, of no use yet (§13)
+            case (c.FRAME_ACK_FREQUENCY, int() as sequence, int() as most, int() as delay, int() as distance):
+                self._traffic.ack_requests.on_frame(sequence, most, delay, distance, now)
+            case _:  # NEW_ID, PATH_RESPONSE, extensions: parsed, of no use yet (§13)
                 return
 
     def _on_acked(self, token: int, outcome: Outcome, now: float) -> None:
@@ -150,6 +163,9 @@ class Control:
             self._done_tokens.clear()
         elif token in self._mtu_probes:
             self._traffic.on_mtu_report(self._mtu_probes.pop(token), True, now)
+        elif token in self._ack_requests:
+            self._ack_requests.discard(token)
+            self._traffic.on_ack_request_report(token, True)
         elif token in self._pings:
             outcome.events.append(PingAcknowledged(token, now - self._pings.pop(token)))
 
@@ -159,5 +175,8 @@ class Control:
             self.send_handshake_done()
         elif token in self._mtu_probes:
             self._traffic.on_mtu_report(self._mtu_probes.pop(token), False, now)
+        elif token in self._ack_requests:
+            self._ack_requests.discard(token)
+            self._traffic.on_ack_request_report(token, False)
         elif token in self._pings:
             self._pings_due.append(token)

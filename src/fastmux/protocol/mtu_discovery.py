@@ -1,7 +1,7 @@
 """The largest datagram that a path carries (RFC 8899, with RFC 9000 §14.3).
 
 Owns: the search for it, and the suspicion that the path has shrunk. May not know: packets, how a probe is
-made. A probe is padded to its size; its loss is not congestion.
+made, when there is room for one. A probe is padded to its size; its loss is not congestion.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from typing import Final
 from fastmux.constants import (
     BASE_PLPMTU,
     BLACK_HOLE_THRESHOLD,
+    JUMBO_PLPMTUS,
+    JUMBO_STEP,
     MAX_MTU_PROBES,
     MAX_PLPMTU,
+    MAX_UDP_PAYLOAD,
     MTU_PROBE_TIMEOUT,
     PMTU_RAISE_TIMER,
 )
 from fastmux.records import AckSummary
 
+_NO_LIMIT: Final = MAX_UDP_PAYLOAD
 RETRY_DELAY: Final = 15.0  # from a black hole to the next search, doubled for each one in a row
 
 
@@ -33,12 +37,17 @@ class MtuState(Enum):
 
 
 class MtuDiscovery:
-    """Probes the maximum itself first, as it usually passes, then bisects. Sizes are UDP payload bytes.
+    """Climbs the usual sizes and bisects below the first that does not pass. Sizes are UDP payload bytes.
+
+    The usual sizes are MAX_PLPMTU, the jumbo ones, and the maximum. Upwards, because what a path carries is
+    mostly the first of them, or all: a path of 1,500 bytes costs the lost probes of one size, the smallest of
+    the jumbo ones. Up to MAX_PLPMTU the size is found to the byte, between jumbo ones to JUMBO_STEP; between
+    MAX_PLPMTU and the smallest of these nothing is looked for, as hardly any path is so wide.
 
     Make it when the handshake, whose datagrams have the base size, has confirmed the base.
     Invariant: `base <= current <= _ceiling <= maximum`; `current` passed as a probe, or is the base; while
     SEARCHING, `_ceiling + 1` was lost MAX_MTU_PROBES times or is above `maximum`. At most one probe is
-    outstanding, and a search takes at most `MAX_MTU_PROBES * (2 + log2(maximum - base))` of them.
+    outstanding, and a search loses at most `MAX_MTU_PROBES * (1 + log2(maximum - base))` of them.
     """
 
     __slots__ = (
@@ -50,6 +59,7 @@ class MtuDiscovery:
         "_maximum",
         "_probe_sent_at",
         "_probe_size",
+        "_rungs",
         "_search_at",
         "_suspected_at",
         "_suspects",
@@ -62,6 +72,8 @@ class MtuDiscovery:
         self.state = MtuState.BASE if maximum > base else MtuState.SEARCH_COMPLETE
         self._base = base
         self._maximum = max(base, maximum)
+        usual = (size for size in (MAX_PLPMTU, *JUMBO_PLPMTUS) if size < self._maximum)
+        self._rungs = (*usual, self._maximum)
         self._ceiling = self._maximum
         self._search_at: float | None = None  # when BASE or SEARCH_COMPLETE ends; BASE without it: now
         self._probe_size = 0  # of the outstanding probe, 0: none
@@ -85,8 +97,11 @@ class MtuDiscovery:
             return now >= self._probe_sent_at + MTU_PROBE_TIMEOUT
         return self.state is MtuState.SEARCHING or self._is_search_due(now)
 
-    def next_probe(self, now: float) -> int | None:
-        """Return the size of a probe, which must then be sent, or None if there is nothing to probe now."""
+    def next_probe(self, now: float, room: int = _NO_LIMIT) -> int | None:
+        """Return the size of a probe, which must then be sent, or None if there is nothing to probe now.
+
+        A probe larger than `room` waits until it is asked for again with more.
+        """
         if self._probe_size:
             if now < self._probe_sent_at + MTU_PROBE_TIMEOUT:
                 return None
@@ -95,10 +110,12 @@ class MtuDiscovery:
             self._start_search()
         if self.state is not MtuState.SEARCHING:
             return None
-        is_first = self._ceiling == self._maximum
-        self._probe_size = self._maximum if is_first else (self.current + self._ceiling + 1) // 2
+        size = self._next_size()
+        if not size or size > room:
+            return None
+        self._probe_size = size
         self._probe_sent_at = now
-        return self._probe_size
+        return size
 
     def on_probe_acked(self, size: int, now: float) -> None:
         """The outstanding probe of `size` passed. Reports of older probes are ignored."""
@@ -165,9 +182,20 @@ class MtuDiscovery:
         self._ceiling = self._maximum
         self._losses = 0
 
+    def _next_size(self) -> int:
+        """The next usual size if it may pass, else one halfway to the ceiling; 0 if that is not worth it."""
+        rung = next((size for size in self._rungs if size > self.current), 0)
+        if rung <= self._ceiling:
+            return rung
+        if self._ceiling >= MAX_PLPMTU:
+            is_jumbo = self.current >= JUMBO_PLPMTUS[0]
+            if not is_jumbo or self._ceiling - self.current < JUMBO_STEP:
+                return 0
+        return (self.current + self._ceiling + 1) // 2 if self.current < self._ceiling else 0
+
     def _settle(self, now: float) -> None:
         """End the search if nothing is left between what passes and what does not."""
-        if self.current < self._ceiling:
+        if self._next_size():
             return
         self.state = MtuState.SEARCH_COMPLETE
         at_maximum = self.current == self._maximum

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastmux.constants import K_INITIAL_WINDOW_PACKETS, MAX_TRAIN_SIZE
+from fastmux.constants import MAX_TRAIN_SIZE
+from fastmux.protocol.congestion.base import initial_window
 
 _BURST_TIME: Final = 0.002  # what an event loop that looked away for so long may make up for
 _TIMER_GRANULARITY: Final = 0.001  # no wake-up nearer than this: a loop's timers are no finer
@@ -21,8 +22,8 @@ class Pacer:
     needed; where the rate is high, trains are as long as the socket takes; where it is low, they are short.
 
     Invariant: `-(1 ms of rate) - one datagram <= tokens <= burst` when a budget is asked for, the burst
-    being 2 ms of rate or ten datagrams, whichever is more. So what goes in any time T is at most
-    `burst + rate * (T + 1 ms)`, probes beyond the budget apart.
+    being 2 ms of rate or an initial window (RFC 9002 §7.7), whichever is more. So what goes in any time T is
+    at most `burst + rate * (T + 1 ms)`, probes beyond the budget apart.
     """
 
     __slots__ = ("_accrued_at", "_datagram_size", "_rate", "_tokens", "next_at")
@@ -60,7 +61,7 @@ class Pacer:
         self._tokens -= size
 
     def _accrue(self, now: float) -> None:
-        burst = max(K_INITIAL_WINDOW_PACKETS * self._datagram_size, self._rate * _BURST_TIME)
+        burst = max(initial_window(self._datagram_size), self._rate * _BURST_TIME)
         if self._accrued_at is None:
             self._tokens = burst
         else:

@@ -13,7 +13,7 @@ from fastmux import core
 from fastmux.exceptions import ProtocolError
 from fastmux.protocol.configuration import Configuration
 
-_MAX_ACK_DELAY_MS: Final = 1 << 14
+_MAX_ACK_DELAY_MS: Final = round(c.MAX_ACK_DELAY_LIMIT * 1000)
 _MIN_ACTIVE_ID_LIMIT: Final = 2
 _GREASE_STEP: Final = 31
 _GREASE_START: Final = 27
@@ -49,10 +49,16 @@ def parameters_of(configuration: Configuration) -> Parameters:
         initial_max_streams=configuration.max_streams,
         initial_max_message_channels=configuration.max_message_channels,
         max_ack_delay=configuration.max_ack_delay,
+        min_ack_delay=min_ack_delay_of(configuration),
         active_id_limit=c.ACTIVE_ID_LIMIT,
         max_message_size=configuration.max_message_size,
         max_datagram_frame_size=configuration.max_datagram_frame_size,
     )
+
+
+def min_ack_delay_of(configuration: Configuration) -> float:
+    """Give the least ack delay that an endpoint offers: never more than the delay that it announces."""
+    return min(c.MIN_ACK_DELAY, round(configuration.max_ack_delay * 1000) / 1000)
 
 
 def encode_parameters(parameters: Parameters, grease: bytes = b"") -> bytes:
@@ -92,8 +98,7 @@ def decode_parameters(blob: bytes) -> Parameters:
     if entries.get(c.PARAMETER_EXTENSION_FRAMES):
         raise _error("extension_frames has a value")
     numbers = _Numbers(entries)
-    min_ack_delay = numbers.get(c.PARAMETER_MIN_ACK_DELAY, -1)
-    return Parameters(
+    parameters = Parameters(
         max_idle_timeout=numbers.get(c.PARAMETER_MAX_IDLE_TIMEOUT, 0) / 1000,
         max_datagram_size=numbers.get(c.PARAMETER_MAX_DATAGRAM_SIZE, c.MAX_UDP_PAYLOAD, least=c.BASE_PLPMTU),
         initial_max_data=numbers.get(c.PARAMETER_INITIAL_MAX_DATA, 0),
@@ -111,9 +116,14 @@ def decode_parameters(blob: bytes) -> Parameters:
         ),
         max_message_size=numbers.get(c.PARAMETER_MAX_MESSAGE_SIZE, 0),
         max_datagram_frame_size=numbers.get(c.PARAMETER_MAX_DATAGRAM_FRAME_SIZE, 0),
-        min_ack_delay=None if min_ack_delay < 0 else min_ack_delay / 1e6,
+        min_ack_delay=numbers.get(c.PARAMETER_MIN_ACK_DELAY, 0) / 1e6
+        if c.PARAMETER_MIN_ACK_DELAY in entries
+        else None,
         extension_frames=c.PARAMETER_EXTENSION_FRAMES in entries,
     )
+    if parameters.min_ack_delay is not None and parameters.min_ack_delay > parameters.max_ack_delay:
+        raise _error("min_ack_delay is above max_ack_delay")
+    return parameters
 
 
 class _Numbers:

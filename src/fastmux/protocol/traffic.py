@@ -11,15 +11,17 @@ from typing import Final
 
 from fastmux import constants as c
 from fastmux import core
+from fastmux.protocol.ack_frequency import AckFrequency, AckRequests, suitable
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import max_train_size
 from fastmux.protocol.mtu_discovery import MtuDiscovery
 from fastmux.protocol.pacer import Pacer
-from fastmux.protocol.parameters import Parameters
+from fastmux.protocol.parameters import Parameters, min_ack_delay_of
 from fastmux.protocol.recovery import Recovery
 from fastmux.protocol.rtt import RttEstimator
 
 _MIN_SKIP_INTERVAL: Final = 256  # packets between two numbers left out against optimistic ACKs (H15)
+_JUMBO_PROBE_SHARE: Final = 4  # of the window may go to a probe beside data
 
 
 class Traffic:
@@ -39,6 +41,9 @@ class Traffic:
         self.recovery = Recovery(rtt)
         self.congestion = configuration.congestion(c.BASE_PLPMTU)
         self.mtu = MtuDiscovery(c.BASE_PLPMTU, c.BASE_PLPMTU)  # no search before the parameters are known
+        self.ack_requests = AckRequests(data_path, min_ack_delay_of(configuration))
+        self._ack_frequency = AckFrequency(None, c.MAX_ACK_DELAY)  # nothing is asked before, either
+        self._flight = 0  # bytes that were lately on the way at once
         self.sent_packets = 0
         self.eliciting_sent_at = float("-inf")  # when something ack-eliciting was last sent
         self._data_path = data_path
@@ -60,6 +65,7 @@ class Traffic:
         """The handshake is confirmed: the peer's delays hold, and larger datagrams may be tried."""
         self.recovery.handshake_confirmed = True
         self.recovery.max_ack_delay = peer.max_ack_delay
+        self._ack_frequency = AckFrequency(peer.min_ack_delay, peer.max_ack_delay)
         largest = min(self._configuration.max_datagram_size, peer.max_datagram_size)
         self.mtu = MtuDiscovery(c.BASE_PLPMTU, largest)
 
@@ -74,6 +80,7 @@ class Traffic:
         summary = self._data_path.take_ack_summary()
         if summary is None:
             return
+        self._flight = max(summary.prior_in_flight, self._flight * 7 // 8)
         self.recovery.on_summary(summary, now)
         self._data_path.set_loss_delay(self.rtt.loss_delay)
         self.congestion.on_summary(summary, self.rtt, now)
@@ -95,6 +102,34 @@ class Traffic:
     def _follow_mtu(self, before: int) -> None:
         if self.mtu.current != before:
             self.congestion.set_max_datagram_size(self.mtu.current)
+
+    # --- how often the peer acknowledges ---------------------------------------------------------------
+
+    def ask_for_acks(self, sequence: int, now: float) -> bytes | None:
+        """Give the ACK_FREQUENCY frame with this number, which must then be sent; None if none is needed."""
+        flight = min(self._flight, self.congestion.congestion_window)
+        wanted = suitable(flight, self.mtu.current, self.rtt.smoothed_rtt)
+        request = self._ack_frequency.next_request(wanted, now)
+        if request is None:
+            return None
+        self._ack_frequency.on_sent(sequence, request)
+        self.recovery.max_ack_delay = self._ack_frequency.max_ack_delay
+        delay_us = round(request.max_ack_delay * 1e6)
+        fields = (sequence, request.threshold, delay_us, request.reordering_threshold)
+        return core.encode_frame((c.FRAME_ACK_FREQUENCY, *fields))
+
+    def on_ack_request_report(self, sequence: int, is_acked: bool) -> None:
+        """The ACK_FREQUENCY frame with this number was acknowledged or lost."""
+        if is_acked:
+            self._ack_frequency.on_acked(sequence)
+        else:
+            self._ack_frequency.on_lost(sequence)
+        self.recovery.max_ack_delay = self._ack_frequency.max_ack_delay
+
+    def hurry_ack(self) -> None:
+        """Have the next packets acknowledged at once, as if the defaults held (RFC 9002 §6.2.4)."""
+        for _ in range(self._ack_frequency.gap):
+            self._data_path.skip_packet_number()
 
     # --- sending ------------------------------------------------------------------------------------
 
@@ -124,11 +159,21 @@ class Traffic:
 
     def next_mtu_probe(self, now: float) -> int | None:
         """Give the size of a probe that must then be built, None if there is none to send now."""
-        return self.mtu.next_probe(now) if self.mtu.is_due(now) and self.has_room else None
+        if not self.mtu.is_due(now) or not self.has_room:
+            return None
+        return self.mtu.next_probe(now, self._probe_room())
 
     def is_mtu_probe_due(self, now: float) -> bool:
         """True if `next_mtu_probe` may give something."""
         return self.mtu.is_due(now)
+
+    def _probe_room(self) -> int:
+        """How large an MTU probe may be: a jumbo one leaves room for a datagram, and most to waiting data."""
+        window = self.congestion.congestion_window
+        room = window - self._data_path.bytes_in_flight - self.mtu.current
+        if self._data_path.has_pending:
+            room = min(room, window // _JUMBO_PROBE_SHARE)
+        return max(room, c.MAX_PLPMTU)
 
     @property
     def has_room(self) -> bool:
@@ -198,6 +243,7 @@ class Traffic:
             return False
         self._probes_owed = self.recovery.on_probe_timeout(now)
         data_path.probe(self._probes_owed)
+        self.hurry_ack()
         before = self.mtu.current
         self.mtu.on_probe_timeout(self.recovery.pto_count, now)
         self._follow_mtu(before)

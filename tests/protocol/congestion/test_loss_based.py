@@ -157,13 +157,22 @@ def test_slow_start_stops_at_ssthresh_within_a_batch(make: Maker) -> None:
 
 
 @both
-def test_a_new_mtu_recalculates_the_initial_window_but_not_one_that_has_moved(make: Maker) -> None:
-    fresh, used = make(SIZE), make(SIZE)
+def test_a_new_mtu_recalculates_the_initial_window_and_lets_no_other_be_below_it(make: Maker) -> None:
+    fresh, used, large, lossy = make(SIZE), make(SIZE), make(SIZE), make(SIZE)
+    fresh.set_max_datagram_size(8952)
+    assert fresh.congestion_window == 2 * 8952
     fresh.set_max_datagram_size(1452)
     assert fresh.congestion_window == 14_520
     used.on_summary(acked(SIZE, 0.0), path(), 0.1)
     used.set_max_datagram_size(1452)
-    assert used.congestion_window == 11 * SIZE
+    assert used.congestion_window == 14_520
+    large.on_summary(acked(10 * SIZE, 0.0), path(), 0.1)
+    large.set_max_datagram_size(1452)
+    assert large.congestion_window == 20 * SIZE
+    lossy.on_summary(lost(SIZE, 1.0), path(), 2.0)
+    before = lossy.congestion_window
+    lossy.set_max_datagram_size(1452)
+    assert lossy.congestion_window == before < 14_520
 
 
 @both

@@ -69,9 +69,14 @@ class LossBasedController(ABC):
         self._recovery_started_at = now
 
     def set_max_datagram_size(self, size: int) -> None:
-        """The path MTU changed. A window that has not moved yet becomes the new initial one."""
-        if self._window == base.initial_window(self._max_datagram_size) and (self._ssthresh == math.inf):
-            self._window = base.initial_window(size)
+        """The path MTU changed. A window that has not moved yet becomes the new initial one (RFC 9002 §7.2).
+
+        One that has, but met no congestion, is at least that: a little traffic must not cost it the start.
+        """
+        initial = base.initial_window(size)
+        if self._ssthresh == math.inf:
+            is_fresh = self._window == base.initial_window(self._max_datagram_size)
+            self._window = initial if is_fresh else max(self._window, initial)
         self._max_datagram_size = size
         self._window = max(self._window, base.minimum_window(size))
 
