@@ -139,6 +139,7 @@ cdef int64_t path_open(Path *path, int kind, bytes label, tuple fields) except -
     channel.reliability = reliability
     channel.value = value
     channel.has_fields = True
+    scheduler_admit(path, channel)
     if kind == KIND_MESSAGE:
         messages_on_open(channel)
     return channel.id
