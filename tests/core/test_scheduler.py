@@ -320,6 +320,23 @@ def test_a_channel_that_waits_changes_its_weight_at_once(make_pump: Callable[...
     assert sizes[0] == pytest.approx(3 * sizes[1], rel=0.03)
 
 
+def test_the_first_weight_of_all_counts_beside_channels_that_wait_already(
+    make_pump: Callable[..., Pump],
+) -> None:
+    pump = make_pump(**WIDE)
+    streams = open_all(pump, [0, 0, LEVEL])
+    for stream in streams:
+        pump.client.write(stream, PIECE)
+    pump.client.set_priority(streams[1], 24)  # weight 8, beside one of 32
+    sizes = sent_sizes(pump, streams, 400)
+    assert sizes[0] == pytest.approx(4 * sizes[1], rel=0.03)
+    pump.client.reset(streams[0], 0)
+    assert order(pump)[:10] == [streams[1]] * 10
+    pump.client.set_priority(streams[2], 0)
+    sizes = sent_sizes(pump, streams, 400)
+    assert sizes[2] == pytest.approx(4 * sizes[1], rel=0.03)
+
+
 def test_lost_data_goes_by_the_priority_of_now(pump: Pump) -> None:
     first, second = open_all(pump, [LEVEL, 0])
     for stream in (first, second):

@@ -7,7 +7,7 @@ channels leave to others. May not know: frames, packets, why a channel has somet
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastmux.constants import (
@@ -42,7 +42,7 @@ class Turn(NamedTuple):
 # Invariant: bit R of `_listed` is set exactly when `_rings[R]` has members; ring R is of level R & 7. The
 # first eight rings hold every channel with something to send that its own limit does not block (and perhaps
 # some with nothing left), the others those of them that need no connection credit. Bit W - 1 of `_weights[L]`
-# is set exactly when `_weight_counts[L][W - 1] > 0`, the number of channels of weight W in ring L; bit L of
+# is set exactly when `_weight_counts[L, W] > 0`, the number of channels of weight W in ring L; bit L of
 # `_sender_levels` exactly when `_senders[L] > 0`, the number of channels with `is_sender` of level L. A
 # channel in a ring is a sender.
 class Scheduler:
@@ -67,7 +67,7 @@ class Scheduler:
         self._senders = [0] * PRIORITY_LEVELS
         self._sender_levels = 0
         self._weights = [0] * PRIORITY_LEVELS
-        self._weight_counts = [[0] * PRIORITY_WEIGHTS for _ in range(PRIORITY_LEVELS)]
+        self._weight_counts: Counter[tuple[int, int]] = Counter()
         self._reserve = 0
         self.channels_asked = 0
 
@@ -98,7 +98,7 @@ class Scheduler:
         self._rings[number][channel.id] = channel
         self._listed |= 1 << number
         if number < PRIORITY_LEVELS:
-            self._weight_counts[number][channel.weight - 1] += 1
+            self._weight_counts[number, channel.weight] += 1
             self._weights[number] |= 1 << channel.weight - 1
 
     def _remove(self, number: int, channel: Channel) -> None:
@@ -107,8 +107,8 @@ class Scheduler:
         if not self._rings[number]:
             self._listed &= ~(1 << number)
         if number < PRIORITY_LEVELS:
-            self._weight_counts[number][channel.weight - 1] -= 1
-            if not self._weight_counts[number][channel.weight - 1]:
+            self._weight_counts[number, channel.weight] -= 1
+            if not self._weight_counts[number, channel.weight]:
                 self._weights[number] &= ~(1 << channel.weight - 1)
 
     # --- turns --------------------------------------------------------------------------------------

@@ -128,6 +128,8 @@ cdef int64_t path_open(Path *path, int kind, bytes label, tuple fields) except -
     priority, ordered, reliability, value = fields
     if number >= path.peer_limits[kind]:
         raise WouldBlock("the peer takes no more channels of this kind now")
+    if scheduler_prepare(path, priority) < 0:
+        raise MemoryError
     channel = table_create(path, number << 2 | kind << 1 | path.role)
     if channel == NULL or pending_add(path, PENDING_OPEN, channel) < 0:
         raise MemoryError

@@ -25,8 +25,8 @@ cdef struct Link:
 # Invariant: `lists` has bit L set exactly when links[L] is in list L. The connection's sums hold exactly
 # `told_*`. Codes are -1 until they are known; has_fields is off until the peer's OPEN is here. The sending
 # direction is over when RESET or everything up to FIN is acknowledged, the receiving one when everything up
-# to the end was taken, discarded or reset. `priority` is what OPEN says, `level` and `weight` are what we send
-# by, `quota` is what is left of the channel's turn, or saved for its next one.
+# to the end was taken, discarded or reset. `priority` is what OPEN says, `level` and `weight` are what we
+# send by, `quota` is what is left of the channel's turn, or saved for its next one.
 cdef struct Channel:
     int64_t id
     Link links[LIST_COUNT]
@@ -79,10 +79,14 @@ cdef struct ChannelList:
     Channel *last
     uint32_t count
 
+cdef struct WeightCounts:
+    uint32_t of[PRIORITY_WEIGHTS]
+
 # Invariant: bit R of `listed` is set exactly when rings[R] has members; ring R is of level R & 7, the first
-# eight are LIST_RING, the others LIST_FREE. Bit W - 1 of weights[L] is set exactly when weight_counts[L][W - 1]
-# > 0, the number of channels of weight W in ring L; bit L of `sender_levels` exactly when senders[L] > 0, the
-# number of channels with `is_sender` of level L. A channel in a ring is a sender.
+# eight are LIST_RING, the others LIST_FREE. `weight_counts` is NULL until a channel has another weight than
+# the heaviest; from then on weight_counts[L].of[W - 1] is the number of channels of weight W in ring L, and bit
+# W - 1 of weights[L] is set exactly when that is above 0. Bit L of `sender_levels` is set exactly when
+# senders[L] > 0, the number of channels with `is_sender` of level L. A channel in a ring is a sender.
 cdef struct Scheduler:
     ChannelList rings[2 * PRIORITY_LEVELS]
     uint32_t listed
@@ -90,7 +94,7 @@ cdef struct Scheduler:
     int64_t reserve
     uint32_t senders[PRIORITY_LEVELS]
     uint32_t weights[PRIORITY_LEVELS]
-    uint32_t weight_counts[PRIORITY_LEVELS][PRIORITY_WEIGHTS]
+    WeightCounts *weight_counts
 
 # A frame about a channel (or the connection) that waits to be built; stale if its bit is off.
 cdef struct PendingFrame:

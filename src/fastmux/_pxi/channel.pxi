@@ -273,8 +273,7 @@ cdef int channel_on_open(
     channel.reliability = <uint8_t>reliability
     channel.value = value
     channel.has_fields = True
-    scheduler_admit(path, channel)
-    if is_message_id(channel.id) and messages_on_open(channel) < 0:
+    if scheduler_admit(path, channel) < 0 or (is_message_id(channel.id) and messages_on_open(channel) < 0):
         return NO_MEMORY
     if channel.reset_code >= 0:
         flags |= READY_RESET

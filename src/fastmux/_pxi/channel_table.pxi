@@ -118,6 +118,7 @@ cdef int table_free(Path *path) noexcept nogil:
         if path.channels.entries[place].value != NULL:
             channel_free(<Channel *>path.channels.entries[place].value)
     map_free(&path.channels)
+    scheduler_free(&path.scheduler)
     for place in range(4):
         ranges_free(&path.closed[place])
     mem_free(path.pending_frames.items, path.pending_frames.capacity * sizeof(PendingFrame))

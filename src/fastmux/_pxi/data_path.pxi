@@ -286,7 +286,8 @@ cdef class DataPath:
     def set_priority(self, channel_id, priority):
         """What we send on the channel goes by this priority from now on; the peer is not told."""
         cdef int number = <int>as_integer(priority, 0, MAX_PRIORITY)
-        scheduler_set_priority(self.path, self.channel(channel_id), number)
+        if scheduler_set_priority(self.path, self.channel(channel_id), number) < 0:
+            raise MemoryError
 
     def write(self, channel_id, data):
         """Takes all of `data`; returns the channel's unsent bytes."""

@@ -1,8 +1,8 @@
 # Which channel sends next (docs/architecture.md, Priorities): the most urgent level first, within a level
 # deficit round robin by weight (Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round Robin",
 # 1996).
-# Owns: the rings, whose turn it is, the credit that less urgent channels leave to others. May not know: frames,
-# packets, why a channel has something to send.
+# Owns: the rings, whose turn it is, the credit that less urgent channels leave to others. May not know:
+# frames, packets, why a channel has something to send.
 
 cdef extern from *:
     """
@@ -23,8 +23,8 @@ cdef enum:
     ALL_RINGS = (1 << PRIORITY_LEVELS) - 1
     ALL_FREE = ALL_RINGS << PRIORITY_LEVELS
 
-# The channel that sends now, the number of the ring that it stands in, and the credit of the connection that it
-# leaves to more urgent ones. (From a ring of LIST_FREE nothing goes that needs credit.)
+# The channel that sends now, the number of the ring that it stands in, and the credit of the connection that
+# it leaves to more urgent ones. (From a ring of LIST_FREE nothing goes that needs credit.)
 cdef struct Turn:
     Channel *channel
     int ring
@@ -43,8 +43,8 @@ cdef void ring_append(Path *path, int which, Channel *channel) noexcept nogil:
     cdef Scheduler *self = &path.scheduler
     list_append(path, which, channel)
     self.listed |= <uint32_t>1 << ring_of(which, channel)
-    if which == LIST_RING:
-        self.weight_counts[channel.level][channel.weight - 1] += 1
+    if which == LIST_RING and self.weight_counts != NULL:
+        self.weight_counts[channel.level].of[channel.weight - 1] += 1
         self.weights[channel.level] |= <uint32_t>1 << (channel.weight - 1)
 
 
@@ -55,9 +55,9 @@ cdef void ring_take(Path *path, int which, Channel *channel) noexcept nogil:
     list_remove(path, which, channel)
     if self.rings[ring].first == NULL:
         self.listed &= ~(<uint32_t>1 << ring)
-    if which == LIST_RING:
-        self.weight_counts[channel.level][channel.weight - 1] -= 1
-        if self.weight_counts[channel.level][channel.weight - 1] == 0:
+    if which == LIST_RING and self.weight_counts != NULL:
+        self.weight_counts[channel.level].of[channel.weight - 1] -= 1
+        if self.weight_counts[channel.level].of[channel.weight - 1] == 0:
             self.weights[channel.level] &= ~(<uint32_t>1 << (channel.weight - 1))
 
 
@@ -119,7 +119,9 @@ cdef inline bint scheduler_next(Path *path, uint32_t capacity, Turn *turn) noexc
     turn.channel = channel
     path.counters.channels_asked += 1
     if channel != self.rings[turn.ring].last and channel.quota < capacity:  # its turn begins
-        lightest = lowest_bit(self.weights[channel.level]) + 1
+        lightest = PRIORITY_WEIGHTS
+        if self.weight_counts != NULL:
+            lightest = lowest_bit(self.weights[channel.level]) + 1
         if channel.weight == lightest:
             channel.quota += capacity
         else:
@@ -161,11 +163,34 @@ cdef void scheduler_place(Channel *channel, int priority) noexcept nogil:
     channel.quota = 0
 
 
-cdef void scheduler_admit(Path *path, Channel *channel) noexcept nogil:
+cdef int scheduler_prepare(Path *path, int priority) noexcept nogil:
+    """Gets ready for a channel of that priority: most connections never need to count weights."""
+    cdef Scheduler *self = &path.scheduler
+    cdef int level
+    if self.weight_counts != NULL or priority % PRIORITY_WEIGHTS == 0:
+        return OK
+    self.weight_counts = <WeightCounts *>mem_zeroed(PRIORITY_LEVELS * sizeof(WeightCounts))
+    if self.weight_counts == NULL:
+        return NO_MEMORY
+    for level in range(PRIORITY_LEVELS):  # until now all have been of the heaviest
+        self.weight_counts[level].of[PRIORITY_WEIGHTS - 1] = self.rings[level].count
+        if self.rings[level].count:
+            self.weights[level] = <uint32_t>1 << (PRIORITY_WEIGHTS - 1)
+    return OK
+
+
+cdef void scheduler_free(Scheduler *self) noexcept nogil:
+    mem_free(self.weight_counts, PRIORITY_LEVELS * sizeof(WeightCounts))
+
+
+cdef int scheduler_admit(Path *path, Channel *channel) noexcept nogil:
     """The channel's OPEN is known: it may send, with the priority that OPEN says."""
+    if scheduler_prepare(path, channel.priority) < 0:
+        return NO_MEMORY
     scheduler_place(channel, channel.priority)
     channel.is_sender = True
     scheduler_count(path, channel, 1)
+    return OK
 
 
 cdef void scheduler_dismiss(Path *path, Channel *channel) noexcept nogil:
@@ -175,13 +200,15 @@ cdef void scheduler_dismiss(Path *path, Channel *channel) noexcept nogil:
         scheduler_count(path, channel, -1)
 
 
-cdef void scheduler_set_priority(Path *path, Channel *channel, int priority) noexcept nogil:
+cdef int scheduler_set_priority(Path *path, Channel *channel, int priority) noexcept nogil:
     """Moves the channel to the end of its new level's rings; it stays where it is if nothing changes."""
     cdef bint was_listed = list_has(channel, LIST_RING)
     cdef bint was_free = list_has(channel, LIST_FREE)
     cdef bint was_sender = channel.is_sender
     if priority == channel.level * PRIORITY_WEIGHTS + PRIORITY_WEIGHTS - channel.weight:
-        return
+        return OK
+    if scheduler_prepare(path, priority) < 0:
+        return NO_MEMORY
     ring_remove(path, LIST_RING, channel)
     ring_remove(path, LIST_FREE, channel)
     scheduler_dismiss(path, channel)
@@ -193,6 +220,7 @@ cdef void scheduler_set_priority(Path *path, Channel *channel, int priority) noe
         ring_add(path, LIST_RING, channel)
     if was_free:
         ring_add(path, LIST_FREE, channel)
+    return OK
 
 
 cdef void scheduler_set_window(Path *path, int64_t window) noexcept nogil:
