@@ -29,7 +29,7 @@ def make(core: Any, is_client: bool, max_data: int) -> Any:
 
 
 class Load:
-    """A client that is given more than it may send, and a server that takes most of it; both of both cores."""
+    """A client that is given more than it may send, and a server that takes it; each of both cores."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -45,8 +45,8 @@ class Load:
 
     def step(self) -> None:
         """One thing that an application, the path or the peer does."""
-        act = self.random.choice((self.write, self.write, self.change, self.send, self.send, self.send, self.end))
-        act()
+        actions = (self.write, self.write, self.change, self.send, self.send, self.send, self.end)
+        self.random.choice(actions)()
         for path in (self.client, self.server):
             path.get("has_pending")
             path.value("counters")
@@ -106,7 +106,8 @@ class Load:
 
     def note(self, packet: bytes) -> None:
         """Remember whose data went."""
-        for frame in _core_py.parse_frames(packet[1 + len(SERVER_ID) + 4 : -c.TAG_SIZE]):
+        frames: list[tuple[Any, ...]] = _core_py.parse_frames(packet[1 + len(SERVER_ID) + 4 : -c.TAG_SIZE])
+        for frame in frames:
             if frame[0] in (c.FRAME_STREAM, c.FRAME_MESSAGE):
                 self.sent.append(frame[1])
 

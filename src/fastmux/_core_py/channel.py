@@ -37,8 +37,8 @@ Record = tuple[Any, ...]  # (frame type, channel or None, what acknowledgement a
 
 # Invariant: the connection's credit holds exactly `_told`, what this channel last told it of charged,
 # consumed and held bytes. The sending direction is over when RESET or everything up to FIN is acknowledged,
-# the receiving one when everything up to the end was taken, discarded or reset. `level`, `weight`, `is_sender`
-# and `quota` (what is left of the channel's turn, or saved for its next one) are the scheduler's.
+# the receiving one when everything up to the end was taken, discarded or reset. `level`, `weight`,
+# `is_sender` and `quota` (what is left of the channel's turn, or saved for its next one) are the scheduler's.
 class Channel(ABC):
     """One channel. `fields` is None until the peer's OPEN is here: until then nobody is told of it."""
 

@@ -84,8 +84,8 @@ cdef struct WeightCounts:
 
 # Invariant: bit R of `listed` is set exactly when rings[R] has members; ring R is of level R & 7, the first
 # eight are LIST_RING, the others LIST_FREE. `weight_counts` is NULL until a channel has another weight than
-# the heaviest; from then on weight_counts[L].of[W - 1] is the number of channels of weight W in ring L, and bit
-# W - 1 of weights[L] is set exactly when that is above 0. Bit L of `sender_levels` is set exactly when
+# the heaviest; from then on weight_counts[L].of[W - 1] is the number of channels of weight W in ring L, and
+# bit W - 1 of weights[L] is set exactly when that is above 0. Bit L of `sender_levels` is set exactly when
 # senders[L] > 0, the number of channels with `is_sender` of level L. A channel in a ring is a sender.
 cdef struct Scheduler:
     ChannelList rings[2 * PRIORITY_LEVELS]
