@@ -169,6 +169,32 @@ def test_the_lightest_one_is_not_starved_by_the_heaviest(make_pump: Callable[...
     assert Counter(seen[:33]) == {heavy: 32, light: 1}
 
 
+def test_turns_are_of_one_packet_again_when_the_lightest_has_nothing_left(
+    make_pump: Callable[..., Pump],
+) -> None:
+    pump = make_pump(**WIDE)
+    *heavy, light = open_all(pump, [0, 0, 31])
+    for stream in heavy:
+        pump.client.write(stream, PIECE)
+    pump.client.write(light, bytes(SEGMENT_SIZE))  # two packets
+    seen = [channel for _ in range(20) for channel in order(pump)]
+    assert Counter(seen[:65]) == {heavy[0]: 32, heavy[1]: 32, light: 1}
+    assert pump.client.unsent_size(light) == 0
+    assert seen[-20:] == seen[-20:-18] * 10
+    assert set(seen[-20:]) == set(heavy)
+
+
+def test_a_channel_that_runs_out_of_data_saves_nothing_of_its_turn(make_pump: Callable[..., Pump]) -> None:
+    pump = make_pump(**WIDE)
+    first, second, light = open_all(pump, [0, 0, 31])
+    for stream in (first, light):
+        pump.client.write(stream, bytes(300))
+    assert order(pump) == [first, light]  # first had a turn of 32 packets, and used a part of one
+    for stream in (first, second):
+        pump.client.write(stream, PIECE)
+    assert order(pump) == [first, second] * 5
+
+
 def test_a_channel_of_short_messages_has_its_share_in_bytes(make_pump: Callable[..., Pump]) -> None:
     # Whole units leave a part of each packet empty: the channel makes up for it, by bytes and not by packets.
     pump = make_pump(**WIDE)
@@ -287,6 +313,24 @@ def test_without_credit_what_needs_none_goes_by_level_too(make_pump: Callable[..
     assert set(seen) == {low, high, third}
     assert seen == sorted(seen, key=lambda channel: channel == low)
     assert not pump.client.has_pending
+
+
+def test_what_needs_no_credit_fills_the_packet_in_which_the_credit_ends(
+    make_pump: Callable[..., Pump],
+) -> None:
+    pump = make_pump(max_data=1500)
+    pump.grant = False
+    low, high = open_all(pump, [2 * LEVEL, LEVEL])
+    put(pump, low, 500)
+    pump.packets(pump.client)
+    put(pump, high, 1200)
+    pump.packets(pump.client)
+    assert pump.client.unsent_size(high) == 200
+    pump.inject(pump.client, (c.FRAME_MAX_DATA, 1600))
+    pump.client.probe(1)  # what low sent
+    packet = pump.packets(pump.client)[0]
+    frames = data_of(pump.core.parse_frames(packet[1 + len(CLIENT_ID) + 4 : -c.TAG_SIZE]))
+    assert [(frame[1], len(frame[3])) for frame in frames] == [(high, 100), (low, 500)]
 
 
 # --- changes ----------------------------------------------------------------------------------------------
