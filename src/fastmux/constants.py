@@ -113,6 +113,10 @@ RELIABLE: Final = 0
 MAX_RETRANSMITS: Final = 1  # value: how often one message may be sent again
 LIFETIME: Final = 2  # value: milliseconds after which an undelivered message is given up
 UNRELIABLE: Final = 3
+# priority = level << 5 | 32 - weight: level 0 goes before level 1, within one the shares are as the weights
+MAX_PRIORITY: Final = 255
+PRIORITY_LEVELS: Final = 8
+PRIORITY_WEIGHTS: Final = 32  # the heaviest weight; the lightest is 1
 
 # --- Flags of DataPath.take_ready() ---------------------------------------------------------------
 READY_OPENED: Final = 0x01  # the peer opened it and its OPEN frame is here
@@ -207,6 +211,11 @@ MAX_CHANNEL_WINDOW: Final = 16 * 2**20
 INITIAL_CONNECTION_WINDOW: Final = 2**20
 MAX_CONNECTION_WINDOW: Final = 32 * 2**20
 CONNECTION_BUDGET: Final = 64 * 2**20  # received bytes held unread, over all channels
+# Connection credit that less urgent channels leave to the most urgent ones: 64 KiB, some 45 packets, is more
+# than interactive use sends in a round trip; but at most a quarter of the first window, or a small one would
+# be of no use, and its owner might wait for more to be used before it gives more.
+PRIORITY_RESERVE: Final = 65536
+PRIORITY_RESERVE_DIVISOR: Final = 4
 DEFAULT_MAX_STREAMS: Final = 1024
 DEFAULT_MAX_MESSAGE_CHANNELS: Final = 1024
 MAX_CHANNELS_LIMIT: Final = 1 << 60

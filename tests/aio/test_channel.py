@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,52 @@ async def test_a_channel_says_what_it_is() -> None:
         await stream.aclose()
         assert repr(stream) == "<Stream 0 'läbel' closed>"
         await theirs.aclose()
+
+
+@virtual
+async def test_a_priority_may_be_set_by_each_end_for_itself() -> None:
+    async with pair() as ends:
+        stream = await ends.client.open_stream(priority=7)
+        channel = await ends.client.open_message_channel(priority=200)
+        their_stream, their_channel = await ends.server.accept(), await ends.server.accept()
+        stream.priority = 255
+        their_channel.priority = 0
+        assert [end.priority for end in (stream, their_stream, channel, their_channel)] == [255, 7, 200, 0]
+        not_an_integer: Any = 1.5
+        for value, error in ((-1, ValueError), (256, ValueError), (not_an_integer, TypeError)):
+            with pytest.raises(error):
+                stream.priority = value
+        assert stream.priority == 255
+        await stream.aclose()
+        with pytest.raises(ClosedResourceError):
+            stream.priority = 1
+        ends.client.abort()
+        with pytest.raises(ConnectionClosed):
+            channel.priority = 1
+        assert (stream.priority, channel.priority) == (255, 200)
+        for end in (channel, their_stream, their_channel):
+            end.reset()
+
+
+@virtual
+async def test_a_channel_that_is_made_more_urgent_sends_at_once_what_waited_for_credit() -> None:
+    window = 200_000
+    async with pair(connection_window=window, max_connection_window=window, budget=window) as ends:
+        urgent = await ends.client.open_stream(priority=0)
+        bulk = await ends.client.open_stream(priority=32)
+        theirs = [await ends.server.accept() for _ in range(2)]
+        await bulk.send(bytes(window))  # its own window grows only as somebody reads
+        others = [await ends.client.open_stream(priority=32) for _ in range(3)]
+        for stream in others:
+            await stream.send(bytes(60_000))
+        await asyncio.sleep(1)
+        before = ends.server.stats.held_size
+        assert before < window - 30_000  # a part of the window is kept for the urgent stream
+        urgent.priority = 32
+        await asyncio.sleep(1)
+        assert ends.server.stats.held_size > before + 30_000
+        for end in (urgent, bulk, *others, *theirs):
+            end.reset()
 
 
 @virtual

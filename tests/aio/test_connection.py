@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,13 @@ async def test_labels_and_priorities_that_cannot_be_are_refused() -> None:
         for priority in (-1, 256):
             with pytest.raises(ValueError, match="priority"):
                 await ends.client.open_stream(priority=priority)
+            with pytest.raises(ValueError, match="priority"):
+                await ends.client.open_message_channel(priority=priority)
+        not_an_integer: Any = 1.5
+        with pytest.raises(TypeError):
+            await ends.client.open_stream(priority=not_an_integer)
+        with pytest.raises(TypeError):
+            await ends.client.open_message_channel(priority=not_an_integer)
         with pytest.raises(ValueError, match="both"):
             await ends.client.open_message_channel(lifetime=1, max_retransmits=1)
         assert ends.client.stats.channel_count == 0

@@ -112,7 +112,7 @@ def test_counters_have_the_names_of_the_contract(pump: Pump) -> None:
             *("packets_acked", "retransmitted_bytes", "undecryptable_packets", "duplicate_packets"),
             *("dropped_packets", "malformed_packets", "acks_sent", "acks_received", "glitches"),
             *("datagrams_dropped", "messages_abandoned", "streams_opened", "channels_opened"),
-            "key_updates",
+            *("key_updates", "channels_asked"),
         )
     )
 

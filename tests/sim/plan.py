@@ -77,6 +77,14 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class PriorityChange:
+    """One end sends by another priority from `after` seconds after the channel is there."""
+
+    after: float
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelPlan:
     """One channel; of each pair the opener's comes first. `abandoned`: after so many seconds, if at all."""
 
@@ -93,6 +101,7 @@ class ChannelPlan:
     reading: tuple[Reading, Reading]
     release_at_once: bool
     abandoned: tuple[float | None, float | None]
+    changes: tuple[tuple[PriorityChange, ...], tuple[PriorityChange, ...]] = ((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,10 @@ def _draw_plan(random: Random, seed: int, large_size: int) -> Plan:
     channels = [_draw_channel(random, number, volume) for number in range(count)]
     if has_large:
         channels.append(_draw_large(random, count, large_size))
+    # Drawn apart, so that the rest of a seed does not depend on it.
+    priorities = Random(f"fastmux priorities {seed}")
+    if priorities.random() < 0.5:
+        channels = [_mix_priorities(priorities, channel) for channel in channels]
     mtu = random.choice((1300, 1452, 1500, 1500, 1500, 1500, 1500, 1500, 9000, c.MAX_UDP_PAYLOAD))
     suite = random.choice((c.SUITE_NULL,) * 7 + (c.SUITE_AES_128_GCM,) * 2 + (c.SUITE_CHACHA20_POLY1305,))
     flights = SMALL if random.random() < 0.8 else NINE_CERTIFICATES
@@ -252,6 +265,19 @@ def _draw_large(random: Random, number: int, size: int) -> ChannelPlan:
         release_at_once=False,
         abandoned=(None, None),
     )
+
+
+def _mix_priorities(random: Random, channel: ChannelPlan) -> ChannelPlan:
+    """Give the channel any priority, and some ends a change or two of theirs."""
+    changes = tuple(
+        tuple(
+            PriorityChange(log_uniform(random, 0.001, 5.0), random.randrange(256))
+            for _ in range(random.choice((0, 0, 0, 1, 2)))
+        )
+        for _ in range(2)
+    )
+    priority = random.choice((0, 31, 32, random.randrange(256)))
+    return replace(channel, priority=priority, changes=(changes[0], changes[1]))
 
 
 def _draw_pieces(random: Random, volume: int) -> tuple[int, ...]:

@@ -47,6 +47,8 @@ class ChannelUser:
         abandoned = plan.abandoned[place]
         if abandoned is not None:
             side.call_after(abandoned, self._abandon)
+        for change in plan.changes[place]:
+            side.call_after(change.after, partial(self._set_priority, change.priority))
 
     def on_ready(self, flags: int) -> None:
         """Act on READY_* flags."""
@@ -56,6 +58,10 @@ class ChannelUser:
             self.reader.on_ready(flags)
         if not self.is_released:
             self._release_if_due()
+
+    def _set_priority(self, priority: int) -> None:
+        if not self.is_released:
+            self._side.data_path.set_priority(self.id, priority)
 
     def _on_writer_over(self) -> None:
         self._side.writers_left -= 1

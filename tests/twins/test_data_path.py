@@ -26,6 +26,7 @@ sides = st.sampled_from(["client", "server"])
 choices = st.integers(0, 20)
 kinds = st.integers(c.KIND_STREAM, c.KIND_MESSAGE)
 modes = st.integers(c.RELIABLE, c.UNRELIABLE)
+priorities = st.sampled_from([0, 0, 1, 16, 31, 32, 33, 47, 63, 64, 128, 255])
 sizes = st.one_of(st.integers(0, 300), st.integers(0, 12_000))
 
 
@@ -72,14 +73,19 @@ class Machine(RuleBasedStateMachine):
     @rule(
         side=sides,
         kind=st.integers(0, 1),
+        priority=priorities,
         ordered=st.booleans(),
         mode=st.integers(0, 3),
         value=st.integers(0, 200),
     )
-    def open(self, side: str, kind: int, ordered: bool, mode: int, value: int) -> None:
-        kind_of, channel = self.paths[side].call("open", kind, b"label", 0, ordered, mode, value)
+    def open(self, side: str, kind: int, priority: int, ordered: bool, mode: int, value: int) -> None:
+        kind_of, channel = self.paths[side].call("open", kind, b"label", priority, ordered, mode, value)
         if kind_of == "value":
             self.channels[side].append(channel)
+
+    @rule(side=sides, choice=choices, priority=st.one_of(priorities, st.integers(-1, 256)))
+    def set_priority(self, side: str, choice: int, priority: int) -> None:
+        self.paths[side].call("set_priority", self.pick(side, choice), priority)
 
     @rule(side=sides, choice=choices, size=sizes)
     def write(self, side: str, choice: int, size: int) -> None:

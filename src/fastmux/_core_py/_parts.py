@@ -126,6 +126,7 @@ class Parts:
             **self.writer.counts,
             **self.reader.counts,
             **self.table.counts,
+            "channels_asked": self.table.scheduler.channels_asked,
             "packets_lost": self.recovery.packets_lost,
             "packets_acked": self.recovery.packets_acked,
             "key_updates": self.keys.updates,
@@ -136,6 +137,6 @@ class Parts:
     def clear(self) -> None:
         """Breaks the circles between table and channels, so that memory returns at once."""
         table = self.table
-        for held in (table.channels, table.ring, table.free, table.pending, self.recovery.records):
+        for held in (table.channels, table.scheduler, table.pending, self.recovery.records):
             held.clear()
         self.credit.clear()

@@ -1,7 +1,7 @@
 """The state of one channel, both directions: what both kinds have in common.
 
 Owns: how a direction opens, finishes, is reset or stopped, its limits, and when the channel is over. May
-not know: bytes and messages (the subclasses do), packets, frames, the ring.
+not know: bytes and messages (the subclasses do), packets, frames, the order of the rings.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fastmux.constants import (
     FRAME_OPEN,
     FRAME_RESET,
     FRAME_STOP,
+    PRIORITY_WEIGHTS,
     READY_DELIVERED,
     READY_DONE,
     READY_OPENED,
@@ -36,7 +37,8 @@ Record = tuple[Any, ...]  # (frame type, channel or None, what acknowledgement a
 
 # Invariant: the connection's credit holds exactly `_told`, what this channel last told it of charged,
 # consumed and held bytes. The sending direction is over when RESET or everything up to FIN is acknowledged,
-# the receiving one when everything up to the end was taken, discarded or reset.
+# the receiving one when everything up to the end was taken, discarded or reset. `level`, `weight`,
+# `is_sender` and `quota` (what is left of the channel's turn, or saved for its next one) are the scheduler's.
 class Channel(ABC):
     """One channel. `fields` is None until the peer's OPEN is here: until then nobody is told of it."""
 
@@ -51,13 +53,17 @@ class Channel(ABC):
         "is_open_acked",
         "is_released",
         "is_reset_acked",
+        "is_sender",
+        "level",
         "limit",
         "peer_limit",
+        "quota",
         "reset_code",
         "reset_record",
         "stop_code",
         "stopped_code",
         "table",
+        "weight",
         "window",
     )
 
@@ -75,6 +81,9 @@ class Channel(ABC):
         self.reset_code: int | None = None  # the peer reset its direction
         self.stopped_code: int | None = None  # we asked the peer to stop
         self.is_released = False
+        self.is_sender = False  # it may have something to send, now or later
+        self.level = self.quota = 0
+        self.weight = PRIORITY_WEIGHTS
         self._is_done = self._watching = self._writer_waits = False
         self._told = (0, 0, 0)
 
@@ -192,7 +201,7 @@ class Channel(ABC):
         """Ends this direction at once; nothing happens if it has ended already."""
         if self.reset_record is None and not self._is_delivered:
             self.reset_record = (code, *self._drop_sending())
-            self.table.unschedule(self)
+            self.table.scheduler.unlist(self)
             for kind in (FRAME_MESSAGE_FIN, FRAME_MESSAGE_ABANDON):
                 self.table.cancel(kind, self)
             self.table.queue(FRAME_RESET, self)
@@ -311,6 +320,7 @@ class Channel(ABC):
         if self.fields is not None:
             return False
         self.fields = fields
+        self.table.scheduler.admit(self, fields.priority)
         self._on_open(fields)
         flags = READY_OPENED
         if self.is_readable and self.reset_code is None:
@@ -379,7 +389,10 @@ class Channel(ABC):
 
     def check_done(self) -> None:
         """When both directions are over: tells the application, or frees the slot if it let go."""
-        if self._is_done or self.fields is None or not self.is_send_over or not self.is_receive_over:
+        if self._is_done or self.fields is None or not self.is_send_over:
+            return
+        self.table.scheduler.dismiss(self)
+        if not self.is_receive_over:
             return
         self._is_done = True
         if self.is_released:

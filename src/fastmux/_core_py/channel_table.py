@@ -1,7 +1,7 @@
 """The channels of one connection: ids, limits, closed ids, and the lists of those with something to do.
 
-Owns: which channels exist or existed, the ring of those with something to send, the frames that want
-sending about channels, the ready list. May not know: packets, what a channel carries.
+Owns: which channels exist or existed, which of them have something to send, the frames that want sending
+about channels, the ready list. May not know: packets, what a channel carries, which one sends next.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fastmux._core_py.channel import Channel
 from fastmux._core_py.credit import Credit
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.range_set import RangeSet
+from fastmux._core_py.scheduler import Scheduler
 from fastmux._core_py.stream_channel import StreamChannel
 from fastmux.constants import (
     CHANNEL_LIMIT_ERROR,
@@ -53,9 +54,8 @@ RELEASED: Final = Released()
 
 
 # Invariant: an index of the peer's is in `closed` or its id in `channels`, or it was never used; of ours,
-# every index below `next_index` is one or the other. `ring` holds every channel with something to send that
-# its own limit does not block (and perhaps some with nothing left), `free` those of them that need no
-# connection credit. `pending` names the frames to be built, one of a kind and channel.
+# every index below `next_index` is one or the other. `pending` names the frames to be built, one of a kind
+# and channel.
 class ChannelTable:
     """All channels of one connection."""
 
@@ -65,7 +65,6 @@ class ChannelTable:
         "counts",
         "credit",
         "expiries",
-        "free",
         "local_limits",
         "max_channel_data",
         "next_index",
@@ -73,8 +72,8 @@ class ChannelTable:
         "peer_limits",
         "pending",
         "ready",
-        "ring",
         "role",
+        "scheduler",
         "write_limit",
     )
 
@@ -91,8 +90,7 @@ class ChannelTable:
         self.credit = credit
         self.channels: dict[int, Channel] = {}
         self.closed = {low: RangeSet() for low in range(4)}  # by the low two bits of the id
-        self.ring: OrderedDict[int, Channel] = OrderedDict()
-        self.free: OrderedDict[int, Channel] = OrderedDict()
+        self.scheduler = Scheduler(credit)
         self.pending: OrderedDict[tuple[int, int], Channel | None] = OrderedDict()
         self.ready: dict[int, int] = {}
         self.expiries: list[tuple[float, int]] = []
@@ -145,6 +143,7 @@ class ChannelTable:
             raise WouldBlock("the peer takes no more channels of this kind now")
         self.next_index[kind] = number + 1
         channel = self.create(number << 2 | kind << 1 | self.role, fields)
+        self.scheduler.admit(channel, fields.priority)
         self.queue(FRAME_OPEN, channel)
         return channel.id
 
@@ -163,7 +162,8 @@ class ChannelTable:
         del self.channels[channel.id]
         low = channel.id & 3
         self.closed[low]._insert(channel.id >> 2, (channel.id >> 2) + 1)
-        self.unschedule(channel)
+        self.scheduler.unlist(channel)
+        self.scheduler.dismiss(channel)
         self.credit.forget(channel)
         for frame_type in _CHANNEL_FRAMES:
             self.cancel(frame_type, channel)
@@ -196,20 +196,11 @@ class ChannelTable:
 
     def schedule(self, channel: Channel) -> None:
         """Puts the channel where it belongs, and out of where it does not: O(1)."""
-        if channel.needs_no_credit:
-            self.free[channel.id] = channel
-            self.ring[channel.id] = channel
-            return
-        self.free.pop(channel.id, None)
-        if channel.has_new:
-            self.ring[channel.id] = channel
+        is_free = channel.needs_no_credit
+        if is_free or channel.has_new:
+            self.scheduler.enlist(channel, is_free)
         else:
-            self.ring.pop(channel.id, None)
-
-    def unschedule(self, channel: Channel) -> None:
-        """The channel has nothing to send any more."""
-        self.ring.pop(channel.id, None)
-        self.free.pop(channel.id, None)
+            self.scheduler.unlist(channel)
 
     def queue(self, kind: int, channel: Channel) -> None:
         """A frame of this kind is to be sent for the channel."""

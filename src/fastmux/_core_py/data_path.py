@@ -24,6 +24,7 @@ from fastmux.constants import (
     MAX_CHANNELS_LIMIT,
     MAX_CONNECTION_ID_SIZE,
     MAX_LABEL_SIZE,
+    MAX_PRIORITY,
     MIN_CONNECTION_ID_SIZE,
     UNRELIABLE,
 )
@@ -111,6 +112,7 @@ class DataPath(Uncopied):
         message_size, datagram_size = integer(max_message_size), integer(max_datagram_frame_size)
         parts.writer.remote_id = name
         parts.credit.peer_limit = max(parts.credit.peer_limit, data)
+        parts.table.scheduler.set_window(data)
         parts.table.set_peer(channel_data, limits)
         parts.max_message_size = message_size
         parts.datagrams.max_sent = datagram_size
@@ -208,7 +210,7 @@ class DataPath(Uncopied):
         name.decode()
         fields = OpenFields(
             name,
-            integer(priority, 0, 255),
+            integer(priority, 0, MAX_PRIORITY),
             bool(ordered),
             integer(reliability, 0, UNRELIABLE),
             integer(value),
@@ -218,6 +220,11 @@ class DataPath(Uncopied):
     def open_fields(self, channel_id: int) -> OpenFields:
         """What the channel's OPEN says."""
         return self._all.table.fields_of(channel_id)
+
+    def set_priority(self, channel_id: int, priority: int) -> None:
+        """What we send on the channel goes by this priority from now on; the peer is not told."""
+        number, table = integer(priority, 0, MAX_PRIORITY), self._all.table
+        table.scheduler.set_priority(table.get(channel_id), number)
 
     def write(self, channel_id: int, data: Buffer) -> int:
         """Takes all of `data`; returns the channel's unsent bytes."""

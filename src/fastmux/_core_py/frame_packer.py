@@ -1,6 +1,6 @@
 """Packing frames about channels into a payload: limits, openings and ends first, then data in turn.
 
-Owns: the round robin and the layout of channel frames. May not know: headers, keys, trains.
+Owns: the layout of channel frames. May not know: headers, keys, trains, which channel comes next.
 """
 
 from __future__ import annotations
@@ -58,26 +58,22 @@ class FramePacker:
             del pending[key]
 
     def pack_channels(self, payload: bytearray, records: list[Record], capacity: int) -> None:
-        """Data of channels in turn; a turn is one packet's worth. O(1) per channel that sends or leaves."""
+        """Data of channels, as the scheduler has them. O(1) per channel that sends or leaves."""
         table = self._table
         while capacity - len(payload) >= _MIN_ROOM:
-            ring = table.ring if table.credit.available > 0 else table.free
-            if not ring:
+            turn = table.scheduler.next(capacity)
+            if turn is None:
                 return
-            channel = next(iter(ring.values()))
+            channel = turn.channel
             size = len(payload)
             if isinstance(channel, StreamChannel):
-                self._pack_stream(channel, payload, records, capacity)
+                self._pack_stream(channel, payload, records, capacity, turn.held)
             elif isinstance(channel, MessageChannel):
-                self._pack_messages(channel, payload, records, capacity)
-            sent = len(payload) > size
-            if sent:
+                self._pack_messages(channel, payload, records, capacity, turn.held)
+            if len(payload) > size:
                 channel.after_sending()
             table.schedule(channel)
-            may_go_on = ring is table.free or table.credit.available > 0
-            if may_go_on and channel.id in ring:  # there is no room for more of it
-                if sent:
-                    ring.move_to_end(channel.id)  # its turn is over
+            if table.scheduler.after(turn, len(payload) - size, capacity):
                 return
 
     def _pack_one(
@@ -112,9 +108,9 @@ class FramePacker:
         return record
 
     def _pack_stream(
-        self, channel: StreamChannel, payload: bytearray, records: list[Record], capacity: int
+        self, channel: StreamChannel, payload: bytearray, records: list[Record], capacity: int, held: int
     ) -> None:
-        """As many runs of the stream as fit."""
+        """As many runs of the stream as fit; `held` is credit of the connection that it may not use."""
         sending, credit = channel.sending, self._table.credit
         head = size_of(channel.id) + 1
         while True:
@@ -123,7 +119,7 @@ class FramePacker:
             if room < _MIN_ROOM // 2:
                 return
             sent = sending.sent_size
-            limit = min(channel.peer_limit, sent + max(0, credit.available))
+            limit = min(channel.peer_limit, sent + max(0, credit.available - held))
             run = sending.next_range(room, limit)
             if run is None:
                 return
@@ -137,12 +133,12 @@ class FramePacker:
             records.append((FRAME_STREAM, channel, offset, offset + len(data), fin))
 
     def _pack_messages(
-        self, channel: MessageChannel, payload: bytearray, records: list[Record], capacity: int
+        self, channel: MessageChannel, payload: bytearray, records: list[Record], capacity: int, held: int
     ) -> None:
-        """As many runs of messages as fit, in whole units but for the end of a message."""
+        """As many runs of messages as fit, in whole units but for the end of a message; `held` as above."""
         sending, credit = channel.sending, self._table.credit
         while True:
-            run = sending.next_run(credit.available > 0 and sending.charged < channel.peer_limit)
+            run = sending.next_run(credit.available > held and sending.charged < channel.peer_limit)
             if run is None:
                 return
             message = run.message

@@ -54,7 +54,7 @@ class PacketWriter:
             or recovery.control.queued
             or table.pending
             or self._datagrams.outgoing.items
-            or (table.ring if table.credit.available > 0 else table.free)
+            or table.scheduler.choice
         )
 
     def wants_fill(self, now: float) -> bool:

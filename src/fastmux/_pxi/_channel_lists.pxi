@@ -5,9 +5,16 @@ cdef inline bint list_has(Channel *channel, int which) noexcept nogil:
     return (channel.lists >> which) & 1
 
 
+cdef inline ChannelList *list_of(Path *path, int which, Channel *channel) noexcept nogil:
+    """The list that holds the channel's link `which`."""
+    if which < PLAIN_LISTS:
+        return &path.lists[which]
+    return &path.scheduler.rings[(which - PLAIN_LISTS) * PRIORITY_LEVELS + channel.level]
+
+
 cdef void list_append(Path *path, int which, Channel *channel) noexcept nogil:
     """Puts the channel at the end unless it is in the list."""
-    cdef ChannelList *members = &path.lists[which]
+    cdef ChannelList *members = list_of(path, which, channel)
     if list_has(channel, which):
         return
     channel.lists |= <uint8_t>(1 << which)
@@ -23,7 +30,7 @@ cdef void list_append(Path *path, int which, Channel *channel) noexcept nogil:
 
 cdef void list_remove(Path *path, int which, Channel *channel) noexcept nogil:
     """Takes the channel out if it is in the list."""
-    cdef ChannelList *members = &path.lists[which]
+    cdef ChannelList *members = list_of(path, which, channel)
     cdef Link link = channel.links[which]
     if not list_has(channel, which):
         return
@@ -37,13 +44,6 @@ cdef void list_remove(Path *path, int which, Channel *channel) noexcept nogil:
     else:
         members.last = link.before
     members.count -= 1
-
-
-cdef inline void list_rotate(Path *path, int which, Channel *channel) noexcept nogil:
-    """Moves the channel to the end."""
-    if path.lists[which].last != channel:
-        list_remove(path, which, channel)
-        list_append(path, which, channel)
 
 
 cdef inline void channel_notify(Path *path, Channel *channel, int flags) noexcept nogil:

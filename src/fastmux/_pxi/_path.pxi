@@ -132,6 +132,8 @@ cdef int64_t path_open(Path *path, int kind, bytes label, tuple fields) except -
     priority, ordered, reliability, value = fields
     if number >= path.peer_limits[kind]:
         raise WouldBlock("the peer takes no more channels of this kind now")
+    if scheduler_prepare(path, priority) < 0:
+        raise MemoryError
     channel = table_create(path, number << 2 | kind << 1 | path.role)
     if channel == NULL or pending_add(path, PENDING_OPEN, channel) < 0:
         raise MemoryError
@@ -143,6 +145,7 @@ cdef int64_t path_open(Path *path, int kind, bytes label, tuple fields) except -
     channel.reliability = reliability
     channel.value = value
     channel.has_fields = True
+    scheduler_admit(path, channel)
     if kind == KIND_MESSAGE:
         messages_on_open(channel)
     return channel.id

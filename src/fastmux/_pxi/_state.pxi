@@ -2,10 +2,11 @@
 # Owns: the layout. May not know: any rule; each part says which fields are its own.
 
 cdef enum:
-    LIST_RING = 0  # has something to send that its own limit does not block
-    LIST_FREE = 1  # of those, the ones that need no connection credit
-    LIST_READY = 2  # has news for take_ready
-    LIST_DUE = 3  # wants its limit raised
+    LIST_READY = 0  # has news for take_ready
+    LIST_DUE = 1  # wants its limit raised
+    PLAIN_LISTS = 2  # the rest are the scheduler's rings, one of each for every level
+    LIST_RING = 2  # has something to send that its own limit does not block
+    LIST_FREE = 3  # of those, the ones that need no connection credit
     LIST_COUNT = 4
     PENDING_OPEN = 0  # what waits to be built, a bit of Channel.pending each
     PENDING_RESET = 1
@@ -24,7 +25,8 @@ cdef struct Link:
 # Invariant: `lists` has bit L set exactly when links[L] is in list L. The connection's sums hold exactly
 # `told_*`. Codes are -1 until they are known; has_fields is off until the peer's OPEN is here. The sending
 # direction is over when RESET or everything up to FIN is acknowledged, the receiving one when everything up
-# to the end was taken, discarded or reset.
+# to the end was taken, discarded or reset. `priority` is what OPEN says, `level` and `weight` are what we
+# send by, `quota` is what is left of the channel's turn, or saved for its next one.
 cdef struct Channel:
     int64_t id
     Link links[LIST_COUNT]
@@ -43,6 +45,10 @@ cdef struct Channel:
     uint8_t is_done
     uint8_t is_watching
     uint8_t writer_waits
+    uint8_t level
+    uint8_t weight
+    uint8_t is_sender
+    uint32_t quota
     int64_t value
     void *label
     int64_t limit
@@ -72,6 +78,23 @@ cdef struct ChannelList:
     Channel *first
     Channel *last
     uint32_t count
+
+cdef struct WeightCounts:
+    uint32_t of[PRIORITY_WEIGHTS]
+
+# Invariant: bit R of `listed` is set exactly when rings[R] has members; ring R is of level R & 7, the first
+# eight are LIST_RING, the others LIST_FREE. `weight_counts` is NULL until a channel has another weight than
+# the heaviest; from then on weight_counts[L].of[W - 1] is the number of channels of weight W in ring L, and
+# bit W - 1 of weights[L] is set exactly when that is above 0. Bit L of `sender_levels` is set exactly when
+# senders[L] > 0, the number of channels with `is_sender` of level L. A channel in a ring is a sender.
+cdef struct Scheduler:
+    ChannelList rings[2 * PRIORITY_LEVELS]
+    uint32_t listed
+    uint32_t sender_levels
+    int64_t reserve
+    uint32_t senders[PRIORITY_LEVELS]
+    uint32_t weights[PRIORITY_LEVELS]
+    WeightCounts *weight_counts
 
 # A frame about a channel (or the connection) that waits to be built; stale if its bit is off.
 cdef struct PendingFrame:
@@ -122,6 +145,7 @@ cdef struct Counters:
     int64_t messages_abandoned
     int64_t streams_opened
     int64_t channels_opened
+    int64_t channels_asked
     int64_t key_updates
 
 # Keys beside `sealer` and `opener` of the path; key_update.pxi works on them. Invariant: the phases are 0 or
@@ -170,7 +194,8 @@ cdef struct Path:
     # channels
     Map channels
     Channel *newest
-    ChannelList lists[LIST_COUNT]
+    ChannelList lists[PLAIN_LISTS]
+    Scheduler scheduler
     Ranges closed[4]
     PendingQueue pending_frames
     uint32_t pending

@@ -1,6 +1,6 @@
 # The state of one channel, both directions: how a direction opens, finishes, is reset or stopped, its limits,
 # and when the channel is over.
-# Owns: those moves. May not know: packets, frames, the ring's order.
+# Owns: those moves. May not know: packets, frames, the order of the rings.
 
 cdef inline int64_t channel_unsent(Channel *channel) noexcept nogil:
     """Bytes (of messages: 128 times the units) never sent yet."""
@@ -67,14 +67,14 @@ cdef inline bint channel_is_delivered(Channel *channel) noexcept nogil:
 cdef inline void channel_schedule(Path *path, Channel *channel) noexcept nogil:
     """Puts the channel where it belongs, and out of where it does not: O(1)."""
     if channel_needs_no_credit(channel):
-        list_append(path, LIST_FREE, channel)
-        list_append(path, LIST_RING, channel)
+        ring_add(path, LIST_RING, channel)
+        ring_add(path, LIST_FREE, channel)
         return
-    list_remove(path, LIST_FREE, channel)
+    ring_remove(path, LIST_FREE, channel)
     if channel_has_new(channel):
-        list_append(path, LIST_RING, channel)
+        ring_add(path, LIST_RING, channel)
     else:
-        list_remove(path, LIST_RING, channel)
+        ring_remove(path, LIST_RING, channel)
 
 
 # --- sending ---------------------------------------------------------------------------------------------
@@ -111,8 +111,8 @@ cdef int channel_reset(Path *path, Channel *channel, int64_t code) noexcept nogi
         stream_out_drop(&as_stream(channel).sending)
         channel.our_final_size = as_stream(channel).sending.next
         channel.our_charged = channel.our_final_size
-    list_remove(path, LIST_RING, channel)
-    list_remove(path, LIST_FREE, channel)
+    ring_remove(path, LIST_RING, channel)
+    ring_remove(path, LIST_FREE, channel)
     pending_cancel(path, PENDING_MESSAGE_FIN, channel)
     pending_cancel(path, PENDING_MESSAGE_ABANDON, channel)
     return OK
@@ -232,7 +232,10 @@ cdef int channel_check_done(Path *path, Channel *channel) noexcept nogil:
     """When both directions are over: tells the application, or frees the slot if it let go."""
     if channel.is_done or not channel.has_fields or not channel.is_open_acked:
         return OK
-    if not (channel.is_reset_acked or channel_is_delivered(channel)) or not channel_is_receive_over(channel):
+    if not (channel.is_reset_acked or channel_is_delivered(channel)):
+        return OK
+    scheduler_dismiss(path, channel)
+    if not channel_is_receive_over(channel):
         return OK
     channel.is_done = True
     if channel.is_released:
@@ -270,7 +273,7 @@ cdef int channel_on_open(
     channel.reliability = <uint8_t>reliability
     channel.value = value
     channel.has_fields = True
-    if is_message_id(channel.id) and messages_on_open(channel) < 0:
+    if scheduler_admit(path, channel) < 0 or (is_message_id(channel.id) and messages_on_open(channel) < 0):
         return NO_MEMORY
     if channel.reset_code >= 0:
         flags |= READY_RESET

@@ -49,6 +49,7 @@ cdef Channel *table_create(Path *path, int64_t channel_id) noexcept nogil:
     channel.peer_limit = path.peer_channel_data
     channel.limit = path.max_channel_data
     channel.window = path.max_channel_data
+    channel.weight = PRIORITY_WEIGHTS
     channel.is_open_acked = channel_id & 1 != path.role  # the peer's channels need none of us
     channel.stop_code = -1
     channel.reset_code = -1
@@ -86,8 +87,11 @@ cdef int table_remove(Path *path, Channel *channel) noexcept nogil:
     if ranges_add(&path.closed[channel_id & 3], channel_id >> 2, (channel_id >> 2) + 1) < 0:
         return NO_MEMORY
     map_pop(&path.channels, channel_id)
-    for which in range(LIST_COUNT):
+    for which in range(PLAIN_LISTS):
         list_remove(path, which, channel)
+    ring_remove(path, LIST_RING, channel)
+    ring_remove(path, LIST_FREE, channel)
+    scheduler_dismiss(path, channel)
     for which in range(PENDING_MESSAGE_ABANDON + 1):
         pending_cancel(path, which, channel)
     if path.newest == channel:
@@ -114,6 +118,7 @@ cdef int table_free(Path *path) noexcept nogil:
         if path.channels.entries[place].value != NULL:
             channel_free(<Channel *>path.channels.entries[place].value)
     map_free(&path.channels)
+    scheduler_free(&path.scheduler)
     for place in range(4):
         ranges_free(&path.closed[place])
     mem_free(path.pending_frames.items, path.pending_frames.capacity * sizeof(PendingFrame))

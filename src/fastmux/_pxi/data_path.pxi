@@ -155,6 +155,7 @@ cdef class DataPath:
         path.remote_id_size = len(name)
         memcpy(path.remote_id, PyBytes_AS_STRING(name), path.remote_id_size)
         path.peer_limit = max(path.peer_limit, data)
+        scheduler_set_window(path, data)
         path_set_peer(path, channel_data, streams, message_channels)
         path.peer_max_message_size = message_size
         path.max_datagram_sent = datagram_size
@@ -305,7 +306,7 @@ cdef class DataPath:
         cdef bytes name = as_sized("label", label, 0, MAX_LABEL_SIZE)
         name.decode()
         fields = (
-            as_integer(priority, 0, 255),
+            as_integer(priority, 0, MAX_PRIORITY),
             bool(ordered),
             as_integer(reliability, 0, UNRELIABLE),
             as_wire(value),
@@ -319,6 +320,12 @@ cdef class DataPath:
         return OpenFields(
             <object>channel.label, channel.priority, bool(channel.ordered), channel.reliability, channel.value
         )
+
+    def set_priority(self, channel_id, priority):
+        """What we send on the channel goes by this priority from now on; the peer is not told."""
+        cdef int number = <int>as_integer(priority, 0, MAX_PRIORITY)
+        if scheduler_set_priority(self.path, self.channel(channel_id), number) < 0:
+            raise MemoryError
 
     def write(self, channel_id, data):
         """Takes all of `data`; returns the channel's unsent bytes."""

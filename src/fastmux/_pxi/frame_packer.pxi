@@ -1,5 +1,5 @@
 # Packing frames into a payload: ACK, control, limits, openings and ends first, then data of channels in turn.
-# Owns: the round robin and the layout of frames. May not know: headers, keys, trains.
+# Owns: the layout of frames. May not know: headers, keys, trains, which channel comes next.
 
 cdef enum:
     MIN_ROOM = 64  # less is not worth a frame of data
@@ -283,8 +283,8 @@ cdef inline bint pack_source(
     return True
 
 
-cdef inline void pack_stream(Path *path, Packing *self, Channel *channel) noexcept nogil:
-    """As many runs of the stream as fit."""
+cdef inline void pack_stream(Path *path, Packing *self, Channel *channel, int64_t held) noexcept nogil:
+    """As many runs of the stream as fit; `held` is credit of the connection that it may not use."""
     cdef StreamOut *sending = &as_stream(channel).sending
     cdef uint8_t place[16]
     cdef uint8_t *offset_at = put_varint(place, channel.id)
@@ -299,7 +299,7 @@ cdef inline void pack_stream(Path *path, Packing *self, Channel *channel) noexce
         if room < MIN_ROOM // 2:
             return
         sent = sending.next
-        limit = sent + max(path.peer_limit - path.sent_charged, <int64_t>0)
+        limit = sent + max(path.peer_limit - path.sent_charged - held, <int64_t>0)
         if not stream_out_next(sending, room, min(channel.peer_limit, limit), &run):
             return
         path.sent_charged += sending.next - sent
@@ -316,13 +316,15 @@ cdef inline void pack_stream(Path *path, Packing *self, Channel *channel) noexce
             packing_last_record(self).fin = 1
 
 
-cdef inline bint messages_may_start(Path *path, Channel *channel) noexcept nogil:
-    """True while the credit of connection and channel is above zero."""
-    return path.peer_limit > path.sent_charged and as_messages(channel).sending.charged < channel.peer_limit
+cdef inline bint messages_may_start(Path *path, Channel *channel, int64_t held) noexcept nogil:
+    """True while the credit of the connection is above `held`, and that of the channel above zero."""
+    if path.peer_limit - path.sent_charged <= held:
+        return False
+    return as_messages(channel).sending.charged < channel.peer_limit
 
 
-cdef void pack_messages(Path *path, Packing *self, Channel *channel) noexcept nogil:
-    """As many runs of messages as fit, in whole units but for the end of a message."""
+cdef void pack_messages(Path *path, Packing *self, Channel *channel, int64_t held) noexcept nogil:
+    """As many runs of messages as fit, in whole units but for the end of a message; `held` as pack_stream."""
     cdef MessageQueue *sending = &as_messages(channel).sending
     cdef uint8_t place[32]
     cdef uint8_t *id_at = put_varint(place, channel.id)
@@ -331,7 +333,7 @@ cdef void pack_messages(Path *path, Packing *self, Channel *channel) noexcept no
     cdef bint is_again
     cdef void *data
     cdef UnitRun run
-    while queue_next_run(sending, messages_may_start(path, channel), &run):
+    while queue_next_run(sending, messages_may_start(path, channel, held), &run):
         data = run.message.data
         message_id = sending.next_id if run.message.id < 0 else run.message.id
         place_size = put_varint(
@@ -361,26 +363,24 @@ cdef void pack_messages(Path *path, Packing *self, Channel *channel) noexcept no
 
 
 cdef inline void pack_channels(Path *path, Packing *self) noexcept nogil:
-    """Data of channels in turn; a turn is one packet's worth. O(1) per channel that sends or leaves."""
-    cdef Channel *channel
-    cdef int which
+    """Data of channels, as the scheduler has them. O(1) per channel that sends or leaves."""
+    cdef uint32_t capacity = <uint32_t>(self.stop - self.start)
     cdef uint8_t *before
+    cdef Channel *channel
+    cdef Turn turn
     while packing_room(self) >= MIN_ROOM and self.status == OK:
-        which = LIST_RING if path.peer_limit > path.sent_charged else LIST_FREE
-        channel = path.lists[which].first
-        if channel == NULL:
+        if not scheduler_next(path, capacity, &turn):
             return
+        channel = turn.channel
         before = self.at
         if is_message_id(channel.id):
-            pack_messages(path, self, channel)
+            pack_messages(path, self, channel, turn.held)
             if self.at > before and messages_after_sending(path, channel) < 0:
                 self.status = NO_MEMORY
         else:
-            pack_stream(path, self, channel)
+            pack_stream(path, self, channel, turn.held)
             if self.at > before:
                 channel_tell_writer(path, channel)
         channel_schedule(path, channel)
-        if list_has(channel, which) and (which == LIST_FREE or path.peer_limit > path.sent_charged):
-            if self.at > before:
-                list_rotate(path, which, channel)  # its turn is over
-            return  # there is no room for more of it
+        if scheduler_after(path, &turn, <uint32_t>(self.at - before), capacity):
+            return

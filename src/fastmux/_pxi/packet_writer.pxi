@@ -23,7 +23,7 @@ cdef inline bint path_has_pending(Path *path) noexcept nogil:
     if not path.sealer.is_set:
         return False
     return (
-        path.lists[LIST_RING if path.peer_limit > path.sent_charged else LIST_FREE].first != NULL
+        scheduler_choice(path) != 0
         or path.pending_count > 0
         or path.control_count > 0
         or path.ack_is_due_now

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from fastmux import constants as c
 from fastmux.aio.errors import renewed
+from fastmux.aio.open_fields import check_priority
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
 
@@ -141,8 +142,22 @@ class Channel:
 
     @property
     def priority(self) -> int:
-        """0 (most urgent) to 255, as its opener gave it."""
+        """What this end sends by, 0 (most urgent) to 255: as its opener gave it, until it is set here.
+
+        The upper three bits are the level of urgency: nothing of a level is sent while a lower-numbered one
+        has something to send. The lower five bits are the weight, 32 less their value: channels of a level
+        share by their weights. Setting it holds for what this end sends from now on; the peer is not told.
+        Raises `ValueError` for anything but 0 to 255, `ClosedResourceError`, `ConnectionClosed`.
+        """
         return self._priority
+
+    @priority.setter
+    def priority(self, priority: int) -> None:
+        check_priority(priority)
+        self._check_open()
+        self._host.data_path.set_priority(self._id, priority)
+        self._priority = priority
+        self._host.schedule()
 
     # ending
 

@@ -89,9 +89,10 @@ class Connection:
     async def open_stream(self, label: str = "", *, priority: int = 0) -> Stream:
         """Open a stream; waits while the peer's limit of streams is reached.
 
-        `label` (at most 255 bytes of UTF-8, need not be unique) and `priority` (0, most urgent, to 255)
-        reach the peer with it. Raises `ClosedResourceError` after a close of this end, `ConnectionClosed`,
-        ValueError for a label or priority that cannot be. Cancelled while it waits, no stream was opened.
+        `label` (at most 255 bytes of UTF-8, need not be unique) and `priority` (0, most urgent, to 255; see
+        `Stream.priority`) reach the peer with it and hold for both directions. Raises `ClosedResourceError`
+        after a close of this end, `ConnectionClosed`, ValueError for a label or priority that cannot be.
+        Cancelled while it waits, no stream was opened.
         """
         encoded = encode_label(label)
         check_priority(priority)
@@ -108,6 +109,7 @@ class Connection:
         self,
         label: str = "",
         *,
+        priority: int = 0,
         ordered: bool = True,
         reliable: bool = True,
         max_retransmits: int | None = None,
@@ -115,18 +117,19 @@ class Connection:
     ) -> MessageChannel:
         """Open a message channel; waits while the peer's limit of message channels is reached.
 
-        The choices hold for both directions. `reliable=False` sends everything once; `max_retransmits`
-        sends a message again at most so often, `lifetime` (seconds, whole milliseconds) until it is so old:
-        a message that is given up is left out. Raises as `open_stream`, and ValueError for choices that do
-        not go together.
+        `label` and `priority` as `open_stream`; all choices hold for both directions. `reliable=False` sends
+        everything once; `max_retransmits` sends a message again at most so often, `lifetime` (seconds, whole
+        milliseconds) until it is so old: a message that is given up is left out. Raises as `open_stream`,
+        and ValueError for choices that do not go together.
         """
         encoded = encode_label(label)
+        check_priority(priority)
         reliability, value = reliability_of(reliable, max_retransmits, lifetime)
 
         def attempt() -> MessageChannel:
             self._check_usable()
             channel_id = self._channels.data_path.open(
-                c.KIND_MESSAGE, encoded, 0, bool(ordered), reliability, value
+                c.KIND_MESSAGE, encoded, priority, bool(ordered), reliability, value
             )
             self._channels.schedule()
             return cast(MessageChannel, self._channels.make(channel_id))
