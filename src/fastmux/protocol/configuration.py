@@ -5,12 +5,10 @@ Owns: the settings, their defaults and their checks. May not know: sockets, cloc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastmux import constants as c
-from fastmux.protocol.congestion.base import CongestionController
-from fastmux.protocol.congestion.cubic import Cubic
+from fastmux.protocol.congestion import choice
 from fastmux.protocol.connection_ids import ConnectionIds, RandomIds, check_size
 
 
@@ -20,7 +18,7 @@ class Configuration:
 
     `max_datagram_size` caps the path MTU (UDP payload). `channel_window` and `connection_window` are where
     credit starts, the `max_…` ones how far auto-tuning may raise them; `budget` bounds the received bytes
-    that one connection holds unread. `congestion` makes a controller from the datagram size.
+    that one connection holds unread. `congestion` names the controller: cubic, newreno or bbr.
     `connection_ids` makes the ids by which the endpoint is addressed.
 
     Raises `ValueError` for a setting that cannot work.
@@ -46,7 +44,7 @@ class Configuration:
     max_connections: int = c.MAX_CONNECTIONS
     max_half_open: int = c.MAX_HALF_OPEN
     max_half_open_per_address: int = c.MAX_HALF_OPEN_PER_ADDRESS
-    congestion: Callable[[int], CongestionController] = Cubic
+    congestion: str = "cubic"
 
     def __post_init__(self) -> None:
         check_size(self.connection_ids.size)
@@ -56,6 +54,8 @@ class Configuration:
             raise ValueError("channel_window must be at least 1024 and at most connection_window")
         if self.budget < self.connection_window:
             raise ValueError("budget must be at least connection_window: what was granted must find room")
+        if self.congestion not in choice.NAMES:
+            raise ValueError(f"congestion must be one of {', '.join(choice.NAMES)}, not {self.congestion!r}")
         for name in ("idle_timeout", "keep_alive", "handshake_timeout"):
             value = getattr(self, name)
             if value is not None and value <= 0:
