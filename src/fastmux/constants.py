@@ -168,6 +168,7 @@ MAX_PARAMETERS_SIZE: Final = 1024
 K_PACKET_THRESHOLD: Final = 3
 K_TIME_THRESHOLD: Final = 9 / 8
 K_GRANULARITY: Final = 0.001
+LOSS_THRESHOLD_PERCENT: Final = 2  # a flight of which more is lost was too large (draft-ietf-ccwg-bbr-06)
 K_INITIAL_RTT: Final = 0.333
 K_PERSISTENT_CONGESTION_THRESHOLD: Final = 3
 K_INITIAL_WINDOW_PACKETS: Final = 10

@@ -26,8 +26,17 @@ class AckSummary(NamedTuple):
     Lost and acked sizes count packets in flight; MTU probes are in neither. `latest_rtt` is None unless the
     largest acknowledged packet was newly acknowledged and something newly acknowledged was ack-eliciting
     (RFC 9002 §5.1). `lost_span` is the longest time between the sending of two ack-eliciting packets of which
-    both and all between were declared lost in one scan (RFC 9002 §7.6). `delivery_rate` is in bytes a second
-    (draft-ietf-ccwg-bbr §4.1), None without a sample.
+    both and all between were declared lost in one scan (RFC 9002 §7.6).
+
+    The rate sample (draft-ietf-ccwg-bbr §4.1) is that of the newest packet acknowledged by the last ACK:
+    `delivery_rate` in bytes a second, None without a sample; `is_app_limited`; `delivered` so far, and
+    `prior_delivered` when the packet was sent; `tx_in_flight` just after it was sent, itself included; the
+    bytes `lost_since_sent`. Without one they are 0.
+
+    `lost_runs` counts runs of neighbours that were lost. `inflight_at_excess` looks at the first lost packet
+    since whose sending more than LOSS_THRESHOLD_PERCENT of what was then in flight was lost: at how many
+    bytes in flight that threshold was passed (§5.5.10.2), None if there is no such packet;
+    `is_excess_app_limited` says whether it was sent in an app-limited phase.
     """
 
     acked_size: int
@@ -47,6 +56,12 @@ class AckSummary(NamedTuple):
     delivered: int
     delivery_rate: float | None
     is_app_limited: bool
+    prior_delivered: int
+    tx_in_flight: int
+    lost_since_sent: int
+    lost_runs: int
+    inflight_at_excess: float | None
+    is_excess_app_limited: bool
 
 
 class Deadlines(NamedTuple):

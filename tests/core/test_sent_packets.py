@@ -213,3 +213,94 @@ def test_one_stuck_packet_in_a_long_flight_costs_no_time(core: Any) -> None:
 def test_no_ranges_are_a_value_error(core: Any, ranges: list[tuple[int, int]]) -> None:
     with pytest.raises(ValueError):
         ledger(core, 3).acknowledge(ranges, 0.0, 2.0)
+
+
+def test_the_rate_sample_says_what_was_delivered_in_flight_and_lost_when_its_packet_was_sent(
+    core: Any,
+) -> None:
+    sent = ledger(core, 10)
+    sent.acknowledge([(0, 2)], 0.0, 1.2)
+    first = sent.take_summary()
+    assert (first.delivered, first.prior_delivered, first.tx_in_flight) == (2000, 0, 2000)
+    sent.add(1000, 1.3)  # number 10: 8,000 bytes in flight before it
+    sent.acknowledge([(5, 6)], 0.0, 1.4)
+    assert sent.detect_losses(10.0, 1.4) == [2]
+    sent.take_summary()
+    sent.acknowledge([(10, 11)], 0.0, 1.5)
+    sent.detect_losses(10.0, 1.5)  # 3, 4, 6, 7
+    summary = sent.take_summary()
+    assert (summary.delivered, summary.prior_delivered, summary.tx_in_flight) == (4000, 2000, 9000)
+    assert summary.lost_since_sent == 5000
+
+
+def test_losses_before_a_packet_was_sent_are_none_since(core: Any) -> None:
+    sent = ledger(core, 4)
+    sent.acknowledge([(3, 4)], 0.0, 1.1)
+    assert sent.detect_losses(10.0, 1.1) == [0]
+    sent.add(1000, 2.0)
+    sent.take_summary()
+    sent.acknowledge([(4, 5)], 0.0, 2.1)
+    assert sent.take_summary().lost_since_sent == 0
+
+
+def test_a_summary_of_losses_alone_has_no_rate_sample(core: Any) -> None:
+    sent = ledger(core, 4)
+    sent.acknowledge([(3, 4)], 0.0, 1.1)
+    sent.take_summary()
+    sent.detect_losses(0.01, 9.0)
+    summary = sent.take_summary()
+    assert (summary.delivery_rate, summary.prior_delivered, summary.tx_in_flight) == (None, 0, 0)
+    assert (summary.lost_since_sent, summary.lost_packets, summary.delivered) == (0, 3, 1000)
+
+
+def test_lost_neighbours_are_one_run(core: Any) -> None:
+    sent = ledger(core, 12)
+    sent.acknowledge([(10, 12), (6, 7), (2, 4)], 0.0, 2.0)
+    assert sent.detect_losses(0.1, 2.0) == [0, 1, 4, 5, 7, 8, 9]
+    assert sent.take_summary().lost_runs == 3
+
+
+def test_the_volume_at_which_losses_passed_two_per_cent_is_that_of_the_first_packet_over_it(
+    core: Any,
+) -> None:
+    sent = ledger(core, 200)
+    sent.acknowledge([(8, 200)], 0.0, 4.0)
+    assert len(sent.detect_losses(10.0, 4.0)) == 8
+    # Number 0 was alone in flight: all of it is lost, and none of it fits.
+    assert sent.take_summary().inflight_at_excess == 0.0
+
+    sent = ledger(core, 200)
+    sent.acknowledge([(0, 100), (103, 200)], 0.0, 4.0)
+    sent.detect_losses(10.0, 4.0)
+    # When number 102 was sent 103,000 bytes were in flight, and 3,000 of them were lost: over 2 %. Of the
+    # 102,000 before it 2,000 were: 2 % are reached (0.02 * 102,000 - 2,000) / 0.98 bytes into it.
+    assert sent.take_summary().inflight_at_excess == pytest.approx(102_000 + 40 / 0.98)
+
+
+def test_of_several_packets_over_the_threshold_the_first_says_at_which_volume(core: Any) -> None:
+    sent = ledger(core, 200)
+    sent.acknowledge([(0, 100), (103, 150), (151, 200)], 0.0, 4.0)
+    assert sent.detect_losses(10.0, 4.0) == [100, 101, 102, 150]
+    assert sent.take_summary().inflight_at_excess == pytest.approx(100_000 / 0.98)  # 150 would say 150,000
+
+
+@pytest.mark.parametrize("is_limited", [False, True])
+def test_it_is_told_whether_the_packet_over_the_threshold_was_app_limited(
+    core: Any, is_limited: bool
+) -> None:
+    sent = core.SentPackets()
+    if is_limited:
+        sent.set_app_limited()
+    for number in range(4):
+        sent.add(1000, 1.0 + number)
+    sent.acknowledge([(3, 4)], 0.0, 9.0)
+    sent.detect_losses(10.0, 9.0)
+    assert sent.take_summary().is_excess_app_limited is is_limited
+
+
+def test_few_losses_in_a_large_flight_are_not_over_the_threshold(core: Any) -> None:
+    sent = ledger(core, 200)
+    sent.acknowledge([(0, 150), (152, 200)], 0.0, 4.0)
+    assert sent.detect_losses(10.0, 4.0) == [150, 151]
+    summary = sent.take_summary()
+    assert (summary.lost_packets, summary.inflight_at_excess) == (2, None)

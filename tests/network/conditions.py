@@ -16,7 +16,8 @@ class Conditions:
     is held back by up to `reordering_delay` and may be overtaken. `rate` (bytes a second) serialises
     datagrams and lets them queue; what finds more than `queue_size` waiting is dropped. `mtu` may change:
     `(from, size)` pairs by time, the first from the start. Nothing passes in a dark period (`(start, stop)`).
-    Bit n of `loss_mask` loses the nth datagram of this direction.
+    Bit n of `loss_mask` loses the nth datagram of this direction. With `coalescing` datagrams arrive only at
+    multiples of so many seconds, together, as a network card hands them over.
     """
 
     delay: float = 0.01
@@ -31,6 +32,7 @@ class Conditions:
     mtu: tuple[tuple[float, int], ...] = ((0.0, 65507),)
     dark: tuple[tuple[float, float], ...] = ()
     loss_mask: int = 0
+    coalescing: float = 0.0
 
     def mtu_at(self, now: float) -> int:
         """The largest datagram that passes now."""

@@ -5,6 +5,7 @@ Owns: the faults and their dice. May not know: what a datagram means.
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 from fastmux.constants import MAX_UDP_PAYLOAD
@@ -46,6 +47,8 @@ class Link:
             self.lost += 1
             return []
         at = departed + conditions.delay + jitter
+        if conditions.coalescing:
+            at = math.ceil(at / conditions.coalescing) * conditions.coalescing
         if late:
             at += extra
         else:
@@ -56,6 +59,10 @@ class Link:
         if twice:
             arrivals.append((at + twice_delay, data))
         return arrivals
+
+    def queue_delay(self, now: float) -> float:
+        """How long a datagram that is sent now would wait for those before it."""
+        return max(self._free_at - now, 0.0)
 
     def _serialise(self, size: int, now: float) -> float | None:
         """When the last bit leaves, None if the queue is full."""

@@ -61,6 +61,12 @@ def test_a_mask_loses_the_nth_datagram() -> None:
     assert numbers(carried(Conditions(loss_mask=0b1011), count=6)) == [2, 4, 5]
 
 
+def test_coalesced_datagrams_arrive_together() -> None:
+    arrivals = carried(Conditions(delay=0.0001, coalescing=0.01), count=40)
+    assert numbers(arrivals) == list(range(40))
+    assert sorted({round(at, 9) for at, _ in arrivals}) == [0.01, 0.02, 0.03, 0.04]
+
+
 def test_a_rate_spaces_datagrams_and_a_full_queue_drops() -> None:
     slow = Conditions(delay=0.0, rate=1020.0, queue_size=510)
     arrivals = carried(slow, count=100, interval=0.0)

@@ -67,6 +67,10 @@ class Network:
         """The direction from one node to another."""
         return self._link(source.address, target.address)
 
+    def share_link(self, source: Node, target: Node, link: Link) -> None:
+        """Let this direction be one that others use too: their datagrams wait in the same queue."""
+        self._links[source.address, target.address] = link
+
     def set_conditions(self, conditions: Conditions) -> None:
         """Let all links, those to come too, have these conditions from now on."""
         self._conditions = conditions

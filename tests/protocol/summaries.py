@@ -22,6 +22,12 @@ NOTHING = AckSummary(
     delivered=0,
     delivery_rate=None,
     is_app_limited=False,
+    prior_delivered=0,
+    tx_in_flight=0,
+    lost_since_sent=0,
+    lost_runs=0,
+    inflight_at_excess=None,
+    is_excess_app_limited=False,
 )
 
 

@@ -26,12 +26,20 @@ def test_the_defaults_are_accepted() -> None:
         {"handshake_timeout": 0.0},
         {"key_update_interval": 0},
         {"key_update_interval": 2**22 + 1},
+        {"congestion": "vegas"},
+        {"congestion": ""},
     ],
     ids=str,
 )
 def test_a_setting_that_cannot_work_is_refused_with_its_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Configuration(**wrong)
+
+
+def test_cubic_is_the_default_and_the_others_are_there_by_name() -> None:
+    assert Configuration().congestion == "cubic"
+    for name in ("cubic", "newreno", "bbr"):
+        assert Configuration(congestion=name).congestion == name
 
 
 def test_none_switches_a_time_limit_off() -> None:

@@ -7,6 +7,9 @@ import pytest
 from fastmux import constants as c
 from fastmux import core
 from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.congestion.bbr import Bbr
+from fastmux.protocol.congestion.cubic import Cubic
+from fastmux.protocol.congestion.new_reno import NewReno
 from fastmux.protocol.parameters import Parameters
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.protocol.traffic import Traffic
@@ -20,7 +23,7 @@ class Ends:
     """A sender with its policies and a receiver without."""
 
     def __init__(self, configuration: Configuration | None = None) -> None:
-        self.sender, self.receiver = data_path(True), data_path(False)
+        self.sender, self.receiver = data_path(True, configuration), data_path(False, configuration)
         self.traffic = Traffic(self.sender, RttEstimator(), configuration or Configuration(), bytes)
         self.channel_id = self.sender.open(c.KIND_STREAM)
 
@@ -286,3 +289,106 @@ def test_a_longer_ack_delay_that_is_asked_for_lengthens_the_probe_timeout_from_t
     assert traffic.ask_for_acks(8, now) is None
     traffic.on_ack_request_report(7, True)
     assert traffic.pto() == pytest.approx(before + 0.024)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("cubic", Cubic), ("newreno", NewReno), ("bbr", Bbr)])
+def test_the_controller_is_the_one_that_was_named(name: str, kind: type) -> None:
+    assert type(Ends(Configuration(congestion=name)).traffic.congestion) is kind
+
+
+@pytest.mark.parametrize(("name", "is_paced"), [("cubic", False), ("newreno", False), ("bbr", True)])
+def test_where_a_round_trip_is_below_a_timers_grain_only_bbr_paces(
+    name: str, is_paced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = 8 << 20
+    ends = Ends(Configuration(congestion=name, channel_window=window, connection_window=window))
+    ends.write(window)
+    for step in range(10):  # acknowledged half a millisecond later: the window grows
+        ends.fill(1.0 + step)
+        ends.acknowledge(1.0005 + step)
+    congestion = ends.traffic.congestion
+    assert congestion.congestion_window > 40 * 1200
+    monkeypatch.setattr(congestion, "pacing_rate", lambda rtt: 1.2e6)
+    sent = 0
+    while size := ends.fill(20.0, arrives=False):
+        sent += size
+    deadline = ends.traffic.deadline()
+    assert deadline is not None
+    if is_paced:
+        assert sent <= 12_000 + 1200  # ten datagrams and a millisecond
+        assert 20.001 <= deadline <= 20.002
+    else:
+        assert sent > congestion.congestion_window - 1200
+        assert deadline > 20.002
+
+
+class Restarts:
+    """Counts how often a controller hears that nothing was in flight."""
+
+    def __init__(self, ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at: list[float] = []
+        monkeypatch.setattr(ends.traffic.congestion, "on_restart", self.at.append)
+
+
+def test_the_controller_hears_of_a_restart_before_anything_is_sent_and_only_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = Ends()
+    restarts = Restarts(ends, monkeypatch)
+    ends.write(3000)
+    ends.fill(1.0)
+    assert restarts.at == [1.0]
+    ends.write(3000)
+    ends.fill(1.01)
+    ends.acknowledge(1.1)
+    assert restarts.at == [1.0]
+    ends.write(3000)
+    ends.fill(5.0)
+    assert restarts.at == [1.0, 5.0]
+
+
+def is_limited_after_a_pause(ends: Ends, size: int) -> bool:
+    """Write `size` bytes, let them be acknowledged, write more a second later: is that flight app-limited?"""
+    ends.write(size)
+    while ends.fill(1.0):
+        continue
+    ends.acknowledge(1.1)
+    ends.fill(1.1)  # as an acknowledgement makes a connection do
+    ends.write(1000)
+    ends.fill(2.0)
+    carry(ends.receiver, ends.sender, 2.1)
+    summary = ends.sender.take_ack_summary()
+    assert summary is not None
+    return summary.is_app_limited
+
+
+@pytest.mark.parametrize("datagrams", [1, 5, 9, 10])
+def test_data_that_ends_with_the_window_leaves_the_flow_app_limited_all_the_same(datagrams: int) -> None:
+    ends = Ends()
+    overhead = 60
+    assert is_limited_after_a_pause(ends, datagrams * (1200 - overhead))
+
+
+def test_while_there_is_more_to_send_the_flow_is_not_app_limited(ends: Ends) -> None:
+    ends.write(100_000)
+    while ends.fill(1.0):
+        continue
+    ends.acknowledge(1.1)
+    while ends.fill(1.1):
+        continue
+    carry(ends.receiver, ends.sender, 1.2)
+    summary = ends.sender.take_ack_summary()
+    assert summary is not None
+    assert not summary.is_app_limited
+
+
+def test_an_end_without_anything_to_send_asks_nothing_of_the_controller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = Ends()
+    ends.fill(0.5)  # OPEN
+    ends.acknowledge(0.6)
+    restarts = Restarts(ends, monkeypatch)
+    for step in range(10):
+        assert ends.fill(1.0 + step) == 0
+    assert restarts.at == []

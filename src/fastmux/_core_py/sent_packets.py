@@ -11,7 +11,7 @@ from typing import NamedTuple, final
 
 from fastmux._core_py._arguments import Uncopied, integer
 from fastmux._core_py.range_set import RangeSet
-from fastmux.constants import K_PACKET_THRESHOLD, PROTOCOL_VIOLATION
+from fastmux.constants import K_PACKET_THRESHOLD, LOSS_THRESHOLD_PERCENT, PROTOCOL_VIOLATION
 from fastmux.exceptions import ProtocolError
 from fastmux.records import AckSummary
 
@@ -30,6 +30,8 @@ class _Sent(NamedTuple):
     delivered: int
     delivered_at: float
     first_sent_at: float
+    lost: int
+    tx_in_flight: int  # itself included
     is_app_limited: bool
 
 
@@ -41,26 +43,32 @@ class _Summary:
         "acked_packets",
         "acked_size",
         "delivery_rate",
+        "inflight_at_excess",
         "is_app_limited",
+        "is_excess_app_limited",
         "largest_lost_sent_at",
         "latest_rtt",
         "lost_packets",
+        "lost_runs",
         "lost_size",
         "lost_span",
         "max_acked_size",
         "max_lost_size",
+        "newest",
         "prior_in_flight",
     )
 
     def __init__(self, prior_in_flight: int) -> None:
-        self.acked_size = self.acked_packets = self.lost_size = self.lost_packets = 0
+        self.acked_size = self.acked_packets = self.lost_size = self.lost_packets = self.lost_runs = 0
         self.largest_lost_sent_at: float | None = None
         self.latest_rtt: float | None = None
         self.ack_delay = self.lost_span = 0.0
         self.prior_in_flight = prior_in_flight
         self.max_acked_size = self.max_lost_size = 0
         self.delivery_rate: float | None = None
-        self.is_app_limited = False
+        self.is_app_limited = self.is_excess_app_limited = False
+        self.newest: _Sent | None = None  # the packet of the rate sample
+        self.inflight_at_excess: float | None = None
 
 
 # Invariant: `_packets` holds exactly the numbers in `_outstanding`: sent and kept, neither acknowledged nor
@@ -86,6 +94,7 @@ class SentPackets(Uncopied):
         "_largest_acked_sent_at",
         "_last_eliciting_sent_at",
         "_loss_at",
+        "_lost",
         "_next",
         "_ordinal",
         "_outstanding",
@@ -103,7 +112,7 @@ class SentPackets(Uncopied):
         self._bytes_in_flight = self._eliciting_count = 0
         self._last_eliciting_sent_at = self._largest_acked_sent_at = 0.0
         self._loss_at: float | None = None
-        self._delivered = 0
+        self._delivered = self._lost = 0
         self._delivered_at = self._first_sent_at = 0.0
         self._app_limited = 0
         self._summary: _Summary | None = None
@@ -159,6 +168,7 @@ class SentPackets(Uncopied):
         if news is None:
             return None
         self._summary = None
+        newest = news.newest
         return AckSummary(
             news.acked_size,
             news.acked_packets,
@@ -177,6 +187,12 @@ class SentPackets(Uncopied):
             self._delivered,
             news.delivery_rate,
             news.is_app_limited,
+            newest.delivered if newest else 0,
+            newest.tx_in_flight if newest else 0,
+            self._lost - newest.lost if newest else 0,
+            news.lost_runs,
+            news.inflight_at_excess,
+            news.is_excess_app_limited,
         )
 
     def set_app_limited(self) -> None:
@@ -241,6 +257,8 @@ class SentPackets(Uncopied):
             self._delivered,
             self._delivered_at,
             self._first_sent_at,
+            self._lost,
+            self._bytes_in_flight,
             self._app_limited != 0,
         )
         self._ordinal += 1
@@ -309,12 +327,13 @@ class SentPackets(Uncopied):
         """The delivery rate over the flight of the newest packet acknowledged."""
         self._delivered_at = now
         self._first_sent_at = newest.sent_at
+        news.newest = newest
+        news.is_app_limited = newest.is_app_limited
         if self._app_limited and self._delivered > self._app_limited:
             self._app_limited = 0
         interval = max(newest.sent_at - newest.first_sent_at, now - newest.delivered_at)
         if interval > 0:
             news.delivery_rate = (self._delivered - newest.delivered) / interval
-            news.is_app_limited = newest.is_app_limited
 
     def _on_lost(self, lost: list[int]) -> None:
         news = self._news()
@@ -325,6 +344,7 @@ class SentPackets(Uncopied):
             packet = self._forget(number)
             if packet.ordinal != previous + 1:
                 run_start = None
+                news.lost_runs += 1
             previous = packet.ordinal
             if packet.ack_eliciting:
                 run_start = packet.sent_at if run_start is None else run_start
@@ -334,3 +354,19 @@ class SentPackets(Uncopied):
                 news.lost_packets += 1
                 news.max_lost_size = max(news.max_lost_size, packet.size)
                 news.largest_lost_sent_at = max(news.largest_lost_sent_at or 0.0, packet.sent_at)
+                self._lost += packet.size
+                if news.inflight_at_excess is None:
+                    self._check_excess(news, packet)
+
+    def _check_excess(self, news: _Summary, packet: _Sent) -> None:
+        """Where in the flight up to this lost packet losses passed the threshold, if they did.
+
+        draft-ietf-ccwg-bbr §5.5.10.2, InflightAtLoss.
+        """
+        lost = self._lost - packet.lost
+        if 100 * lost <= LOSS_THRESHOLD_PERCENT * packet.tx_in_flight:
+            return
+        before, lost_before = packet.tx_in_flight - packet.size, lost - packet.size
+        prefix = (LOSS_THRESHOLD_PERCENT * before - 100 * lost_before) / (100 - LOSS_THRESHOLD_PERCENT)
+        news.inflight_at_excess = before + prefix
+        news.is_excess_app_limited = packet.is_app_limited

@@ -59,14 +59,19 @@ cdef void sent_ack_run(
 cdef void sent_sample_rate(Sent *self, SentPacket *newest, double now) noexcept nogil:
     """The delivery rate over the flight of the newest packet acknowledged (draft-ietf-ccwg-bbr §4.1)."""
     cdef double interval
+    cdef Summary *summary = &self.summary
     self.delivered_at = now
     self.first_sent_at = newest.sent_at
+    summary.has_sample = True
+    summary.prior_delivered = newest.delivered
+    summary.prior_lost = newest.lost
+    summary.tx_in_flight = newest.tx_in_flight
+    summary.is_app_limited = newest.flags & PACKET_APP_LIMITED != 0
     if self.app_limited and self.delivered > self.app_limited:
         self.app_limited = 0
     interval = max(newest.sent_at - newest.first_sent_at, now - newest.delivered_at)
     if interval > 0:
-        self.summary.delivery_rate = <double>(self.delivered - newest.delivered) / interval
-        self.summary.is_app_limited = newest.flags & PACKET_APP_LIMITED != 0
+        summary.delivery_rate = <double>(self.delivered - newest.delivered) / interval
 
 
 cdef int sent_ack_range(
@@ -129,6 +134,24 @@ cdef struct LostRun:
     double eliciting_from
 
 
+cdef void sent_check_excess(Sent *self, SentPacket *packet) noexcept nogil:
+    """Where in the flight up to this lost packet losses passed the threshold, if they did.
+
+    draft-ietf-ccwg-bbr §5.5.10.2, InflightAtLoss.
+    """
+    cdef Summary *summary = &self.summary
+    cdef int64_t lost = self.lost - packet.lost
+    cdef int64_t before
+    cdef int64_t prefix
+    if 100 * lost <= LOSS_THRESHOLD_PERCENT * packet.tx_in_flight:
+        return
+    before = packet.tx_in_flight - packet.size
+    prefix = LOSS_THRESHOLD_PERCENT * before - 100 * (lost - packet.size)
+    summary.has_excess = True
+    summary.inflight_at_excess = <double>before + <double>prefix / <double>(100 - LOSS_THRESHOLD_PERCENT)
+    summary.is_excess_app_limited = packet.flags & PACKET_APP_LIMITED != 0
+
+
 cdef void sent_lose(
     Sent *self, int64_t number, LostRun *run, PacketHandler handler, void *owner
 ) noexcept nogil:
@@ -136,6 +159,7 @@ cdef void sent_lose(
     cdef Summary *summary = sent_summary(self)
     if not run.is_there or packet.ordinal != run.ordinal + 1:
         run.eliciting_from = -1.0
+        summary.lost_runs += 1
     run.is_there = True
     run.ordinal = packet.ordinal
     if packet.flags & PACKET_ELICITING:
@@ -148,6 +172,9 @@ cdef void sent_lose(
         summary.lost_packets += 1
         summary.max_lost_size = max(summary.max_lost_size, <int64_t>packet.size)
         summary.largest_lost_sent_at = max(summary.largest_lost_sent_at, packet.sent_at)
+        self.lost += packet.size
+        if not summary.has_excess:
+            sent_check_excess(self, packet)
     handler(owner, number, packet)
     packet_drop_records(packet)
 
@@ -210,4 +237,10 @@ cdef object sent_take_summary(Sent *self):
         self.delivered,
         none_below_zero(summary.delivery_rate),
         bool(summary.is_app_limited),
+        summary.prior_delivered,
+        summary.tx_in_flight,
+        self.lost - summary.prior_lost if summary.has_sample else 0,
+        summary.lost_runs,
+        summary.inflight_at_excess if summary.has_excess else None,
+        bool(summary.is_excess_app_limited),
     )

@@ -29,6 +29,8 @@ cdef struct SentPacket:
     int64_t delivered
     double delivered_at
     double first_sent_at
+    int64_t lost
+    int64_t tx_in_flight  # itself included
     uint32_t size
     uint32_t ordinal  # counts the packets kept: neighbours differ by one, whatever numbers lie between
     uint16_t record_count
@@ -39,6 +41,9 @@ cdef struct SentPacket:
 cdef struct Summary:
     bint is_there
     bint is_app_limited
+    bint has_sample  # of the rate: prior_delivered, prior_lost and tx_in_flight mean something
+    bint has_excess
+    bint is_excess_app_limited
     int64_t acked_size
     int64_t acked_packets
     int64_t lost_size
@@ -46,6 +51,11 @@ cdef struct Summary:
     int64_t max_acked_size
     int64_t max_lost_size
     int64_t prior_in_flight
+    int64_t prior_delivered
+    int64_t prior_lost
+    int64_t tx_in_flight
+    int64_t lost_runs
+    double inflight_at_excess
     double largest_lost_sent_at  # None as -1, like the next and delivery_rate
     double latest_rtt
     double ack_delay
@@ -72,6 +82,7 @@ cdef struct Sent:
     int64_t delivered
     double delivered_at
     double first_sent_at
+    int64_t lost
     int64_t app_limited
     Ranges done
     Ranges skipped
@@ -221,6 +232,8 @@ cdef void sent_commit(
     packet.delivered = self.delivered
     packet.delivered_at = self.delivered_at
     packet.first_sent_at = self.first_sent_at
+    packet.lost = self.lost
+    packet.tx_in_flight = self.bytes_in_flight
     packet.flags = flags | (PACKET_APP_LIMITED if self.app_limited else 0)
     self.next_number += 1
     self.count += 1

@@ -121,7 +121,7 @@ def connect(
     `server_hostname` of the configuration. The host's addresses are tried in order, a quarter of a second
     apart. `open_timeout` (seconds, None: unlimited) covers name resolution and handshake; `local_address` is
     where to send from; `settings` are those of `Configuration`, for example `idle_timeout`, `keep_alive`,
-    `max_datagram_size`, `max_streams`.
+    `max_datagram_size`, `max_streams`, `congestion` ("cubic", "newreno" or "bbr").
 
     Raises, when awaited, `AuthenticationError` if one end could not prove who it is, `HandshakeError` for
     anything else that the peer or the path said, TimeoutError, OSError if the name or the local address is of

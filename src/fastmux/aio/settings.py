@@ -5,10 +5,8 @@ Owns: their types, as type checkers see them. May not know: what they mean (`Con
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypedDict
 
-from fastmux.protocol.congestion.base import CongestionController
 from fastmux.protocol.connection_ids import ConnectionIds
 
 
@@ -36,4 +34,4 @@ class Settings(TypedDict, total=False):
     max_half_open: int
     max_half_open_per_address: int
     key_update_interval: int
-    congestion: Callable[[int], CongestionController]
+    congestion: str

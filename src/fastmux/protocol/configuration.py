@@ -5,12 +5,10 @@ Owns: the settings, their defaults and their checks. May not know: sockets, cloc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastmux import constants as c
-from fastmux.protocol.congestion.base import CongestionController
-from fastmux.protocol.congestion.cubic import Cubic
+from fastmux.protocol.congestion import choice
 from fastmux.protocol.connection_ids import ConnectionIds, RandomIds, check_size
 
 
@@ -20,8 +18,8 @@ class Configuration:
 
     `max_datagram_size` caps the path MTU (UDP payload): what is sent, not what is taken. `channel_window` and
     `connection_window` are where credit starts, the `max_…` ones how far auto-tuning may raise them; `budget`
-    bounds the received bytes that one connection holds unread. `congestion` makes a controller from the
-    datagram size.
+    bounds the received bytes that one connection holds unread. `congestion` names the controller:
+    cubic, newreno or bbr.
     `connection_ids` makes the ids by which the endpoint is addressed. `key_update_interval` is after how many
     packets under one key this end changes keys.
 
@@ -49,7 +47,7 @@ class Configuration:
     max_half_open: int = c.MAX_HALF_OPEN
     max_half_open_per_address: int = c.MAX_HALF_OPEN_PER_ADDRESS
     key_update_interval: int = c.KEY_UPDATE_INTERVAL
-    congestion: Callable[[int], CongestionController] = Cubic
+    congestion: str = "cubic"
 
     def __post_init__(self) -> None:
         check_size(self.connection_ids.size)
@@ -61,6 +59,8 @@ class Configuration:
             raise ValueError("budget must be at least connection_window: what was granted must find room")
         if not 1 <= self.key_update_interval <= c.KEY_UPDATE_INTERVAL:
             raise ValueError(f"key_update_interval must be 1 to 4194304, not {self.key_update_interval}")
+        if self.congestion not in choice.NAMES:
+            raise ValueError(f"congestion must be one of {', '.join(choice.NAMES)}, not {self.congestion!r}")
         for name in ("idle_timeout", "keep_alive", "handshake_timeout"):
             value = getattr(self, name)
             if value is not None and value <= 0:

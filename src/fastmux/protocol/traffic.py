@@ -13,6 +13,7 @@ from fastmux import constants as c
 from fastmux import core
 from fastmux.protocol.ack_frequency import AckFrequency, AckRequests, suitable
 from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.congestion.choice import make_controller
 from fastmux.protocol.events import max_train_size
 from fastmux.protocol.mtu_discovery import MtuDiscovery
 from fastmux.protocol.pacer import Pacer
@@ -39,7 +40,7 @@ class Traffic:
     ) -> None:
         self.rtt = rtt
         self.recovery = Recovery(rtt)
-        self.congestion = configuration.congestion(c.BASE_PLPMTU)
+        self.congestion = make_controller(configuration.congestion, c.BASE_PLPMTU, random_bytes)
         self.mtu = MtuDiscovery(c.BASE_PLPMTU, c.BASE_PLPMTU)  # no search before the parameters are known
         self.ack_requests = AckRequests(data_path, min_ack_delay_of(configuration))
         self._ack_frequency = AckFrequency(None, c.MAX_ACK_DELAY)  # nothing is asked before, either
@@ -52,6 +53,7 @@ class Traffic:
         self._pacer = Pacer()
         self._is_paced = False
         self._probes_owed = 0
+        self._ran_out = False  # with the data, the last fill used up what it was allowed
         self._skip_at = self._next_skip()
         self._room_view = memoryview(b"")
         self._room_of: bytearray | memoryview | None = None
@@ -140,9 +142,15 @@ class Traffic:
             data_path.skip_packet_number()
             self._skip_at = self._next_skip()
         in_flight = data_path.bytes_in_flight
-        limit = self._size_limit(in_flight, now) if self._probes_owed or data_path.has_pending else 0
+        if data_path.has_pending:
+            self._ran_out = False
+            limit = self._size_limit(in_flight, now)
+        else:
+            limit = self._size_limit(in_flight, now) if self._probes_owed or self._ran_out else 0
         size, segments = data_path.fill(self._room(buffer), self.mtu.current, limit, now)
         self.sent_packets += segments
+        if limit:
+            self._note_end_of_data(limit - size)
         sent = data_path.bytes_in_flight - in_flight
         if sent > 0:
             self._probes_owed = 0
@@ -150,6 +158,14 @@ class Traffic:
             if self._is_paced:
                 self._pacer.on_sent(sent, now)
         return size
+
+    def _note_end_of_data(self, left: int) -> None:
+        """Data and allowance may end together; then the core cannot see what limited the flow.
+
+        If there is no data when something may go again, it was the application: `fill` then tells the core
+        by allowing something.
+        """
+        self._ran_out = left < self.mtu.current and not self._data_path.has_pending
 
     def build(self, buffer: bytearray | memoryview, payload: bytes, size: int, token: int, now: float) -> int:
         """Build one packet of the given frames, padded to `size` (0: not), outside window and pace."""
@@ -186,16 +202,19 @@ class Traffic:
 
     def _size_limit(self, in_flight: int, now: float) -> int:
         segment_size = self.mtu.current
-        window = self.congestion.congestion_window
+        congestion = self.congestion
+        if not in_flight:
+            congestion.on_restart(now)
+        window = congestion.congestion_window
         room = window - in_flight
         if self._probes_owed:
             return max(room, self._probes_owed * segment_size)
         if room < segment_size:
             return 0
-        self._is_paced = self.rtt.smoothed_rtt >= c.K_GRANULARITY
+        self._is_paced = congestion.paces_short_round_trips or self.rtt.smoothed_rtt >= c.K_GRANULARITY
         if not self._is_paced:  # within the time of the shortest timer the pacer lets a whole window go
             return room
-        rate = self.congestion.pacing_rate(self.rtt)
+        rate = congestion.pacing_rate(self.rtt)
         return min(room, self._pacer.budget(now, rate, window, segment_size))
 
     def _room(self, buffer: bytearray | memoryview) -> memoryview:

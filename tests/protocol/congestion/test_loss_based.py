@@ -7,15 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from fastmux.protocol.congestion.base import CongestionController, minimum_window
+from fastmux.protocol.congestion.base import minimum_window
 from fastmux.protocol.congestion.cubic import Cubic
+from fastmux.protocol.congestion.loss_based import LossBasedController
 from fastmux.protocol.congestion.new_reno import NewReno
 from fastmux.protocol.rtt import RttEstimator
 from protocol.summaries import acked, lost
 
 SIZE = 1200
 INITIAL = 10 * SIZE
-Maker = Callable[[int], CongestionController]
+Maker = Callable[[int], LossBasedController]
 both = pytest.mark.parametrize("make", [NewReno, Cubic])
 
 

@@ -18,21 +18,17 @@ _WINDOW_SLACK_PACKETS: Final = 3
 
 
 class CongestionController(Protocol):
-    """One per path. Windows are bytes, times seconds. Made as `Controller(max_datagram_size)`."""
+    """One per path. Windows are bytes, times seconds; made by name (`congestion.choice`).
+
+    `paces_short_round_trips`: pace also where a round trip is shorter than timers are fine, so that the pace
+    limits trains of a millisecond and more; without it the window alone limits there.
+    """
+
+    paces_short_round_trips: bool
 
     @property
     def congestion_window(self) -> int:
         """The bytes that may be in flight."""
-        ...
-
-    @property
-    def ssthresh(self) -> float:
-        """The window at which slow start ends, `inf` before the first congestion."""
-        ...
-
-    @property
-    def in_slow_start(self) -> bool:
-        """True while the window is below `ssthresh`."""
         ...
 
     def on_summary(self, summary: AckSummary, rtt: RttEstimator, now: float) -> None:
@@ -41,6 +37,10 @@ class CongestionController(Protocol):
 
     def on_persistent_congestion(self, now: float) -> None:
         """Start again from the minimum window (RFC 9002 §7.6.2); called after `on_summary`."""
+        ...
+
+    def on_restart(self, now: float) -> None:
+        """Something may be sent now, and nothing is in flight."""
         ...
 
     def set_max_datagram_size(self, size: int) -> None:

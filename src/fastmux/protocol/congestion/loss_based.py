@@ -21,6 +21,8 @@ class LossBasedController(ABC):
     packets sent before the reduction) or by persistent congestion.
     """
 
+    paces_short_round_trips = False
+
     def __init__(self, max_datagram_size: int) -> None:
         self._max_datagram_size = max_datagram_size
         self._window: float = base.initial_window(max_datagram_size)
@@ -67,6 +69,10 @@ class LossBasedController(ABC):
         """
         self._window = base.minimum_window(self._max_datagram_size)
         self._recovery_started_at = now
+
+    def on_restart(self, now: float) -> None:
+        """Nothing changes: the window stays, for what follows silence is paced (RFC 9002 §7.8)."""
+        return
 
     def set_max_datagram_size(self, size: int) -> None:
         """The path MTU changed. A window that has not moved yet becomes the new initial one (RFC 9002 §7.2).
