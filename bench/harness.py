@@ -133,7 +133,7 @@ def _sample(contender: Contender, server: Result, client: Result) -> Sample:
     else:
         unit, key, cpu_unit = 1.0, "operations", 1e6
     if counted[key] <= 0 or counted["seconds"] <= 0:
-        raise BenchError(f"nothing happened after the warm-up: {counted}")
+        raise BenchError(f"nothing happened after the warm-up, at the {contender.rate_side}")
     sides = {"server": server, "client": client}
     values = {
         "rate": counted[key] / counted["seconds"] / unit,
