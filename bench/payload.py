@@ -1,7 +1,7 @@
-"""The bytes every bulk benchmark carries, and the check that they arrived.
+"""The bytes every benchmark carries, and the check that they arrived.
 
 Owns the pattern (a block of 1,048,573 bytes, over and over: the block is a prime, so no power-of-two slip
-goes unseen) and the comparison with it. Knows no transport, no clock and no process.
+goes unseen), its comparison with a stream, and pieces of it for messages and echoes. Knows no transport, no clock and no process.
 """
 
 import random
@@ -14,6 +14,11 @@ _TWICE = _BLOCK * 2
 
 PIECES = [_BLOCK[start : start + PIECE_SIZE] for start in range(0, BLOCK_SIZE, PIECE_SIZE)]
 """The block cut once, so that a sender makes no copy: send them in turn, and again from the first."""
+
+
+def cut(size: int) -> list[bytes]:
+    """As many different pieces of `size` bytes as the block has: message n is `pieces[n % len(pieces)]`."""
+    return [_BLOCK[start : start + size] for start in range(0, BLOCK_SIZE - size + 1, size)]
 
 
 class Verifier:

@@ -1,17 +1,20 @@
-"""What every bulk worker shares: its options, its meter and the lines of JSON it prints.
+"""What every worker shares: its options, its two measures and the lines of JSON it prints.
 
-A worker is one process, server or client, of one transfer. The server prints `{"port": …}`, then both print
-one result line. Owns these lines and the measure (wall and CPU seconds after the warm-up, peak RSS). Knows
-no transport.
+A worker is one process, server or client, of one workload. The server prints `{"port": …}`, then both print
+one result line. `Meter` counts the bytes of a transfer, `Operations` counts round trips, messages, channels or
+handshakes and how long each took. Owns these lines and the measures (wall and CPU seconds after the warm-up,
+peak RSS). Knows no transport.
 """
 
 import argparse
 import asyncio
 import importlib
 import json
+import math
 import resource
 import sys
 import time
+from array import array
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,17 +25,43 @@ GRACE_SECONDS = 10.0
 """Past the seconds asked for: connecting, the last window, the goodbye. Then the worker fails by itself."""
 
 
+WORKLOADS = {
+    "bulk": 1,
+    "streams": 100,
+    "pingpong": 1,
+    "echoes": 100,
+    "churn": 64,
+    "messages": 1,
+    "small-messages": 1,
+    "handshakes": 1,
+}
+"""The workloads that every contender may have, with the default of --count (what it counts: bench/README.md)."""
+
+PINGPONG_SIZE = 64
+ECHO_SIZE = 100
+MESSAGE_SIZE = 16384
+SMALL_MESSAGE_SIZE = 64
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """The options of every worker; a worker adds its own. Sizes in bytes, times in seconds."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("role", choices=("server", "client"))
+    options.add_argument("--workload", choices=WORKLOADS, default="bulk")
+    options.add_argument("--host", default="127.0.0.1", help="where the server listens; a numeric address")
     options.add_argument("--port", type=int, default=0)
+    options.add_argument("--count", type=int, help="streams, connections, or operations in flight")
     options.add_argument("--certificates", type=Path, help="a folder of throwaway certificates")
     options.add_argument("--seconds", type=float, default=3.0, help="the client stops sending then")
     options.add_argument("--size", type=int, default=1 << 40, help="or after so many bytes")
     options.add_argument("--warmup", type=float, default=0.5, help="not measured; within --seconds")
     options.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     return options
+
+
+def count_of(options: argparse.Namespace) -> int:
+    """`--count`, or what the workload has by default."""
+    return WORKLOADS[options.workload] if options.count is None else int(options.count)
 
 
 class Meter:
@@ -73,6 +102,59 @@ class Meter:
             "rss_size": _peak_rss_size(),
             "detail": dict(detail),
         }
+
+
+class Operations:
+    """Operations, their latencies, wall and CPU seconds of this process from the end of the warm-up on.
+
+    Invariant: as `Meter`; `_latencies` has those given after the mark, in seconds.
+    """
+
+    def __init__(self, seconds: float, warmup: float) -> None:
+        self.operations = 0
+        self._seconds = seconds
+        self._warmup = warmup
+        self._marked = False
+        self._latencies = array("d")
+        self._started_at = self._marked_at = time.monotonic()
+        self._marked_cpu = _cpu_seconds()
+        self._marked_operations = 0
+
+    def add(self, n: int = 1, latency: float | None = None) -> bool:
+        """Counts operations that are complete and verified; False once the client has done its time."""
+        self.operations += n
+        elapsed = time.monotonic() - self._started_at
+        if self._marked:
+            if latency is not None:
+                self._latencies.append(latency)
+        elif elapsed >= self._warmup:
+            self._marked = True
+            self._marked_at = time.monotonic()
+            self._marked_cpu = _cpu_seconds()
+            self._marked_operations = self.operations
+        return elapsed < self._seconds
+
+    def result(self, role: str, detail: Mapping[str, object]) -> Result:
+        """The result line; call it when the last operation is over, before anything is torn down."""
+        seconds, cpu = time.monotonic() - self._marked_at, _cpu_seconds() - self._marked_cpu
+        ordered = sorted(self._latencies)
+        return {
+            "role": role,
+            "total_operations": self.operations,
+            "operations": self.operations - self._marked_operations,
+            "seconds": seconds,
+            "cpu_seconds": cpu,
+            "rss_size": _peak_rss_size(),
+            "latencies": {"p50": _percentile(ordered, 0.5), "p99": _percentile(ordered, 0.99)},
+            "detail": dict(detail),
+        }
+
+
+def _percentile(ordered: list[float], share: float) -> float | None:
+    """The smallest value that is not below `share` of them (nearest rank); None of nothing."""
+    if not ordered:
+        return None
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 _STATUS = Path("/proc/self/status")
