@@ -1,7 +1,8 @@
 """The bytes every benchmark carries, and the check that they arrived.
 
 Owns the pattern (a block of 1,048,573 bytes, over and over: the block is a prime, so no power-of-two slip
-goes unseen), its comparison with a stream, and pieces of it for messages and echoes. Knows no transport, no clock and no process.
+goes unseen), its comparison with a stream, and pieces of it for messages and echoes. Knows no transport, no
+clock and no process.
 """
 
 import random
@@ -12,8 +13,13 @@ PIECE_SIZE = 256 * 1024
 _BLOCK = random.Random(BLOCK_SIZE).randbytes(BLOCK_SIZE)
 _TWICE = _BLOCK * 2
 
-PIECES = [_BLOCK[start : start + PIECE_SIZE] for start in range(0, BLOCK_SIZE, PIECE_SIZE)]
-"""The block cut once, so that a sender makes no copy: send them in turn, and again from the first."""
+
+def pieces(size: int) -> list[bytes]:
+    """The block cut once, so that a sender makes no copy: send them in turn, and again from the first."""
+    return [_BLOCK[start : start + size] for start in range(0, BLOCK_SIZE, size)]
+
+
+PIECES = pieces(PIECE_SIZE)
 
 
 def cut(size: int) -> list[bytes]:

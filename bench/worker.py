@@ -1,13 +1,14 @@
 """What every worker shares: its options, its two measures and the lines of JSON it prints.
 
 A worker is one process, server or client, of one workload. The server prints `{"port": …}`, then both print
-one result line. `Meter` counts the bytes of a transfer, `Operations` counts round trips, messages, channels or
-handshakes and how long each took. Owns these lines and the measures (wall and CPU seconds after the warm-up,
+one result line. `Meter` counts the bytes of a transfer, `Operations` round trips, messages, channels or
+handshakes, and how long each took. Owns these lines and the measures (wall and CPU seconds after the warm-up,
 peak RSS). Knows no transport.
 """
 
 import argparse
 import asyncio
+import gc
 import importlib
 import json
 import math
@@ -34,8 +35,9 @@ WORKLOADS = {
     "messages": 1,
     "small-messages": 1,
     "handshakes": 1,
+    "connections": 1000,
 }
-"""The workloads that every contender may have, with the default of --count (what it counts: bench/README.md)."""
+"""The workloads that any contender may have, with the default of --count; README.md says what it counts."""
 
 PINGPONG_SIZE = 64
 ECHO_SIZE = 100
@@ -164,10 +166,21 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 def _peak_rss_size() -> int:
     """Peak RSS in bytes. Linux carries ru_maxrss over exec, so a small worker would show its parent's."""
     if _STATUS.exists():
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
+        return _status_size("VmHWM")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+
+
+def rss_size() -> int:
+    """What this process holds in memory now, in bytes, after a collection of garbage. Linux only."""
+    gc.collect()
+    return _status_size("VmRSS")
+
+
+def _status_size(name: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"{_STATUS} has no {name}")
 
 
 def _cpu_seconds() -> float:

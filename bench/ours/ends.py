@@ -1,0 +1,84 @@
+"""How the workers listen and connect: certificates, settings, and one result for the whole server.
+
+Owns what every workload over fastmux has in common. Knows no workload.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import fastmux
+from bench import worker
+from bench.ours.controllers import find_controller
+from fastmux import core
+from fastmux.aio.client import Connector
+from fastmux.aio.settings import Settings
+from fastmux.security.config import PlaintextConfig, TLSConfig
+
+SUITE = ("TLS_AES_128_GCM_SHA256",)
+SPARE_CHANNELS = 1024
+
+Handler = Callable[[fastmux.Connection], Awaitable[None]]
+Done = asyncio.Future[worker.Result]
+
+
+def tls_of(options: argparse.Namespace) -> TLSConfig | PlaintextConfig:
+    """Mutual TLS with AES-128-GCM, or nothing where `--plaintext` says so."""
+    if options.plaintext:
+        return fastmux.PLAINTEXT
+    folder, role = options.certificates, options.role
+    return fastmux.TLSConfig(folder / f"{role}.pem", folder / f"{role}.key", folder / "ca.pem", ciphers=SUITE)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The keyword settings of `listen` and `connect` for this run."""
+    settings: Settings = {
+        "max_datagram_size": options.datagram_size,
+        "max_streams": options.idle + worker.count_of(options) + SPARE_CHANNELS,
+    }
+    if options.window is not None:
+        settings["channel_window"] = settings["max_channel_window"] = options.window
+        settings["connection_window"] = settings["max_connection_window"] = options.window
+    if options.congestion is not None:
+        controller = find_controller(options.congestion)
+        if controller is None:
+            raise ValueError(f"fastmux has no congestion controller {options.congestion!r}")
+        settings["congestion"] = controller
+    return settings
+
+
+def connect(options: argparse.Namespace) -> Connector:
+    """`fastmux.connect` with this run's certificates and settings."""
+    return fastmux.connect(options.host, options.port, tls=tls_of(options), **settings_of(options))
+
+
+async def serve_until_done(options: argparse.Namespace, handler: Handler, done: Done) -> None:
+    """Listen, say where, and say the result once `done` has it; an error of a handler ends the worker."""
+
+    async def handle(conn: fastmux.Connection) -> None:
+        try:
+            await handler(conn)
+        except Exception as error:
+            if not done.done():
+                done.set_exception(error)
+            raise
+        await conn.wait_closed()
+
+    listener = fastmux.listen(handle, options.host, options.port, tls=tls_of(options), **settings_of(options))
+    async with listener as server:
+        worker.announce({"port": server.port})
+        worker.announce(await done)
+
+
+def detail_of(conn: fastmux.Connection) -> dict[str, object]:
+    """What the connection says about itself, for the result line."""
+    stats = conn.stats
+    return {
+        "core": core.IMPLEMENTATION,
+        "socket_path": conn.get_extra_info("socket_path"),
+        "packets_sent": stats.packets_sent,
+        "packets_received": stats.packets_received,
+        "packets_lost": stats.packets_lost,
+        "mtu": stats.mtu,
+        "congestion_window": stats.congestion_window,
+    }
