@@ -98,13 +98,14 @@ async def send(options: argparse.Namespace) -> None:
     if pings is not None:
         await pings.measure_base()
     count = worker.count_of(options)
+    pieces = payload.pieces(piece_size(options))
     streams = [await conn.open_stream(label="bulk") for conn in connections for _ in range(count)]
     meter = worker.Meter(options.seconds, options.warmup, options.size)
     if pings is not None:
         pings.start(options.warmup)
     async with asyncio.TaskGroup() as tasks:
         for stream in streams:
-            tasks.create_task(_send_stream(stream, meter, payload.pieces(piece_size(options))))
+            tasks.create_task(_send_stream(stream, meter, pieces))
     if pings is not None:
         figures |= await pings.stop()
     worker.announce(meter.result("client", {**ends.detail_of(first), **figures}))

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import fastmux
 from bench import worker
 from bench.ours.controllers import find_controller
+from fastmux import constants as c
 from fastmux import core
 from fastmux.aio.client import Connector
 from fastmux.aio.settings import Settings
@@ -17,6 +18,7 @@ from fastmux.security.config import PlaintextConfig, TLSConfig
 
 SUITE = ("TLS_AES_128_GCM_SHA256",)
 SPARE_CHANNELS = 1024
+MIN_WRITE_LIMIT = 65536
 
 Handler = Callable[[fastmux.Connection], Awaitable[None]]
 Done = asyncio.Future[worker.Result]
@@ -36,6 +38,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
         "max_datagram_size": options.datagram_size,
         "max_streams": options.idle + worker.count_of(options) + SPARE_CHANNELS,
     }
+    streams = options.connections * worker.count_of(options)
+    if options.workload == "streams":  # or what is unsent at the end would outlast the run
+        settings["write_limit"] = max(c.WRITE_LIMIT // streams, MIN_WRITE_LIMIT)
     if options.window is not None:
         settings["channel_window"] = settings["max_channel_window"] = options.window
         settings["connection_window"] = settings["max_connection_window"] = options.window
