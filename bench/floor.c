@@ -1,9 +1,9 @@
 /* The floor of the bulk benchmark: what one core a side can carry with no protocol at all.
  *
- *   floor receive LIBCRYPTO CIPHER MAX_SECONDS WARMUP_SECONDS
- *   floor send    LIBCRYPTO CIPHER MAX_SECONDS WARMUP_SECONDS MAX_BYTES DATAGRAM_SIZE PORT
+ *   floor receive LIBCRYPTO CIPHER MAX_SECONDS WARMUP_SECONDS ADDRESS
+ *   floor send    LIBCRYPTO CIPHER MAX_SECONDS WARMUP_SECONDS MAX_BYTES DATAGRAM_SIZE ADDRESS PORT
  *
- * Owns: blocking UDP on 127.0.0.1, trains by UDP_SEGMENT and UDP_GRO, one AES-128-GCM operation a datagram on
+ * Owns: blocking UDP over IPv4, trains by UDP_SEGMENT and UDP_GRO, one AES-128-GCM operation a datagram on
  * each side (CIPHER "aes-128-gcm", or "none" for the bare sockets), and 1 MB of credit that the receiver returns in
  * datagrams of 8 bytes. It knows nothing of packets, acknowledgements or loss: a missing datagram is an error.
  * libcrypto is the interpreter's own, loaded by path; the prototypes are declared here, so no headers are needed.
@@ -199,6 +199,14 @@ static size_t open_datagram(uint8_t *out, uint64_t expected, uint8_t *in, size_t
     return text_size;
 }
 
+static struct in_addr address_of(const char *text) {
+    struct in_addr address;
+    errno = 0;
+    if (inet_pton(AF_INET, text, &address) != 1)
+        fail("the address is not a numeric IPv4 address");
+    return address;
+}
+
 static int make_socket(void) {
     int fd = socket(AF_INET, SOCK_DGRAM, 0), size = SOCKET_BUFFER_SIZE;
     struct timeval patience = {.tv_sec = GRACE_SECONDS};
@@ -244,9 +252,9 @@ static void send_credit(int fd, uint64_t limit, const struct sockaddr_in *to) {
         fail("sending credit");
 }
 
-static void run_receiver(double max_seconds, double warmup) {
+static void run_receiver(double max_seconds, double warmup, const char *address) {
     static uint8_t train[TRAIN_SIZE + 28], text[TRAIN_SIZE + 28];
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, peer;
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = address_of(address)}, peer;
     socklen_t here_size = sizeof here, option_size = sizeof(int);
     int fd = make_socket(), on = 1, buffer_size = 0, gro, done = 0;
     uint64_t number = 0, received = 0, returned = 0, trains = 0;
@@ -290,9 +298,10 @@ static void run_receiver(double max_seconds, double warmup) {
     meter_print("server", received, detail);
 }
 
-static void run_sender(double max_seconds, uint64_t max_bytes, size_t datagram_size, int port, double warmup) {
+static void run_sender(double max_seconds, uint64_t max_bytes, size_t datagram_size, const char *address, int port,
+                       double warmup) {
     static uint8_t train[TRAIN_SIZE];
-    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = address_of(address)};
     int fd = make_socket(), segment = (int)datagram_size, text_size = (int)datagram_size - NUMBER_SIZE - TAG_SIZE;
     size_t per_train = TRAIN_SIZE / datagram_size < TRAIN_SEGMENTS ? TRAIN_SIZE / datagram_size : TRAIN_SEGMENTS;
     uint64_t number = 0, sent = 0, limit = (uint64_t)text_size;   /* the first datagram fetches the credit */
@@ -335,10 +344,10 @@ static void run_sender(double max_seconds, uint64_t max_bytes, size_t datagram_s
 }
 
 int main(int argc, char **argv) {
-    int receiving = argc == 6 && strcmp(argv[1], "receive") == 0;
-    if (!receiving && !(argc == 9 && strcmp(argv[1], "send") == 0)) {
-        fprintf(stderr, "usage: floor receive LIBCRYPTO CIPHER MAX_SECONDS WARMUP_SECONDS\n"
-                        "       floor send LIBCRYPTO CIPHER MAX_SECONDS WARMUP_SECONDS MAX_BYTES DATAGRAM_SIZE PORT\n");
+    int receiving = argc == 7 && strcmp(argv[1], "receive") == 0;
+    if (!receiving && !(argc == 10 && strcmp(argv[1], "send") == 0)) {
+        fprintf(stderr, "usage: floor receive LIBCRYPTO CIPHER MAX_SECONDS WARMUP_SECONDS ADDRESS\n"
+                        "       floor send LIBCRYPTO CIPHER MAX_SECONDS WARMUP_SECONDS MAX_BYTES DATAGRAM_SIZE ADDRESS PORT\n");
         return 2;
     }
     uint64_t state = 0x9E3779B97F4A7C15u;
@@ -352,13 +361,13 @@ int main(int argc, char **argv) {
     load_cipher(argv[2], argv[3], !receiving);
     double max_seconds = atof(argv[4]), warmup = atof(argv[5]);
     if (receiving) {
-        run_receiver(max_seconds, warmup);
+        run_receiver(max_seconds, warmup, argv[6]);
         return 0;
     }
     long datagram_size = atol(argv[7]);
     errno = 0;
     if (datagram_size <= NUMBER_SIZE + TAG_SIZE || datagram_size > TRAIN_SIZE)
         fail("the datagram size is 25 to 65507");
-    run_sender(max_seconds, strtoull(argv[6], NULL, 10), (size_t)datagram_size, atoi(argv[8]), warmup);
+    run_sender(max_seconds, strtoull(argv[6], NULL, 10), (size_t)datagram_size, argv[8], atoi(argv[9]), warmup);
     return 0;
 }

@@ -88,11 +88,16 @@ def run_once(core: ModuleType, suite: int, packets: int) -> Cost:
     return Cost(sending / sent, receiving / sent)
 
 
-def cost_of(core_name: str, suite_name: str, packets: int, repeats: int = REPEATS) -> Cost:
-    """The medians of `repeats` runs after one that warms up."""
+def costs_of(core_name: str, suite_name: str, packets: int, repeats: int = REPEATS) -> list[Cost]:
+    """`repeats` runs after one that warms up."""
     core = importlib.import_module(MODULES[core_name])
     run_once(core, SUITES[suite_name], packets // 4)
-    costs = [run_once(core, SUITES[suite_name], packets) for _ in range(repeats)]
+    return [run_once(core, SUITES[suite_name], packets) for _ in range(repeats)]
+
+
+def cost_of(core_name: str, suite_name: str, packets: int, repeats: int = REPEATS) -> Cost:
+    """The medians of `repeats` runs after one that warms up."""
+    costs = costs_of(core_name, suite_name, packets, repeats)
     return Cost(*(statistics.median(side) for side in zip(*costs, strict=True)))
 
 

@@ -22,9 +22,6 @@ from typing import Any
 
 Result = dict[str, object]
 
-GRACE_SECONDS = 10.0
-"""Past the seconds asked for: connecting, the last window, the goodbye. Then the worker fails by itself."""
-
 
 WORKLOADS = {
     "bulk": 1,
@@ -57,6 +54,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     options.add_argument("--seconds", type=float, default=3.0, help="the client stops sending then")
     options.add_argument("--size", type=int, default=1 << 40, help="or after so many bytes")
     options.add_argument("--warmup", type=float, default=0.5, help="not measured; within --seconds")
+    options.add_argument("--grace", type=float, default=10.0, help="past --seconds; then the worker fails")
     options.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     return options
 
@@ -194,7 +192,10 @@ def announce(line: Mapping[str, object]) -> None:
 
 
 def run(main: Coroutine[Any, Any, None], options: argparse.Namespace) -> None:
-    """Runs a worker on its loop, for `--seconds` and GRACE_SECONDS at the most (TimeoutError)."""
+    """Runs a worker on its loop, for `--seconds` and `--grace` at the most (TimeoutError).
+
+    The grace is for connecting, the last window and the goodbye.
+    """
     factory = importlib.import_module("uvloop").new_event_loop if options.loop == "uvloop" else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(asyncio.wait_for(main, options.seconds + GRACE_SECONDS))
+        runner.run(asyncio.wait_for(main, options.seconds + options.grace))

@@ -13,6 +13,7 @@ from typing import Any
 from bench import worker
 from bench.ours import bulk, connections, echo, messages
 from bench.ours.busy import start_busy_thread
+from bench.ours.controllers import DEFAULT
 
 Side = Callable[[argparse.Namespace], Coroutine[Any, Any, None]]
 
@@ -33,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     options = worker.parser("one side of one workload over fastmux")
     options.add_argument("--plaintext", action="store_true")
     options.add_argument("--datagram-size", type=int, default=1452)
-    options.add_argument("--congestion", help="the name of the congestion controller")
+    options.add_argument("--congestion", default=DEFAULT, help="the name of the congestion controller")
     options.add_argument("--window", type=int, help="no channel and no connection gets more credit than this")
     options.add_argument("--connections", type=int, default=1, help="bulk: so many, each with its streams")
     options.add_argument("--idle", type=int, default=0, help="bulk: so many idle streams beside it")

@@ -1,26 +1,23 @@
-"""Finds a congestion controller by its name.
+"""Whether fastmux has a congestion controller of some name, and how to ask for it.
 
-Owns the search: `name` is a module of `fastmux.protocol.congestion`, the controller its class of that name.
-Knows no connection.
+Owns the question. Knows no connection.
 """
 
-import importlib
-from collections.abc import Callable
 from typing import cast
 
-from fastmux.protocol.congestion.base import CongestionController
+from fastmux.aio.settings import Settings
+from fastmux.protocol.configuration import Configuration
 
-Maker = Callable[[int], CongestionController]
+DEFAULT = "cubic"
 
 
-def find_controller(name: str) -> Maker | None:
-    """What `congestion=` of `connect` and `listen` takes for this name, None if fastmux has none of it."""
-    try:
-        module = importlib.import_module(f"fastmux.protocol.congestion.{name}")
-    except ModuleNotFoundError:
-        return None
-    wanted = name.replace("_", "")
-    for key, value in vars(module).items():
-        if isinstance(value, type) and key.lower() == wanted:
-            return cast(Maker, value)
-    return None
+def controller_setting(name: str) -> Settings:
+    """The settings that choose the controller. Raises ValueError if this fastmux has none of that name."""
+    if name == DEFAULT:
+        return {}
+    default: object = Configuration().congestion
+    if not isinstance(default, str):
+        raise ValueError("this fastmux does not choose congestion controllers by name")
+    setting = cast(Settings, {"congestion": name})
+    Configuration(**setting)
+    return setting

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import fastmux
 from bench import worker
-from bench.ours.controllers import find_controller
+from bench.ours.controllers import controller_setting
 from fastmux import constants as c
 from fastmux import core
 from fastmux.aio.client import Connector
@@ -44,11 +44,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     if options.window is not None:
         settings["channel_window"] = settings["max_channel_window"] = options.window
         settings["connection_window"] = settings["max_connection_window"] = options.window
-    if options.congestion is not None:
-        controller = find_controller(options.congestion)
-        if controller is None:
-            raise ValueError(f"fastmux has no congestion controller {options.congestion!r}")
-        settings["congestion"] = controller
+    settings.update(controller_setting(options.congestion))
     return settings
 
 
