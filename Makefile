@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 EXTRAS := tunnel,rich,uvloop,test,dev
 ARGS ?=
 
-.PHONY: help demo test check lint bench coverage build clean distclean
+.PHONY: help demo test check lint bench bench-peers coverage build clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,7 +14,8 @@ help:
 	@echo "make test       the suite on both cores"
 	@echo "make check      linters, uvloop, other Pythons, sanitizers, seeds, the wheel"
 	@echo "make lint       ruff, mypy, cython-lint, stubtest"
-	@echo "make bench      benchmarks, with tables"
+	@echo "make bench      benchmarks beside the goals: tables, JSON, plots (25 minutes; ARGS=--quick: 5)"
+	@echo "make bench-peers  installs the peers that pip can install here, and runs what they can do too"
 	@echo "make coverage   what the suite reaches of the Python code, on the pure core"
 	@echo "make build      the environment and the compiled core"
 	@echo "make clean      all that is built; make distclean: the environment too"
@@ -50,6 +51,12 @@ lint: build
 
 bench: build $(VENV)/.bench
 	$(PY) -m bench $(ARGS)
+
+# A peer that cannot be installed here is left out, and `bench` says so.
+bench-peers: build $(VENV)/.bench
+	@for peer in $$($(PY) -c 'from bench.peers import PEERS; print(*(d for d, _ in PEERS.values()))'); do \
+		$(PY) -m pip install --quiet --disable-pip-version-check $$peer || echo "$$peer: left out"; done
+	$(PY) -m bench --peers $(ARGS)
 
 coverage: build
 	FASTMUX_NO_EXTENSIONS=1 $(PY) -m coverage run -m pytest $(ARGS)

@@ -60,7 +60,7 @@ def measure(contender: Contender, place: Place, limit: float, size: int = 1 << 4
     """One run; the client gets `limit` seconds, the server as many once it is over. Raises BenchError."""
     environment = {**os.environ, **contender.environment}
     server = _start(place.at_server(_filled(contender.server, place, 0, size)), environment)
-    client: subprocess.Popen[str] | None = None
+    client: subprocess.Popen[bytes] | None = None
     patience = threading.Timer(START_SECONDS, _end, [server])  # a server that never says its port
     patience.start()
     try:
@@ -68,15 +68,16 @@ def measure(contender: Contender, place: Place, limit: float, size: int = 1 << 4
         line = server.stdout.readline()
         patience.cancel()
         if not line:
-            raise BenchError(f"no port within {START_SECONDS:.0f} s\n{server.communicate(timeout=limit)[1]}")
+            errors = server.communicate(timeout=limit)[1]
+            raise BenchError(f"no port within {START_SECONDS:.0f} s\n{errors.decode()}")
         with place.route(json.loads(line)["port"]) as port:
             client = _start(place.at_client(_filled(contender.client, place, port, size)), environment)
             said, complaints = client.communicate(timeout=limit)
             if client.returncode:
-                raise BenchError(complaints)
+                raise BenchError(complaints.decode())
             output, errors = server.communicate(timeout=limit)
         if server.returncode:
-            raise BenchError(errors)
+            raise BenchError(errors.decode())
         return _sample(contender, _last_line(output), _last_line(said))
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"not done within {limit:.0f} s") from error
@@ -93,26 +94,29 @@ def _filled(command: Sequence[str], place: Place, port: int, size: int) -> list[
     return [values.get(argument, argument) for argument in command]
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """A process group of its own, so that what it starts (strace does) ends with it."""
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """A process group of its own, so that what it starts (strace does) ends with it.
+
+    Its pipes have no buffer here: `readline` must not take what `communicate` is to return.
+    """
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        bufsize=0,
         env=environment,
         start_new_session=True,
     )
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill a process that we started, and its group, if it still runs."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _last_line(output: str) -> Result:
+def _last_line(output: bytes) -> Result:
     lines = output.splitlines()
     if not lines:
         raise BenchError("a worker ended without a result")

@@ -3,6 +3,7 @@
 Owns the drawing, by matplotlib. Knows nothing of how the figures came about.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 from bench.figures import estimate
 from bench.harness import Series
+from bench.scenarios import BYTES
 from bench.verdicts import Verdict
 
 mpl.use("Agg")
@@ -38,7 +40,9 @@ def plot_scenario(title: str, unit: str, every: Sequence[Series], path: Path) ->
     axes.invert_yaxis()
     if max(medians) / min(medians) > LOG_SPAN:
         axes.set_xscale("log")
-    axes.set_xlabel(unit)
+        axes.set_xlim(left=10 ** math.floor(math.log10(min(medians))))
+    axes.margins(x=0.12)
+    axes.set_xlabel(unit if unit == BYTES else "operations a second")
     axes.set_title(title)
     for name, median in zip(names, medians, strict=True):
         axes.annotate(f" {median:,.0f}", (median, name), va="bottom", fontsize=7)

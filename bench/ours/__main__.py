@@ -17,7 +17,7 @@ from bench.ours.controllers import DEFAULT
 
 Side = Callable[[argparse.Namespace], Coroutine[Any, Any, None]]
 
-_WORKLOADS: dict[str, tuple[Side, Side]] = {
+WORKLOADS: dict[str, tuple[Side, Side]] = {
     "bulk": (bulk.serve, bulk.send),
     "streams": (bulk.serve, bulk.send),
     "pingpong": (echo.serve, echo.pingpong),
@@ -30,7 +30,8 @@ _WORKLOADS: dict[str, tuple[Side, Side]] = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of every workload over fastmux."""
     options = worker.parser("one side of one workload over fastmux")
     options.add_argument("--plaintext", action="store_true")
     options.add_argument("--datagram-size", type=int, default=1452)
@@ -47,10 +48,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Parse the options and run one side."""
-    options = _parser().parse_args()
+    options = make_parser().parse_args()
     if options.busy:
         start_busy_thread()
-    server, client = _WORKLOADS[options.workload]
+    server, client = WORKLOADS[options.workload]
     worker.run(server(options) if options.role == "server" else client(options), options)
 
 

@@ -20,7 +20,8 @@ async def serve_handshakes(options: argparse.Namespace) -> None:
     operations = worker.Operations(options.seconds, options.warmup)
 
     async def handle(conn: fastmux.Connection) -> None:
-        async for _ in conn:
+        async for last in conn:
+            await last.aclose()
             done.set_result(operations.result("server", ends.detail_of(conn)))
             return
         operations.add()

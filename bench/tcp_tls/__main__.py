@@ -18,7 +18,7 @@ from bench.tcp_tls import bulk_protocol, bulk_streams, echo_protocol, echo_strea
 
 Side = Callable[[argparse.Namespace], Coroutine[Any, Any, None]]
 
-_WORKERS: dict[tuple[str, str], tuple[Side, Side]] = {
+WORKERS: dict[tuple[str, str], tuple[Side, Side]] = {
     ("bulk", "streams"): (bulk_streams.serve, bulk_streams.send),
     ("bulk", "protocol"): (bulk_protocol.serve, bulk_protocol.send),
     ("streams", "streams"): (bulk_streams.serve, bulk_streams.send),
@@ -32,12 +32,18 @@ _WORKERS: dict[tuple[str, str], tuple[Side, Side]] = {
 }
 
 
-def main() -> None:
-    """Parse the options and run one side."""
+def make_parser() -> argparse.ArgumentParser:
+    """The options of every workload over TCP and TLS."""
     parser = worker.parser("one side of one workload over asyncio TCP and TLS 1.3")
     parser.add_argument("--api", choices=("streams", "protocol"), default="streams")
+    return parser
+
+
+def main() -> None:
+    """Parse the options and run one side."""
+    parser = make_parser()
     options = parser.parse_args()
-    workers = _WORKERS.get((options.workload, options.api))
+    workers = WORKERS.get((options.workload, options.api))
     if workers is None:
         parser.error(f"no {options.workload} by the {options.api} API")
     server, client = workers
