@@ -52,10 +52,8 @@ lint: build
 bench: build $(VENV)/.bench
 	$(PY) -m bench $(ARGS)
 
-# A peer that cannot be installed here is left out, and `bench` says so.
-bench-peers: build $(VENV)/.bench
-	@for peer in $$($(PY) -c 'from bench.peers import PEERS; print(*(d for d, _ in PEERS.values()))'); do \
-		$(PY) -m pip install --quiet --disable-pip-version-check $$peer || echo "$$peer: left out"; done
+bench-peers: build
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench,bench-peers]'
 	$(PY) -m bench --peers $(ARGS)
 
 coverage: build

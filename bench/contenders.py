@@ -4,7 +4,6 @@ Owns the command lines. Says what cannot run on this machine, and why. Knows no 
 """
 
 import importlib
-import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -36,6 +35,9 @@ PURE = {"FASTMUX_NO_EXTENSIONS": "1", "FASTMUX_REQUIRE_EXTENSIONS": ""}
 COMPILED = {"FASTMUX_NO_EXTENSIONS": "", "FASTMUX_REQUIRE_EXTENSIONS": "1"}
 AT_CLIENT = frozenset({"pingpong", "echoes", "churn", "handshakes"})
 """Workloads whose operations the client counts: it is the one that knows when a round trip is over."""
+
+WITHOUT_LOOP = frozenset({"enet", "pyzmq"})
+"""Peers whose workers block in their library: an event loop makes no difference to them."""
 
 
 def fastmux_name(loop: str = "asyncio", what: str = "") -> str:
@@ -70,6 +72,16 @@ class Times:
         return self.seconds + self.grace + LIMIT_MARGIN
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A peer that is installed: its distribution and version, the Python that has it, and what it can do."""
+
+    distribution: str
+    version: str
+    python: str
+    workloads: frozenset[str]
+
+
 @dataclass(slots=True)
 class Workshop:
     """Makes contenders: `folder` has the certificates and what was compiled; `notes` say what is missing.
@@ -82,7 +94,7 @@ class Workshop:
     notes: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     _floor: Path | None = None
-    _peers: Mapping[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
+    _peers: dict[str, Peer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         (self.folder / "openssl.cnf").write_text(OPENSSL_CONFIGURATION)
@@ -108,16 +120,20 @@ class Workshop:
             self.notes.append("no peers: bench/peers is missing")
             return
         known: Mapping[str, tuple[str, frozenset[str]]] = importlib.import_module("bench.peers").PEERS
-        self._peers = {name: peer for name, peer in known.items() if version_of(peer[0]) is not None}
-        missing = [distribution for name, (distribution, _) in known.items() if name not in self._peers]
+        find = importlib.import_module("bench.peers.interpreters").find_interpreter
+        missing = []
+        for name, (distribution, workloads) in known.items():
+            found: tuple[str, str] | None = find(distribution)
+            if found is None:
+                missing.append(distribution)
+            else:
+                self._peers[name] = Peer(distribution, found[1], found[0], workloads)
         if missing:
-            self.notes.append(
-                f"peers that are not installed (make bench-peers does it): {', '.join(missing)}"
-            )
+            self.notes.append(f"peers not installed (make bench-peers installs): {', '.join(missing)}")
 
-    def peer_versions(self) -> dict[str, str | None]:
+    def peer_versions(self) -> dict[str, str]:
         """Each installed peer's distribution and its version."""
-        return {distribution: version_of(distribution) for distribution, _ in self._peers.values()}
+        return {peer.distribution: peer.version for peer in self._peers.values()}
 
     def floor(self, times: Times) -> list[Contender]:
         """GSO, GRO and AES-128-GCM in C without any protocol; nothing where it could not be compiled."""
@@ -164,21 +180,15 @@ class Workshop:
         ]
 
     def peers(self, workload: str, times: Times) -> list[Contender]:
-        """Every installed peer that has this workload."""
-        loops = self._available(self.peer_loops)
-        return [
-            self._python(
-                name if loop == "asyncio" else f"{name}, {loop}",
-                f"bench.peers.{name}",
-                workload,
-                times,
-                loop,
-                (),
-            )
-            for name, (_, workloads) in self._peers.items()
-            if workload in workloads
-            for loop in loops
-        ]
+        """Every installed peer that has this workload, on each of `peer_loops` if it has an event loop."""
+        found = []
+        for name, peer in self._peers.items():
+            for loop in ("asyncio",) if name in WITHOUT_LOOP else self._available(self.peer_loops):
+                if workload in peer.workloads:
+                    title = name if loop == "asyncio" else f"{name}, {loop}"
+                    module = f"bench.peers.{name}"
+                    found.append(self._python(title, module, workload, times, loop, python=peer.python))
+        return found
 
     def _available(self, loops: Sequence[str] | None) -> list[str]:
         return self.loops if loops is None else [loop for loop in loops if loop in self.loops]
@@ -190,24 +200,17 @@ class Workshop:
         workload: str,
         times: Times,
         loop: str,
-        options: Sequence[str],
+        options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        python: str = sys.executable,
     ) -> Contender:
         """A worker of this package, server and client."""
         shared = ["--workload", workload, "--certificates", str(self.folder), "--host", "{host}"]
         shared += ["--seconds", str(times.seconds), "--warmup", str(times.warmup)]
         shared += ["--grace", str(times.grace), "--loop", loop, *options]
-        start = [sys.executable, "-m", module]
+        start = [python, "-m", module]
         client = [*start, "client", "--port", "{port}", "--size", "{size}", *shared]
         side = "client" if workload in AT_CLIENT else "server"
         if environment is None:  # not ours: fastmux is asked for its suite by its own configuration
             environment = {"OPENSSL_CONF": str(self.folder / "openssl.cnf")}
         return Contender(name, [*start, "server", *shared], client, environment, side)
-
-
-def version_of(distribution: str) -> str | None:
-    """The installed version of a distribution, None if there is none."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None

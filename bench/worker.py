@@ -22,6 +22,9 @@ from typing import Any
 
 Result = dict[str, object]
 
+GRACE_SECONDS = 10.0
+"""Past the seconds asked for, if `--grace` says nothing: connecting, the last window, the goodbye."""
+
 
 WORKLOADS = {
     "bulk": 1,
@@ -54,7 +57,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     options.add_argument("--seconds", type=float, default=3.0, help="the client stops sending then")
     options.add_argument("--size", type=int, default=1 << 40, help="or after so many bytes")
     options.add_argument("--warmup", type=float, default=0.5, help="not measured; within --seconds")
-    options.add_argument("--grace", type=float, default=10.0, help="past --seconds; then the worker fails")
+    options.add_argument(
+        "--grace", type=float, default=GRACE_SECONDS, help="past --seconds; then the worker fails"
+    )
     options.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     return options
 
