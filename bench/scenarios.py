@@ -43,7 +43,7 @@ class Scenario:
     title: str
     unit: str
     contenders: Callable[[Workshop, Times], list[Contender]]
-    seconds: float = 1.5
+    seconds: float = 1.3
     warmup: float = 0.3
     grace: float = 10.0
     place: str = "loopback"
@@ -162,7 +162,9 @@ def _veth_pingpong(shop: Workshop, times: Times) -> list[Contender]:
 SCENARIOS = (
     Scenario("bulk", "one stream, one way", BYTES, _bulk, seconds=2.0, warmup=0.5, has_peers=True),
     Scenario("streams", "100 streams, one way", BYTES, _streams, warmup=0.5, has_peers=True),
-    Scenario("shapes", "fastmux, one way, in other shapes", BYTES, _shapes, seconds=2.0, warmup=0.5),
+    Scenario(
+        "shapes", "fastmux, one way, in other shapes", BYTES, _shapes, seconds=2.0, warmup=0.5, grace=30.0
+    ),
     Scenario(
         "idle",
         "one busy stream beside idle ones",

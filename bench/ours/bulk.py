@@ -88,9 +88,7 @@ async def _accept_idle(conn: fastmux.Connection, intake: _Intake) -> list[object
 
 async def send(options: argparse.Namespace) -> None:
     """The sending side."""
-    async with asyncio.TaskGroup() as tasks:
-        opening = [tasks.create_task(_open(options)) for _ in range(options.connections)]
-    connections = [task.result() for task in opening]
+    connections = [await ends.connect(options) for _ in range(options.connections)]
     first = connections[0]
     figures: dict[str, object] = {}
     idle = await _open_idle(first, options.idle, figures) if options.idle else []
@@ -112,10 +110,6 @@ async def send(options: argparse.Namespace) -> None:
     for conn in connections:
         await conn.aclose()
     idle.clear()
-
-
-async def _open(options: argparse.Namespace) -> fastmux.Connection:
-    return await ends.connect(options)
 
 
 async def _open_idle(conn: fastmux.Connection, count: int, figures: dict[str, object]) -> list[object]:

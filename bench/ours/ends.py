@@ -39,7 +39,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         "max_streams": options.idle + worker.count_of(options) + SPARE_CHANNELS,
     }
     streams = options.connections * worker.count_of(options)
-    if options.workload == "streams":  # or what is unsent at the end would outlast the run
+    if streams > 1 and options.workload in ("bulk", "streams"):
+        # Or what was taken for sending and is not sent would be more than is carried in the whole run.
         settings["write_limit"] = max(c.WRITE_LIMIT // streams, MIN_WRITE_LIMIT)
     if options.window is not None:
         settings["channel_window"] = settings["max_channel_window"] = options.window
