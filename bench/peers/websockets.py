@@ -42,6 +42,7 @@ _SETTINGS: dict[str, Any] = {
     "max_queue": MAX_QUEUE,
     "write_limit": WRITE_LIMIT,
     "ping_interval": None,
+    "close_timeout": common.ANSWER_SECONDS,
 }
 
 
