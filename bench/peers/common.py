@@ -144,12 +144,15 @@ class Exchange:
 
 
 def run_blocking(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
-    """Runs a worker that has no loop, for `--seconds` and GRACE_SECONDS at the most (TimeoutError)."""
+    """Runs a worker that has no loop, for `--seconds` and `--grace` at the most (TimeoutError)."""
 
     def stop(number: int, stack: object) -> None:
         raise TimeoutError("the worker did not end in time")
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, options.seconds + worker.GRACE_SECONDS)
-    main(options)
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, options.seconds + options.grace)
+    try:
+        main(options)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
