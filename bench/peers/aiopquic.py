@@ -3,10 +3,10 @@
     python -m bench.peers.aiopquic server|client --workload W --certificates DIR [--port N] [--loop uvloop] …
 
 Chosen from its documentation: AES-128-GCM, windows of 16 MiB (its default), far more streams than its default
-of 512 and more connections than 256, `send_stream_data_drained`, which holds the sender back by the library's
-own rings, and rings of 4 MiB shared out among the streams, since a ring of 4 MiB for each of 100 streams
-would be seconds of backlog. Congestion control stays "bbr1": its documentation says why the others suffer on
-a loopback. Its datagram size cannot be chosen: it probes the path itself and ends at 1,440 bytes. Its network
+of 512 and more connections than 256, and `send_stream_data_drained`, which holds the sender back by the
+library's own rings. A ring has 4 MiB by default; with 100 streams that would be seconds of backlog, so the
+streams share 24 MiB. Congestion control stays "bbr1": its documentation says why the others suffer on a
+loopback. Its datagram size cannot be chosen: it probes the path itself and ends at 1,440 bytes. Its network
 thread runs beside Python, so one end can use more than one CPU.
 
 Its servers never ask for a client's certificate, so only the server is authenticated. It listens on every
@@ -30,8 +30,8 @@ ALPN = "bench"
 WINDOW = 16 * 1024 * 1024
 MAX_STREAMS = 65536
 MAX_CONNECTIONS = 4096
-MAX_BACKLOG_SIZE = 4 * 1024 * 1024
-MIN_RING_SIZE = 64 * 1024
+MAX_BACKLOG_SIZE = 24 * 1024 * 1024
+MAX_RING_SIZE = 4 * 1024 * 1024
 CIPHER, CIPHER_NUMBER = "AES_128_GCM_SHA256", 0x1301
 
 _asyncio = importlib.import_module("aiopquic.asyncio")
@@ -98,7 +98,7 @@ def _configure(options: argparse.Namespace) -> Any:
         max_streams_bidi=MAX_STREAMS,
         cipher_suite=CIPHER_NUMBER,
         max_connections=MAX_CONNECTIONS,
-        stream_ring_cap=max(MAX_BACKLOG_SIZE // worker.count_of(options), MIN_RING_SIZE),
+        stream_ring_cap=min(MAX_BACKLOG_SIZE // worker.count_of(options), MAX_RING_SIZE),
     )
     configuration.load_cert_chain(str(folder / f"{role}.pem"), str(folder / f"{role}.key"))
     configuration.load_verify_locations(str(folder / "ca.pem"))
