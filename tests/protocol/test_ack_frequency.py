@@ -13,6 +13,7 @@ from fastmux.protocol.ack_frequency import (
     AckFrequency,
     AckRequest,
     AckRequests,
+    is_little,
     suitable,
 )
 from fastmux.protocol.configuration import Configuration
@@ -345,3 +346,12 @@ def test_no_delay_at_all_can_be_offered() -> None:
     pair = make_pair(conditions=FAR, configuration=Configuration(max_ack_delay=0.0)).open()
     assert transfer(pair, bytes(2_000_000)) == bytes(2_000_000)
     assert pair.client.closed(pair.connection) is None
+
+
+@pytest.mark.parametrize("datagram_size", [1200, 1452, 8952])
+def test_little_on_the_way_is_what_asks_for_nothing(datagram_size: int) -> None:
+    flights = range(0, 200 * datagram_size, datagram_size // 2)
+    little = [flight for flight in flights if is_little(flight, datagram_size)]
+    assert little
+    assert all(suitable(flight, datagram_size, 0.1).threshold == 1 for flight in little)
+    assert not is_little(flights[-1], datagram_size)

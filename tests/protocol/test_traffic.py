@@ -308,7 +308,7 @@ def test_where_a_round_trip_is_below_a_timers_grain_only_bbr_paces(
         ends.acknowledge(1.0005 + step)
     congestion = ends.traffic.congestion
     assert congestion.congestion_window > 40 * 1200
-    monkeypatch.setattr(congestion, "pacing_rate", lambda rtt: 1.2e6)
+    monkeypatch.setattr(type(congestion), "pacing_rate", lambda self, rtt: 1.2e6)
     sent = 0
     while size := ends.fill(20.0, arrives=False):
         sent += size
@@ -327,7 +327,8 @@ class Restarts:
 
     def __init__(self, ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at: list[float] = []
-        monkeypatch.setattr(ends.traffic.congestion, "on_restart", self.at.append)
+        kind = type(ends.traffic.congestion)
+        monkeypatch.setattr(kind, "on_restart", lambda congestion, now: self.at.append(now))
 
 
 def test_the_controller_hears_of_a_restart_before_anything_is_sent_and_only_then(

@@ -28,6 +28,20 @@ class ChannelTable:
     channels whose objects went away unclosed and that the core has not been told about yet.
     """
 
+    __slots__ = (
+        "_abandoned",
+        "_channels",
+        "_connection",
+        "_driver",
+        "closed_error",
+        "data_path",
+        "is_closing",
+        "is_discarded",
+        "loop",
+        "now",
+        "write_limit",
+    )
+
     def __init__(self, driver: Driver, connection: ProtocolConnection) -> None:
         self.loop: asyncio.AbstractEventLoop = driver.loop
         self.data_path = connection.data_path

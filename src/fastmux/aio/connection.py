@@ -45,6 +45,23 @@ class Connection:
     `max_message_channels`, for each keeps its slot; `_pings` has a future for each ping under way.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_abort_timer",
+        "_acceptor",
+        "_channels",
+        "_connection",
+        "_datagram_reader",
+        "_datagrams",
+        "_driver",
+        "_incoming",
+        "_is_opened",
+        "_life",
+        "_openers",
+        "_owns_driver",
+        "_pings",
+    )
+
     def __init__(self, driver: Driver, connection: ProtocolConnection, *, owns_driver: bool = False) -> None:
         """`owns_driver`: the driver is closed when the connection has nothing to answer any more."""
         loop = driver.loop

@@ -21,6 +21,10 @@ class Openers:
     Invariant: nobody opens while somebody who came earlier waits.
     """
 
+    __slots__ = (
+        "_queue",
+    )
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._queue = WaiterQueue(loop)
 

@@ -32,6 +32,11 @@ class AckRequest(NamedTuple):
     reordering_threshold: int
 
 
+def is_little(flight: int, datagram_size: int) -> bool:
+    """True if for so many bytes on the way `suitable` is surely the default: cheaper to ask."""
+    return flight < (_DEFAULT_THRESHOLD + 2) * FLIGHT_SHARE * datagram_size
+
+
 def suitable(flight: int, datagram_size: int, smoothed_rtt: float) -> AckRequest:
     """Return what suits a sender with so many bytes on the way: at most one ACK for each train.
 
@@ -80,6 +85,11 @@ class AckFrequency:
         self._is_outstanding = False
         self._is_lost = False
         self._raised_at = float("-inf")
+
+    @property
+    def is_at_rest(self) -> bool:
+        """True while the defaults are in force and nothing else was asked for."""
+        return self._asked is self._default and not self._is_outstanding and not self._is_lost
 
     def next_request(self, suitable: AckRequest, now: float) -> AckRequest | None:
         """Return what to ask for now; None if what was asked for still does.

@@ -60,6 +60,28 @@ class Connection:
     `is_closed`; the events are `Opened` at most once, then others, then `Closed` once and nothing after it.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_batch_at",
+        "_closing",
+        "_data",
+        "_events",
+        "_final_statistics",
+        "_handshaking",
+        "_path",
+        "_random_bytes",
+        "_rearm",
+        "_shutdown",
+        "_touch",
+        "configuration",
+        "ids",
+        "is_client",
+        "is_closed",
+        "is_open",
+        "peer",
+        "user_data",
+    )
+
     def __init__(
         self,
         is_client: bool,

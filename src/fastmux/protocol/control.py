@@ -39,6 +39,17 @@ class Control:
     acknowledged.
     """
 
+    __slots__ = (
+        "_ack_requests",
+        "_data_path",
+        "_done_tokens",
+        "_mtu_probes",
+        "_next_token",
+        "_pings",
+        "_pings_due",
+        "_traffic",
+    )
+
     def __init__(self, data_path: core.DataPath, traffic: Traffic) -> None:
         self._data_path = data_path
         self._traffic = traffic

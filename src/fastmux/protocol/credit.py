@@ -20,6 +20,13 @@ _NEAR: Final = 0.010  # seconds
 class Credit:
     """Invariant: a channel has a policy only between its first raise and `forget`."""
 
+    __slots__ = (
+        "_channels",
+        "_configuration",
+        "_connection",
+        "_data_path",
+    )
+
     def __init__(self, data_path: core.DataPath, configuration: Configuration) -> None:
         self._data_path = data_path
         self._configuration = configuration

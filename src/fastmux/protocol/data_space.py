@@ -33,6 +33,19 @@ class DataSpace:
     `confirm`, and only then are credit, pings and MTU probes sent.
     """
 
+    __slots__ = (
+        "_credit",
+        "_peer",
+        "_suite",
+        "control",
+        "data_path",
+        "has_more",
+        "is_confirmed",
+        "key_updates",
+        "liveness",
+        "traffic",
+    )
+
     def __init__(
         self,
         is_client: bool,

@@ -29,6 +29,20 @@ class KeyUpdates:
     old keys.
     """
 
+    __slots__ = (
+        "_begin_at",
+        "_data_path",
+        "_drop_at",
+        "_interval",
+        "_is_begun",
+        "_is_confirmed",
+        "_key_since",
+        "_latest",
+        "_limit",
+        "_peer_updates",
+        "_traffic",
+    )
+
     def __init__(self, data_path: core.DataPath, traffic: Traffic, configuration: Configuration) -> None:
         self._data_path = data_path
         self._traffic = traffic

@@ -22,6 +22,18 @@ _CHECK_INTERVAL: Final = 0.05  # between two looks at the counters: no need to l
 class Liveness:
     """Times are seconds. Nothing runs before `start`."""
 
+    __slots__ = (
+        "_check_at",
+        "_data_path",
+        "_failure_limit",
+        "_glitch_count",
+        "_glitches",
+        "_idle",
+        "_packet_count",
+        "_received_at",
+        "last_seen",
+    )
+
     def __init__(self, data_path: core.DataPath, configuration: Configuration) -> None:
         self.last_seen = 0.0
         self._data_path = data_path

@@ -11,7 +11,7 @@ from typing import Final
 
 from fastmux import constants as c
 from fastmux import core
-from fastmux.protocol.ack_frequency import AckFrequency, AckRequests, suitable
+from fastmux.protocol.ack_frequency import AckFrequency, AckRequests, is_little, suitable
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.congestion.choice import make_controller
 from fastmux.protocol.events import max_train_size
@@ -30,6 +30,29 @@ class Traffic:
 
     Invariant: bytes in flight stay within the congestion window, probes and the packets of `build` apart.
     """
+
+    __slots__ = (
+        "_ack_frequency",
+        "_configuration",
+        "_data_path",
+        "_flight",
+        "_is_paced",
+        "_pacer",
+        "_probes_owed",
+        "_ran_out",
+        "_random_bytes",
+        "_room_of",
+        "_room_segment",
+        "_room_view",
+        "_skip_at",
+        "ack_requests",
+        "congestion",
+        "eliciting_sent_at",
+        "mtu",
+        "recovery",
+        "rtt",
+        "sent_packets",
+    )
 
     def __init__(
         self,
@@ -109,6 +132,8 @@ class Traffic:
 
     def ask_for_acks(self, sequence: int, now: float) -> bytes | None:
         """Give the ACK_FREQUENCY frame with this number, which must then be sent; None if none is needed."""
+        if self._ack_frequency.is_at_rest and is_little(self._flight, self.mtu.current):
+            return None
         flight = min(self._flight, self.congestion.congestion_window)
         wanted = suitable(flight, self.mtu.current, self.rtt.smoothed_rtt)
         request = self._ack_frequency.next_request(wanted, now)

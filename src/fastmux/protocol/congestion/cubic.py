@@ -29,6 +29,18 @@ class Cubic(LossBasedController):
     counts (§5.8), so that an hour of silence is not followed by a leap.
     """
 
+    __slots__ = (
+        "_elapsed",
+        "_grown_at",
+        "_hystart",
+        "_inflection",
+        "_is_epoch_open",
+        "_max_window",
+        "_prior_window",
+        "_reno_window",
+        "_scale",
+    )
+
     def __init__(self, max_datagram_size: int) -> None:
         super().__init__(max_datagram_size)
         self._max_window = 0.0  # W_max, bytes

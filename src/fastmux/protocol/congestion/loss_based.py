@@ -21,6 +21,13 @@ class LossBasedController(ABC):
     packets sent before the reduction) or by persistent congestion.
     """
 
+    __slots__ = (
+        "_max_datagram_size",
+        "_recovery_started_at",
+        "_ssthresh",
+        "_window",
+    )
+
     paces_short_round_trips = False
 
     def __init__(self, max_datagram_size: int) -> None:

@@ -13,6 +13,8 @@ from fastmux.protocol.rtt import RttEstimator
 class NewReno(LossBasedController):
     """The controller of RFC 9002: additive increase, multiplicative decrease."""
 
+    __slots__ = ()
+
     def _avoid_congestion(self, acked_size: float, rtt: RttEstimator, now: float) -> None:
         # One datagram for each window acknowledged; a batch is never more than a window.
         self._window += self._max_datagram_size * min(acked_size / self._window, 1.0)
