@@ -7,7 +7,7 @@ connection; sockets, clocks and random numbers, which come from outside.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from fastmux import constants as c
@@ -250,14 +250,18 @@ class Endpoint:
         self._touched[connection] = None
         self._timers.changed(connection)
 
-    def take_touched(self) -> list[Connection]:
+    def take_touched(self) -> Sequence[Connection]:
         """Give the connections touched since the last call, each once."""
+        if not self._touched:
+            return ()
         touched = list(self._touched)
         self._touched.clear()
         return touched
 
-    def take_accepted(self) -> list[Connection]:
+    def take_accepted(self) -> Sequence[Connection]:
         """Give the connections accepted here that opened since the last call."""
+        if not self._accepted:
+            return ()
         accepted, self._accepted = self._accepted, []
         return accepted
 
