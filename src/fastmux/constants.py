@@ -211,10 +211,14 @@ INITIAL_CHANNEL_WINDOW: Final = 65536  # small: 1,000 unread channels cost 64 Mi
 MAX_CHANNEL_WINDOW: Final = 16 * 2**20
 INITIAL_CONNECTION_WINDOW: Final = 2**20
 MAX_CONNECTION_WINDOW: Final = 32 * 2**20
+MAX_NEAR_WINDOW: Final = 3 * 2**20  # within a host or rack: what a socket buffer of 4 MiB surely holds
 CONNECTION_BUDGET: Final = 64 * 2**20  # received bytes held unread, over all channels
 # Connection credit that less urgent channels leave to the most urgent ones: 64 KiB, some 45 packets, is more
 # than interactive use sends in a round trip; but at most a quarter of the first window, or a small one would
 # be of no use, and its owner might wait for more to be used before it gives more.
+LONG_TURN_CHANNELS: Final = 64  # more than these in one ring take turns of more than a packet on a fast path
+LONG_TURN_SHARE: Final = 64  # a turn is this part of what one fill may send
+MAX_TURN_PACKETS: Final = 16
 PRIORITY_RESERVE: Final = 65536
 PRIORITY_RESERVE_DIVISOR: Final = 4
 DEFAULT_MAX_STREAMS: Final = 1024

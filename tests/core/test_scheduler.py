@@ -60,13 +60,13 @@ def firsts(seen: list[int]) -> list[int]:
     return list(dict.fromkeys(seen))
 
 
-def sent_sizes(pump: Pump, channels: list[int], packets: int) -> list[int]:
+def sent_sizes(pump: Pump, channels: list[int], packets: int, limit: int = PLENTY) -> list[int]:
     """What each channel sends in so many packets that nobody receives."""
     before = [pump.client.unsent_size(channel) for channel in channels]
     buffer = bytearray(SEGMENT_SIZE * 50)
     while packets:
         train = memoryview(buffer)[: SEGMENT_SIZE * min(50, packets)]
-        _, segments = pump.client.fill(train, SEGMENT_SIZE, PLENTY, pump.now)
+        _, segments = pump.client.fill(train, SEGMENT_SIZE, limit, pump.now)
         assert segments, "nothing is left to send"
         packets -= segments
     return [size - pump.client.unsent_size(channel) for channel, size in zip(channels, before, strict=True)]
@@ -212,11 +212,43 @@ def test_ten_thousand_channels_share_by_their_weights(make_pump: Callable[..., P
     channels = open_all(pump, priorities)
     for channel in channels:
         pump.client.write(channel, PIECE)
-    sizes = sent_sizes(pump, channels, count // 2 * 3)  # a turn of each
+    sizes = sent_sizes(pump, channels, count // 2 * 3, SEGMENT_SIZE * 50)  # a turn of each
     heavy, light = sizes[::2], sizes[1::2]
     assert sum(heavy) == pytest.approx(2 * sum(light), rel=0.01)
     assert max(heavy) <= 1.05 * min(heavy)
     assert max(light) <= 1.05 * min(light)
+
+
+@pytest.mark.parametrize(
+    ("count", "packets", "turn"),
+    [
+        (c.LONG_TURN_CHANNELS + 1, 16 * c.LONG_TURN_SHARE, 16),
+        (c.LONG_TURN_CHANNELS + 1, 1000 * c.LONG_TURN_SHARE, c.MAX_TURN_PACKETS),
+        (c.LONG_TURN_CHANNELS + 1, 3 * c.LONG_TURN_SHARE, 3),
+        (c.LONG_TURN_CHANNELS + 1, c.LONG_TURN_SHARE - 1, 1),
+        (c.LONG_TURN_CHANNELS, 16 * c.LONG_TURN_SHARE, 1),
+    ],
+)
+def test_many_take_longer_turns_the_more_may_be_sent_at_once(
+    make_pump: Callable[..., Pump], count: int, packets: int, turn: int
+) -> None:
+    """Each packet for another of a thousand channels would wake a thousand readers for a packet each."""
+    pump = make_pump(**WIDE)
+    channels = open_all(pump, [0] * count)
+    for channel in channels:
+        pump.client.write(channel, PIECE)
+    # OPEN frames take their own packets first
+    while pump.client.fill(bytearray(SEGMENT_SIZE), SEGMENT_SIZE, SEGMENT_SIZE, pump.now)[0]:
+        if sum(map(pump.client.unsent_size, channels)) < count * len(PIECE) - count * SEGMENT_SIZE:
+            break
+    before = [pump.client.unsent_size(channel) for channel in channels]
+    buffer = bytearray(SEGMENT_SIZE * 3 * turn)
+    pump.client.fill(buffer, SEGMENT_SIZE, SEGMENT_SIZE * packets, pump.now)
+    sent = [size - pump.client.unsent_size(channel) for channel, size in zip(channels, before, strict=True)]
+    served = [size for size in sent if size]
+    assert 3 <= len(served) <= 4  # a turn may have been under way
+    assert max(served) <= turn * SEGMENT_SIZE
+    assert sum(served) > (3 * turn - 1) * (SEGMENT_SIZE - 60)
 
 
 # --- cost -------------------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ class PacketWriter:
         room_size = len(train) - segment_size
         max_segments = sealing._remaining - _SEALS_KEPT
         allowance = size_limit
+        self._table.scheduler.set_allowance(size_limit, segment_size)
         while at <= room_size and segments < max_segments:
             is_probe = self._recovery.probes > 0
             payload, records, eliciting = self._assemble(

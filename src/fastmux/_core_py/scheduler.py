@@ -11,6 +11,9 @@ from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastmux.constants import (
+    LONG_TURN_CHANNELS,
+    LONG_TURN_SHARE,
+    MAX_TURN_PACKETS,
     PRIORITY_LEVELS,
     PRIORITY_RESERVE,
     PRIORITY_RESERVE_DIVISOR,
@@ -55,6 +58,7 @@ class Scheduler:
         "_rings",
         "_sender_levels",
         "_senders",
+        "_turn_packets",
         "_weight_counts",
         "_weights",
         "channels_asked",
@@ -69,6 +73,7 @@ class Scheduler:
         self._weights = [0] * PRIORITY_LEVELS
         self._weight_counts: Counter[tuple[int, int]] = Counter()
         self._reserve = 0
+        self._turn_packets = 1  # of a turn where many wait
         self.channels_asked = 0
 
     # --- rings --------------------------------------------------------------------------------------
@@ -125,11 +130,17 @@ class Scheduler:
                 return first
         return self._listed & _ALL_FREE
 
+    def set_allowance(self, size_limit: int, segment_size: int) -> None:
+        """What one fill may send: the more, the longer a turn where many wait, and the fewer readers wake."""
+        packets = size_limit // (LONG_TURN_SHARE * segment_size)
+        self._turn_packets = min(max(packets, 1), MAX_TURN_PACKETS)
+
     def next(self, capacity: int) -> Turn | None:
         """Whose turn it is; None if none may send.
 
         `capacity` is what a packet carries. A turn is as many packets as the channel's weight is times the
-        lightest one's of its level, so that the lightest has one. Who is alone in its ring has no turns.
+        lightest one's of its level, so that the lightest has one, or a few where many wait on a fast path.
+        Who is alone in its ring has no turns.
         """
         choice = self.choice
         if not choice:
@@ -140,7 +151,8 @@ class Scheduler:
         self.channels_asked += 1
         if len(ring) > 1 and channel.quota < capacity:  # its turn begins
             lightest = _lowest_bit(self._weights[channel.level]) + 1
-            channel.quota += capacity * channel.weight // lightest
+            quantum = capacity * (self._turn_packets if len(ring) > LONG_TURN_CHANNELS else 1)
+            channel.quota += quantum * channel.weight // lightest
         has_more_urgent = self._sender_levels & ((1 << number) - 1)
         return Turn(channel, number, self._reserve if has_more_urgent else 0)
 

@@ -91,6 +91,7 @@ cdef struct Scheduler:
     ChannelList rings[2 * PRIORITY_LEVELS]
     uint32_t listed
     uint32_t sender_levels
+    uint32_t turn_packets  # of a turn where many wait
     int64_t reserve
     uint32_t senders[PRIORITY_LEVELS]
     uint32_t weights[PRIORITY_LEVELS]

@@ -161,6 +161,7 @@ cdef int writer_fill(
     train.segment_size = segment_size
     train.allowance = size_limit
     train.now = now
+    scheduler_set_allowance(path, size_limit, segment_size)
     while train.at <= train.room_size and train.segments < train.max_segments and status == 1:
         status = writer_packet(path, train)
     if train.allowance >= segment_size and not path_has_pending(path):

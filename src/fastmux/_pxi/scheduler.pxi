@@ -86,6 +86,13 @@ cdef inline void ring_rotate(ChannelList *ring, int which) noexcept nogil:
 
 # --- turns -------------------------------------------------------------------------------------------------
 
+cdef inline void scheduler_set_allowance(Path *path, int64_t size_limit, int64_t segment_size) noexcept nogil:
+    """What one fill may send: the more, the longer a turn where many wait, and the fewer readers wake."""
+    cdef int64_t packets = size_limit // (LONG_TURN_SHARE * segment_size)
+    path.scheduler.turn_packets = <uint32_t>min(max(packets, <int64_t>1), <int64_t>MAX_TURN_PACKETS)
+
+
+
 cdef inline uint32_t scheduler_choice(Path *path) noexcept nogil:
     """A bit for every ring whose channels may send now, the most urgent one lowest."""
     cdef Scheduler *self = &path.scheduler
@@ -104,12 +111,14 @@ cdef inline bint scheduler_next(Path *path, uint32_t capacity, Turn *turn) noexc
     """Whose turn it is; False if none may send.
 
     `capacity` is what a packet carries. A turn is as many packets as the channel's weight is times the
-    lightest one's of its level, so that the lightest has one. Who is alone in its ring has no turns.
+    lightest one's of its level, so that the lightest has one, or a few where many wait on a fast path. Who is
+    alone in its ring has no turns.
     """
     cdef Scheduler *self = &path.scheduler
     cdef uint32_t choice = scheduler_choice(path)
     cdef uint32_t more_urgent = (choice & (0 - choice)) - 1
     cdef uint32_t lightest
+    cdef uint32_t quantum = capacity
     cdef Channel *channel
     if choice == 0:
         return False
@@ -120,12 +129,14 @@ cdef inline bint scheduler_next(Path *path, uint32_t capacity, Turn *turn) noexc
     path.counters.channels_asked += 1
     if channel != self.rings[turn.ring].last and channel.quota < capacity:  # its turn begins
         lightest = PRIORITY_WEIGHTS
+        if self.rings[turn.ring].count > LONG_TURN_CHANNELS:
+            quantum = capacity * self.turn_packets
         if self.weight_counts != NULL:
             lightest = lowest_bit(self.weights[channel.level]) + 1
         if channel.weight == lightest:
-            channel.quota += capacity
+            channel.quota += quantum
         else:
-            channel.quota += capacity * channel.weight // lightest
+            channel.quota += quantum * channel.weight // lightest
     return True
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastmux import core
-from fastmux.constants import CONNECTION_CHANNEL
+from fastmux.constants import CONNECTION_CHANNEL, K_GRANULARITY, MAX_NEAR_WINDOW, MAX_VARINT
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.flow_control import WindowPolicy
 from fastmux.protocol.rtt import RttEstimator
@@ -42,9 +42,11 @@ class Credit:
         # Between near hosts most of the smoothed round trip is the queue that too large a window makes.
         is_near = rtt.smoothed_rtt < _NEAR
         round_trip = rtt.min_rtt if is_near else rtt.smoothed_rtt
+        # Where the path itself holds nothing, all of a window may wait in the socket's buffer.
+        most = MAX_NEAR_WINDOW if rtt.min_rtt < K_GRANULARITY else MAX_VARINT
         for channel_id, consumed, charged, limit in self._data_path.take_credit():
             policy = self._policy(channel_id)
-            raised, window = policy.next_limit(consumed, charged, limit, now, round_trip)
+            raised, window = policy.next_limit(consumed, charged, limit, now, round_trip, most)
             if raised > limit:
                 self._data_path.set_limit(channel_id, raised, window)
 

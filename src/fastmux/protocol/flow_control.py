@@ -34,11 +34,12 @@ class WindowPolicy:
         self._raised_at: float | None = None
 
     def next_limit(
-        self, consumed: int, charged: int, limit: int, now: float, round_trip: float
+        self, consumed: int, charged: int, limit: int, now: float, round_trip: float, most: int
     ) -> tuple[int, int]:
         """Return `(limit, window)` for `DataPath.set_limit`, from an entry of `take_credit()`.
 
-        The first call only starts the clock. The limit comes back unchanged if `budget` allows no more.
+        The window does not grow beyond `most`. The first call only starts the clock. The limit comes back
+        unchanged if `budget` allows no more.
         """
         new_limit = self._limit(consumed, charged)
         if new_limit <= limit:
@@ -48,7 +49,7 @@ class WindowPolicy:
         is_fast = self._raised_at is not None and now - self._raised_at < fast
         # `take_credit` lists after half a window, but after any reading once `budget` held a raise back.
         if is_fast and 2 * (new_limit - limit) >= self.window:
-            self.window = min(2 * self.window, self._maximum)
+            self.window = max(self.window, min(2 * self.window, self._maximum, most))
             new_limit = self._limit(consumed, charged)
         self._raised_at = now
         return new_limit, self.window

@@ -89,6 +89,7 @@ class Traffic:
     def on_confirmed(self, peer: Parameters) -> None:
         """The handshake is confirmed: the peer's delays hold, and larger datagrams may be tried."""
         self.recovery.handshake_confirmed = True
+        self.rtt.restart_min_rtt()  # the samples of the handshake hold the time of its cryptography
         self.recovery.max_ack_delay = peer.max_ack_delay
         self._ack_frequency = AckFrequency(peer.min_ack_delay, peer.max_ack_delay)
         largest = min(self._configuration.max_datagram_size, peer.max_datagram_size)
