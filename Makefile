@@ -12,7 +12,7 @@ ARGS ?=
 help:
 	@echo "make demo       the main job: every kind of channel at once over one connection"
 	@echo "make test       the suite on both cores"
-	@echo "make check      linters, uvloop, other Pythons, sanitizers, seeds, the wheel"
+	@echo "make check      linters, uvloop, other Pythons, sanitizers, seeds, instructions, the wheel"
 	@echo "make lint       ruff, mypy, cython-lint, stubtest"
 	@echo "make bench      benchmarks beside the goals: tables, JSON, plots (25 minutes; ARGS=--quick: 5)"
 	@echo "make bench-peers  installs the peers that pip can install here, and runs what they can do too"
