@@ -54,12 +54,13 @@ RELEASED: Final = Released()
 
 
 # Invariant: an index of the peer's is in `closed` or its id in `channels`, or it was never used; of ours,
-# every index below `next_index` is one or the other. `pending` names the frames to be built, one of a kind
-# and channel.
+# every index below `next_index` is one or the other. `busy` are the ids of channels whose sending direction
+# has something unsent or unacknowledged. `pending` names the frames to be built, one of a kind and channel.
 class ChannelTable:
     """All channels of one connection."""
 
     __slots__ = (
+        "busy",
         "channels",
         "closed",
         "counts",
@@ -89,6 +90,7 @@ class ChannelTable:
         self.write_limit = write_limit
         self.credit = credit
         self.channels: dict[int, Channel] = {}
+        self.busy: set[int] = set()
         self.closed = {low: RangeSet() for low in range(4)}  # by the low two bits of the id
         self.scheduler = Scheduler(credit)
         self.pending: OrderedDict[tuple[int, int], Channel | None] = OrderedDict()
@@ -145,6 +147,7 @@ class ChannelTable:
         channel = self.create(number << 2 | kind << 1 | self.role, fields)
         self.scheduler.admit(channel, fields.priority)
         self.queue(FRAME_OPEN, channel)
+        channel.note_busy()
         return channel.id
 
     def create(self, channel_id: int, fields: OpenFields | None = None) -> Channel:

@@ -22,7 +22,8 @@ cdef struct Link:
     Channel *before
     Channel *after
 
-# Invariant: `lists` has bit L set exactly when links[L] is in list L. The connection's sums hold exactly
+# Invariant: `lists` has bit L set exactly when links[L] is in list L. `is_busy` is set while our direction has
+# something unsent or unacknowledged, and Path.busy_count counts the channels where it is. The connection's sums hold exactly
 # `told_*`. Codes are -1 until they are known; has_fields is off until the peer's OPEN is here. The sending
 # direction is over when RESET or everything up to FIN is acknowledged, the receiving one when everything up
 # to the end was taken, discarded or reset. `priority` is what OPEN says, `level` and `weight` are what we
@@ -49,6 +50,7 @@ cdef struct Channel:
     uint8_t weight
     uint8_t is_sender
     uint32_t quota
+    uint8_t is_busy
     int64_t value
     void *label
     int64_t limit
@@ -197,6 +199,7 @@ cdef struct Path:
     Channel *newest
     ChannelList lists[PLAIN_LISTS]
     Scheduler scheduler
+    int64_t busy_count
     Ranges closed[4]
     PendingQueue pending_frames
     uint32_t pending
