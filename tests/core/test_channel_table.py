@@ -159,6 +159,32 @@ def test_a_thousand_channels_come_and_go(make_pump: Callable[..., Pump]) -> None
     assert pump.client.counters()["streams_opened"] == 1000
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_ids_come_and_close_in_any_order_and_none_is_used_twice(pump: Pump, seed: int) -> None:
+    random = Random(seed)
+    ids, openings = [], []
+    for number in range(40):
+        ids.append(pump.client.open(c.KIND_MESSAGE if number % 3 else c.KIND_STREAM))
+        openings.append(pump.packets(pump.client))
+    random.shuffle(openings)
+    for position, opening in enumerate(openings):
+        pump.deliver(pump.server, opening)
+        assert pump.server.channel_count == position + 1
+        pump.deliver(pump.server, opening)  # a duplicate
+    pump.pump()
+    closed = random.sample(ids, 25)
+    for channel in closed:
+        for path in pump.paths:
+            path.release(channel)
+        pump.pump()
+    assert pump.server.channel_count == 15
+    pump.server.take_ready()
+    for channel in random.sample(ids, 40):
+        pump.inject(pump.server, (c.FRAME_OPEN, channel, 0, True, 0, 0, b"again"))
+    assert pump.server.channel_count == 15
+    assert pump.server.take_ready() == []
+
+
 def act(pump: Pump, random: Random, channels: list[int]) -> None:
     """Something that an application does to one of the client's channels."""
     channel = random.choice(channels)

@@ -165,6 +165,8 @@ cdef struct KeyUpdate:
     Cipher next_opener
     Cipher old_opener
 
+# Invariant: the peer's indices below peer_next[kind] are in `unseen` if they were never used; the others, and ours
+# below next_index[kind], are those of `channels` or over.
 # One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed
 # so.
 cdef struct Path:
@@ -200,7 +202,8 @@ cdef struct Path:
     ChannelList lists[PLAIN_LISTS]
     Scheduler scheduler
     int64_t busy_count
-    Ranges closed[4]
+    Ranges unseen[2]
+    int64_t peer_next[2]
     PendingQueue pending_frames
     uint32_t pending
     uint32_t pending_count
