@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import time
 
 import pytest
 
+from bench.growth import fit
 from bench.growth.__main__ import DIMENSIONS
 from bench.growth.fit import Dimension, Goal, Growth, Probe, fit_exponent, measure, table
 
@@ -48,20 +50,33 @@ def test_each_bound_of_a_goal_is_missed_by_itself(goal: Goal, misses: list[str])
     assert ("meets it" in table([growth])) is (misses == [])
 
 
-def test_the_median_of_the_rounds_counts_after_one_that_warms_up() -> None:
-    readings = {size: iter([1e9, 3.0, 1.0, 2.0, 50.0, 2.0]) for size in (1, 10, 100)}
+def test_the_median_of_the_rounds_counts_and_sizes_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "reading", lambda probe: probe())
+    values = {size: iter([1e9, 3.0, 1.0, 2.0, 50.0, 2.0]) for size in (1, 10, 100)}
     order: list[int] = []
 
     def prepare(size: int) -> Probe:
         def probe() -> float:
             order.append(size)
-            return next(readings[size])
+            return next(values[size])
 
         return probe
 
     growth = measure(Dimension("things", "ns", (1, 10, 100), prepare, Goal()), rounds=5)
     assert growth.costs == {1: 2.0, 10: 2.0, 100: 2.0}
-    assert order == [1, 10, 100] * 6  # in turn, so that a slow moment meets every size
+    assert order == [1, 10, 100] * 6  # so that a slow moment meets every size
+
+
+def test_a_short_probe_is_called_again_and_its_first_cost_dropped() -> None:
+    costs = iter([1e9, *([5.0] * fit.MAX_CALLS)])
+    assert fit.reading(lambda: next(costs)) == 5.0
+
+
+def test_a_long_probe_is_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0, fit.SHORT + 1])
+    monkeypatch.setattr(time, "thread_time_ns", lambda: next(clock))
+    costs = iter([7.0])
+    assert fit.reading(lambda: next(costs)) == 7.0
 
 
 def test_sizes_above_the_largest_asked_for_are_left_out() -> None:
