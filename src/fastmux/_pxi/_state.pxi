@@ -22,9 +22,9 @@ cdef struct Link:
     Channel *before
     Channel *after
 
-# Invariant: `lists` has bit L set exactly when links[L] is in list L. `is_busy` is set while our direction has
-# something unsent or unacknowledged, and Path.busy_count counts the channels where it is. The connection's sums hold exactly
-# `told_*`. Codes are -1 until they are known; has_fields is off until the peer's OPEN is here. The sending
+# Invariant: `lists` has bit L set exactly when links[L] is in list L. `is_busy` is set while our direction
+# has something unsent or unacknowledged, and Path.busy_count counts the channels where it is. The
+# connection's sums hold exactly `told_*`. Codes are -1 until they are known; has_fields is off until the peer's OPEN is here. The sending
 # direction is over when RESET or everything up to FIN is acknowledged, the receiving one when everything up
 # to the end was taken, discarded or reset. `priority` is what OPEN says, `level` and `weight` are what we
 # send by, `quota` is what is left of the channel's turn, or saved for its next one.
@@ -165,10 +165,9 @@ cdef struct KeyUpdate:
     Cipher next_opener
     Cipher old_opener
 
-# Invariant: the peer's indices below peer_next[kind] are in `unseen` if they were never used; the others, and ours
-# below next_index[kind], are those of `channels` or over.
 # One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed
-# so.
+# so. Invariant: the peer's indices below peer_next[kind] are in `unseen` if they were never used; the others,
+# and ours below next_index[kind], are those of `channels` or over.
 cdef struct Path:
     int status
     int64_t role

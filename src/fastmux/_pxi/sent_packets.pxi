@@ -70,10 +70,10 @@ cdef struct SentChunk:
     SentPacket slots[LEDGER_CHUNK]
 
 # Invariant: each outstanding packet has its slot in the chunk of `chunks` under number >> LEDGER_SHIFT; a
-# chunk without any is kept only as `newest`, the last one made. So memory follows the packets outstanding, not
-# the span of their numbers: one that is never acknowledged holds one chunk, however many come after it.
+# chunk without any is kept only as `newest`, the last one made. So memory follows the packets outstanding,
+# not the span of their numbers: one that is never acknowledged holds one chunk, however many come after it.
 # `found` is the chunk looked up last, or NULL. `done` holds the numbers from `first` to next_number that are
-# acknowledged, lost, skipped or not kept; the other `count` are outstanding. `first` is in no range of `done`.
+# acknowledged, lost, skipped or not kept; the other `count` are outstanding. `first` is in no range of it.
 cdef struct Sent:
     Map chunks
     SentChunk *newest
