@@ -24,10 +24,11 @@ cdef struct Link:
 
 # Invariant: `lists` has bit L set exactly when links[L] is in list L. `is_busy` is set while our direction
 # has something unsent or unacknowledged, and Path.busy_count counts the channels where it is. The
-# connection's sums hold exactly `told_*`. Codes are -1 until they are known; has_fields is off until the peer's OPEN is here. The sending
-# direction is over when RESET or everything up to FIN is acknowledged, the receiving one when everything up
-# to the end was taken, discarded or reset. `priority` is what OPEN says, `level` and `weight` are what we
-# send by, `quota` is what is left of the channel's turn, or saved for its next one.
+# connection's sums hold exactly `told_*`. Codes are -1 until they are known; has_fields is off until the
+# peer's OPEN is here. The sending direction is over when RESET or everything up to FIN is acknowledged, the
+# receiving one when everything up to the end was taken, discarded or reset. `priority` is what OPEN says,
+# `level` and `weight` are what we send by, `quota` is what is left of the channel's turn, or saved for its
+# next one.
 cdef struct Channel:
     int64_t id
     Link links[LIST_COUNT]

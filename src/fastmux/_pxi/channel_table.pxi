@@ -1,6 +1,6 @@
 # The channels of one connection: ids, limits, closed ids, lifetimes of messages.
-# Owns: which channels exist or existed. What is over is what was used and is not there: closing costs nothing,
-# in any order. May not know: packets, what a channel carries.
+# Owns: which channels exist or existed. What is over is what was used and is not there: closing costs the
+# same in any order. May not know: packets, what a channel carries.
 
 cdef enum:
     FOUND_NEW = 0  # the frame would create the channel

@@ -1,5 +1,5 @@
-# Sorted, disjoint, never adjacent half-open ranges; adding at an end is O(1), elsewhere O(log n) and a move of
-# the smaller side.
+# Sorted, disjoint, never adjacent half-open ranges; adding at an end is O(1), elsewhere O(log n) and a move
+# of the smaller side.
 # Owns: the ranges. May not know: what is counted.
 
 cdef enum:
