@@ -6,16 +6,17 @@ PY := $(VENV)/bin/python
 EXTRAS := tunnel,rich,uvloop,test,dev
 ARGS ?=
 
-.PHONY: help demo test check lint bench bench-peers coverage build clean distclean
+.PHONY: help demo test check lint bench bench-peers bench-growth coverage build clean distclean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       the main job: every kind of channel at once over one connection"
 	@echo "make test       the suite on both cores"
-	@echo "make check      linters, uvloop, other Pythons, sanitizers, seeds, the wheel"
+	@echo "make check      linters, uvloop, other Pythons, sanitizers, seeds, instructions, the wheel"
 	@echo "make lint       ruff, mypy, cython-lint, stubtest"
 	@echo "make bench      benchmarks beside the goals: tables, JSON, plots (25 minutes; ARGS=--quick: 5)"
 	@echo "make bench-peers  installs the peers that pip can install here, and runs what they can do too"
+	@echo "make bench-growth  cost as channels, packets, connections, gaps grow: fitted, against its goals"
 	@echo "make coverage   what the suite reaches of the Python code, on the pure core"
 	@echo "make build      the environment and the compiled core"
 	@echo "make clean      all that is built; make distclean: the environment too"
@@ -55,6 +56,9 @@ bench: build $(VENV)/.bench
 bench-peers: build
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench,bench-peers]'
 	$(PY) -m bench --peers $(ARGS)
+
+bench-growth: build $(VENV)/.bench
+	$(PY) -m bench.growth $(ARGS)
 
 coverage: build
 	FASTMUX_NO_EXTENSIONS=1 $(PY) -m coverage run -m pytest $(ARGS)

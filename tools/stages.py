@@ -117,6 +117,14 @@ def sanitizer(runner: Runner) -> None:
     runner.run(*PYTEST, "-o", "timeout=400", "-o", "faulthandler_timeout=350", env=env)
 
 
+def instructions(runner: Runner) -> None:
+    """Instructions a packet under callgrind, against the committed figures of the same build."""
+    if shutil.which("valgrind") is None:
+        raise StageSkipped("valgrind is not installed")
+    need_compiled_core()
+    runner.run(sys.executable, "-m", "tools.instructions", env=COMPILED)
+
+
 def compiled_seeds(runner: Runner) -> None:
     """2,000 seeds of the deterministic network on the compiled core."""
     need_compiled_core()
@@ -179,6 +187,7 @@ def stages() -> list[Stage]:
         *others,
         Stage("seeds-pure", pure_seeds, 600),
         Stage("uvloop", uvloop, 300),
+        Stage("instructions", instructions, 300),
         Stage("stubtest", stubtest, 240),
         Stage("wheel", wheel, 300),
         *demos,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
@@ -79,6 +80,47 @@ async def test_who_waits_again_keeps_the_place() -> None:
     queue.wake_first()
     assert fresh.done()
     assert not second.done()
+
+
+@virtual
+async def test_who_waits_again_in_the_middle_keeps_the_place_there() -> None:
+    queue = WaiterQueue(asyncio.get_running_loop())
+    first, second, third = queue.join(), queue.join(), queue.join()
+    queue.wake_all()
+    fresh = queue.again(second)
+    queue.leave(first)
+    queue.wake_first()
+    assert fresh.done()
+    queue.leave(fresh)
+    assert len(queue) == 1
+    assert third.done()
+
+
+@virtual
+async def test_a_crowd_that_leaves_backwards_looks_at_nobody_else() -> None:
+    looked_at = 0
+
+    class Watched(asyncio.Future[None]):
+        """Counts how often it is compared, which is what a search costs."""
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal looked_at
+            looked_at += 1
+            return self is other
+
+        def __hash__(self) -> int:
+            return id(self)
+
+    class Loop:
+        def create_future(self) -> asyncio.Future[None]:
+            return Watched(loop=asyncio.get_running_loop())
+
+    queue = WaiterQueue(cast(asyncio.AbstractEventLoop, Loop()))
+    places = [queue.join() for _ in range(1000)]
+    for place in reversed(places):
+        queue.leave(place)
+    assert not queue
+    assert looked_at < 1000
 
 
 @virtual

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from random import Random
 from typing import Any
 
 import pytest
@@ -114,3 +116,28 @@ def test_iteration_sees_the_set_as_it_was(core: Any) -> None:
         found.clear()
     assert seen == [(0, 1), (5, 6)]
     assert len(found) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_ranges_that_come_and_go_anywhere_are_those_of_a_set(core: Any, seed: int) -> None:
+    random = Random(seed)
+    ranges, model = core.RangeSet(), set[int]()
+    for _ in range(1500):
+        start = random.randrange(2000)
+        stop = start + random.choice((1, 1, 1, 5, 40))
+        choice = random.randrange(8)
+        if choice < 5:
+            ranges.add(start, stop)
+            model.update(range(start, stop))
+        elif choice < 7:
+            ranges.remove(start, stop)
+            model.difference_update(range(start, stop))
+        elif model:
+            first = min(model)
+            start, stop = ranges.pop_first(3)
+            assert start == first
+            model.difference_update(range(start, stop))
+        assert ranges.covered == len(model)
+    held = [number for start, stop in ranges for number in range(start, stop)]
+    assert held == sorted(model)
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(ranges))

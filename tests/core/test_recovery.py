@@ -150,3 +150,23 @@ def test_losing_any_pair_of_datagrams_of_a_short_exchange_loses_nothing(pump: Pu
     assert len(read_all(pump.server, stream)) == 2000
     assert pump.server.take_message(channel) == b"message"
     assert pump.server.is_finished(stream) and pump.server.is_finished(channel)
+
+
+def test_a_peer_that_acknowledges_nothing_makes_no_ledger_grow(pump: Pump) -> None:
+    """Each ACK takes a packet number: behind one packet in flight they must not add up."""
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.pump()
+    pump.server.queue_control(0, bytes([c.FRAME_PING]))
+    pump.packets(pump.server)  # the one that is never acknowledged
+    before = pump.core.live()[0]
+    for _ in range(3000):
+        pump.client.write(stream, b"x")
+        pump.deliver(pump.server, pump.packets(pump.client))
+        pump.client.write(stream, b"x")
+        pump.deliver(pump.server, pump.packets(pump.client))
+        pump.server.read(stream, 100)
+        assert len(pump.packets(pump.server)) == 1
+        if pump.client.bytes_in_flight > 20_000:
+            pump.inject(pump.client, (c.FRAME_ACK, 0.0, ((0, pump.client.counters()["packets_sent"]),)))
+    assert pump.server.counters()["acks_sent"] >= 3000
+    assert pump.core.live()[0] - before <= 40_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -304,3 +305,41 @@ def test_few_losses_in_a_large_flight_are_not_over_the_threshold(core: Any) -> N
     assert sent.detect_losses(10.0, 4.0) == [150, 151]
     summary = sent.take_summary()
     assert (summary.lost_packets, summary.inflight_at_excess) == (2, None)
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["acknowledged packets", "bare ACKs"])
+def test_one_stuck_packet_holds_no_memory_for_those_after_it(core: Any, is_kept: bool) -> None:
+    before = core.live()
+    sent = core.SentPackets()
+    sent.add(1200, 1.0)
+    for number in range(1, 20_001):
+        sent.add(1200, 1.0, is_kept, is_kept)
+        if is_kept:
+            sent.acknowledge([(number, number + 1)], 0.0, 1.0)
+    assert core.live()[0] - before[0] <= 4096
+    assert sent.acknowledge([(0, 20_001)], 0.0, 2.0) == [0]
+    del sent
+    assert core.live() == before
+
+
+def test_any_order_of_acknowledgement_and_loss_finds_each_packet_once(core: Any) -> None:
+    random = Random(5)
+    sent, model = core.SentPackets(), dict[int, int]()
+    for step in range(600):
+        for _ in range(random.randrange(40)):
+            size = random.randrange(1, 1500)
+            if random.random() < 0.2:
+                sent.add(size, float(step), False, False)
+            else:
+                model[sent.add(size, float(step))] = size
+        start = max(0, sent.next_packet_number - random.randrange(1, 400))
+        stop = min(sent.next_packet_number, start + random.randrange(1, 60))
+        if start < stop:
+            taken = [number for number in sorted(model) if start <= number < stop]
+            assert sent.acknowledge([(start, stop)], 0.0, float(step)) == taken
+            for number in taken:
+                del model[number]
+        if random.random() < 0.3:
+            for number in sent.detect_losses(50.0, float(step)):
+                del model[number]
+        assert (len(sent), sent.bytes_in_flight) == (len(model), sum(model.values()))

@@ -122,3 +122,27 @@ def test_any_sequence_of_moves_wakes_every_item_in_time() -> None:
         wanted = min((i.at for i in items if i.at is not None), default=None)
         deadline = timers.deadline()
         assert wanted is None or (deadline is not None and deadline <= wanted)
+
+
+def test_items_that_come_and_go_leave_no_entries_behind_an_earlier_one() -> None:
+    stays = Item(1.0)
+    timers = timers_of(stays)
+    for number in range(5000):
+        gone = Item(30.0 + number)  # the idle timeout of a connection that ends at once
+        timers.add(gone)
+        assert timers.deadline() == 1.0
+        timers.discard(gone)
+    assert len(timers) <= 200
+    assert timers.take_due(100_000.0) == [stays]
+
+
+def test_items_that_go_in_crowds_take_nothing_of_the_others_with_them() -> None:
+    items = [Item(float(number)) for number in range(1000)]
+    timers = timers_of(*items)
+    timers.deadline()
+    for item in items[::2]:
+        timers.discard(item)
+    for item in items[1::4]:
+        item.at = (item.at or 0.0) + 0.5
+        timers.changed(item)
+    assert timers.take_due(2000.0) == sorted(items[1::2], key=lambda item: item.at or 0.0)

@@ -109,9 +109,8 @@ class Parts:
     @property
     def is_idle(self) -> bool:
         """True when nothing waits, and everything that channels sent is acknowledged."""
-        if self.control.queued or self.table.pending or self.datagrams.outgoing.items:
-            return False
-        return all(channel.is_quiet for channel in self.table.channels.values())
+        table, datagrams = self.table, self.datagrams
+        return not (self.control.queued or table.pending or datagrams.outgoing.items or table.busy)
 
     def held(self) -> tuple[int, int]:
         """(bytes, channels) held, both directions together."""

@@ -195,6 +195,7 @@ class Channel(ABC):
         if not self.is_finishing and self.reset_record is None:
             self.is_finishing = True
             self._end_sending()
+            self.note_busy()
             self.table.schedule(self)
 
     def reset(self, code: int) -> None:
@@ -205,6 +206,7 @@ class Channel(ABC):
             for kind in (FRAME_MESSAGE_FIN, FRAME_MESSAGE_ABANDON):
                 self.table.cancel(kind, self)
             self.table.queue(FRAME_RESET, self)
+            self.note_busy()
 
     def on_stop(self, code: int) -> None:
         """The peer asks to stop: RESET with the same code, unless all is delivered or reset already."""
@@ -234,6 +236,7 @@ class Channel(ABC):
         """Schedules what was written; returns the unsent size."""
         unsent = self.unsent_size
         self._writer_waits = self._writer_waits or unsent >= self.table.write_limit
+        self.note_busy()
         self.table.schedule(self)
         return unsent
 
@@ -259,6 +262,7 @@ class Channel(ABC):
         elif kind not in (FRAME_STOP, FRAME_MAX_CHANNEL_DATA) and self.reset_record is None:
             self.on_data_acked(record)
             self.check_watch()
+        self.note_busy()
         self.check_done()
 
     def on_lost(self, record: Record) -> None:
@@ -285,12 +289,13 @@ class Channel(ABC):
         """True when the peer has confirmed the end of our direction."""
         return self.is_open_acked and (self.is_reset_acked or self._is_delivered)
 
-    @property
-    def is_quiet(self) -> bool:
-        """True when nothing sent on the channel waits for an acknowledgement or to be sent."""
-        if not self.is_open_acked:
-            return False
-        return self.is_acknowledged if self.reset_record is None else self.is_reset_acked
+    def note_busy(self) -> None:
+        """Counts the channel while anything that it sent, or its OPEN or RESET, waits to be acknowledged."""
+        is_over = self.is_acknowledged if self.reset_record is None else self.is_reset_acked
+        if self.is_open_acked and is_over:
+            self.table.busy.discard(self.id)
+        else:
+            self.table.busy.add(self.id)
 
     @property
     def _is_delivered(self) -> bool:

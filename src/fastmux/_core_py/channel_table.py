@@ -53,15 +53,16 @@ class Released:
 RELEASED: Final = Released()
 
 
-# Invariant: an index of the peer's is in `closed` or its id in `channels`, or it was never used; of ours,
-# every index below `next_index` is one or the other. `pending` names the frames to be built, one of a kind
-# and channel.
+# Invariant: the peer's indices below `peer_next` are in `unseen` if they were never used; the others, and
+# ours below `next_index`, are those of `channels` or over. `busy` are the ids of channels whose sending
+# direction has something unsent or unacknowledged. `pending` names the frames to be built, one of a kind and
+# channel.
 class ChannelTable:
     """All channels of one connection."""
 
     __slots__ = (
+        "busy",
         "channels",
-        "closed",
         "counts",
         "credit",
         "expiries",
@@ -70,10 +71,12 @@ class ChannelTable:
         "next_index",
         "peer_channel_data",
         "peer_limits",
+        "peer_next",
         "pending",
         "ready",
         "role",
         "scheduler",
+        "unseen",
         "write_limit",
     )
 
@@ -89,7 +92,9 @@ class ChannelTable:
         self.write_limit = write_limit
         self.credit = credit
         self.channels: dict[int, Channel] = {}
-        self.closed = {low: RangeSet() for low in range(4)}  # by the low two bits of the id
+        self.busy: set[int] = set()
+        self.peer_next = {KIND_STREAM: 0, KIND_MESSAGE: 0}
+        self.unseen = {KIND_STREAM: RangeSet(), KIND_MESSAGE: RangeSet()}
         self.scheduler = Scheduler(credit)
         self.pending: OrderedDict[tuple[int, int], Channel | None] = OrderedDict()
         self.ready: dict[int, int] = {}
@@ -134,7 +139,8 @@ class ChannelTable:
             return RELEASED
         if number >= self.local_limits[kind]:
             raise ProtocolError(CHANNEL_LIMIT_ERROR, "channel id above the limit")
-        return RELEASED if number in self.closed[channel_id & 3] else None
+        is_new = number >= self.peer_next[kind] or number in self.unseen[kind]
+        return None if is_new else RELEASED
 
     def open(self, kind: int, fields: OpenFields) -> int:
         """The id of a new channel of ours; WouldBlock at the peer's limit."""
@@ -145,11 +151,14 @@ class ChannelTable:
         channel = self.create(number << 2 | kind << 1 | self.role, fields)
         self.scheduler.admit(channel, fields.priority)
         self.queue(FRAME_OPEN, channel)
+        channel.note_busy()
         return channel.id
 
     def create(self, channel_id: int, fields: OpenFields | None = None) -> Channel:
         """A new channel under an id that was checked."""
         is_message = channel_id >> 1 & 1 == KIND_MESSAGE
+        if channel_id & 1 != self.role:
+            self._use(channel_id >> 1 & 1, channel_id >> 2)
         make: type[Channel] = MessageChannel if is_message else StreamChannel
         channel = self.channels[channel_id] = make(self, channel_id, fields)
         self.count("channels_opened", 1)
@@ -157,11 +166,19 @@ class ChannelTable:
             self.count("streams_opened", 1)
         return channel
 
+    def _use(self, kind: int, number: int) -> None:
+        """Notes that the peer has used an index for the first time; they may come in any order."""
+        expected = self.peer_next[kind]
+        if number < expected:
+            self.unseen[kind]._cut(number, number + 1)
+            return
+        if number > expected:
+            self.unseen[kind]._insert(expected, number)
+        self.peer_next[kind] = number + 1
+
     def remove(self, channel: Channel) -> None:
         """Frees the slot of a channel that is over; a channel of the peer's gives it one more."""
         del self.channels[channel.id]
-        low = channel.id & 3
-        self.closed[low]._insert(channel.id >> 2, (channel.id >> 2) + 1)
         self.scheduler.unlist(channel)
         self.scheduler.dismiss(channel)
         self.credit.forget(channel)

@@ -97,6 +97,7 @@ class MessageChannel(Channel):
             self.table.queue(FRAME_MESSAGE_ABANDON, self)
         self.after_sending()
         self.check_watch()
+        self.note_busy()
 
     def _queue_fin(self) -> None:
         if self.sending.is_fin_ready and not self.sending.is_fin_queued:

@@ -74,21 +74,7 @@ cdef void path_set_peer(
 
 cdef bint path_is_idle(Path *path) noexcept nogil:
     """True when nothing waits, and everything that channels sent is acknowledged."""
-    cdef uint32_t place
-    cdef Channel *channel
-    if path.control_count or path.pending_count or path.outgoing.items.count:
-        return False
-    for place in range(path.channels.capacity):
-        channel = <Channel *>path.channels.entries[place].value
-        if channel == NULL:
-            continue
-        if not channel.is_open_acked:
-            return False
-        if channel.is_reset and not channel.is_reset_acked:
-            return False
-        if not channel.is_reset and not channel_is_acknowledged(channel):
-            return False
-    return True
+    return not (path.control_count or path.pending_count or path.outgoing.items.count or path.busy_count)
 
 
 cdef list path_take_ready(Path *path):
@@ -146,6 +132,7 @@ cdef int64_t path_open(Path *path, int kind, bytes label, tuple fields) except -
     channel.value = value
     channel.has_fields = True
     scheduler_admit(path, channel)
+    channel_note_busy(path, channel)
     if kind == KIND_MESSAGE:
         messages_on_open(channel)
     return channel.id

@@ -35,7 +35,10 @@ cdef void sent_ack_run(
     cdef SentPacket *packet = NULL
     cdef SentPacket *newest = NULL
     for number in range(start, stop):
-        packet = sent_at_number(self, number)
+        if packet == NULL or number & (LEDGER_CHUNK - 1) == 0:
+            packet = sent_at_number(self, number)
+        else:
+            packet += 1
         news.eliciting |= packet.flags & PACKET_ELICITING
         sent_leave_flight(self, packet)
         if packet.flags & PACKET_IN_FLIGHT:
@@ -54,6 +57,7 @@ cdef void sent_ack_run(
     if newest != NULL:
         news.has_newest = True
         news.newest = newest[0]
+    sent_release(self, start, stop)
 
 
 cdef void sent_sample_rate(Sent *self, SentPacket *newest, double now) noexcept nogil:
@@ -177,6 +181,7 @@ cdef void sent_lose(
             sent_check_excess(self, packet)
     handler(owner, number, packet)
     packet_drop_records(packet)
+    sent_release(self, number, number + 1)
 
 
 cdef int sent_detect_losses(

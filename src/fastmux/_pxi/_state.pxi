@@ -22,11 +22,13 @@ cdef struct Link:
     Channel *before
     Channel *after
 
-# Invariant: `lists` has bit L set exactly when links[L] is in list L. The connection's sums hold exactly
-# `told_*`. Codes are -1 until they are known; has_fields is off until the peer's OPEN is here. The sending
-# direction is over when RESET or everything up to FIN is acknowledged, the receiving one when everything up
-# to the end was taken, discarded or reset. `priority` is what OPEN says, `level` and `weight` are what we
-# send by, `quota` is what is left of the channel's turn, or saved for its next one.
+# Invariant: `lists` has bit L set exactly when links[L] is in list L. `is_busy` is set while our direction
+# has something unsent or unacknowledged, and Path.busy_count counts the channels where it is. The
+# connection's sums hold exactly `told_*`. Codes are -1 until they are known; has_fields is off until the
+# peer's OPEN is here. The sending direction is over when RESET or everything up to FIN is acknowledged, the
+# receiving one when everything up to the end was taken, discarded or reset. `priority` is what OPEN says,
+# `level` and `weight` are what we send by, `quota` is what is left of the channel's turn, or saved for its
+# next one.
 cdef struct Channel:
     int64_t id
     Link links[LIST_COUNT]
@@ -49,6 +51,7 @@ cdef struct Channel:
     uint8_t weight
     uint8_t is_sender
     uint32_t quota
+    uint8_t is_busy
     int64_t value
     void *label
     int64_t limit
@@ -164,7 +167,8 @@ cdef struct KeyUpdate:
     Cipher old_opener
 
 # One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed
-# so.
+# so. Invariant: the peer's indices below peer_next[kind] are in `unseen` if they were never used; the others,
+# and ours below next_index[kind], are those of `channels` or over.
 cdef struct Path:
     int status
     int64_t role
@@ -197,7 +201,9 @@ cdef struct Path:
     Channel *newest
     ChannelList lists[PLAIN_LISTS]
     Scheduler scheduler
-    Ranges closed[4]
+    int64_t busy_count
+    Ranges unseen[2]
+    int64_t peer_next[2]
     PendingQueue pending_frames
     uint32_t pending
     uint32_t pending_count

@@ -38,6 +38,18 @@ cdef bint channel_is_acknowledged(Channel *channel) noexcept nogil:
     return stream.base == stream.written and (not channel.is_finishing or stream.fin_acked)
 
 
+cdef inline void channel_note_busy(Path *path, Channel *channel) noexcept nogil:
+    """Counts the channel while anything that it sent, or its OPEN or RESET, waits to be acknowledged."""
+    cdef bint is_over
+    if channel.is_reset:
+        is_over = channel.is_reset_acked
+    else:
+        is_over = channel_is_acknowledged(channel)
+    path.busy_count -= channel.is_busy
+    channel.is_busy = not (is_over and channel.is_open_acked)
+    path.busy_count += channel.is_busy
+
+
 cdef inline bint channel_is_receive_over(Channel *channel) noexcept nogil:
     """True if everything up to the end was taken, discarded or reset."""
     if is_message_id(channel.id):
@@ -91,6 +103,7 @@ cdef int channel_finish(Path *path, Channel *channel) noexcept nogil:
     else:
         as_stream(channel).sending.finished = True
         as_stream(channel).sending.fin_due = True
+    channel_note_busy(path, channel)
     channel_schedule(path, channel)
     return OK
 
@@ -115,6 +128,7 @@ cdef int channel_reset(Path *path, Channel *channel, int64_t code) noexcept nogi
     ring_remove(path, LIST_FREE, channel)
     pending_cancel(path, PENDING_MESSAGE_FIN, channel)
     pending_cancel(path, PENDING_MESSAGE_ABANDON, channel)
+    channel_note_busy(path, channel)
     return OK
 
 
@@ -141,6 +155,7 @@ cdef int64_t channel_after_write(Path *path, Channel *channel) noexcept nogil:
     cdef int64_t unsent = channel_unsent(channel)
     if unsent >= path.write_limit:
         channel.writer_waits = True
+    channel_note_busy(path, channel)
     channel_schedule(path, channel)
     return unsent
 

@@ -1,5 +1,6 @@
 # The channels of one connection: ids, limits, closed ids, lifetimes of messages.
-# Owns: which channels exist or existed. May not know: packets, what a channel carries.
+# Owns: which channels exist or existed. What is over is what was used and is not there: closing costs the
+# same in any order. May not know: packets, what a channel carries.
 
 cdef enum:
     FOUND_NEW = 0  # the frame would create the channel
@@ -30,7 +31,22 @@ cdef int table_find(Path *path, int64_t channel_id, Channel **found) noexcept no
         return FOUND_RELEASED
     if number >= path.local_limits[kind]:
         return fail(CHANNEL_LIMIT_ERROR, b"channel id above the limit")
-    return FOUND_RELEASED if ranges_contain(&path.closed[channel_id & 3], number) else FOUND_NEW
+    if number >= path.peer_next[kind] or ranges_contain(&path.unseen[kind], number):
+        return FOUND_NEW
+    return FOUND_RELEASED
+
+
+cdef int table_use(Path *path, int64_t channel_id) noexcept nogil:
+    """Notes that the peer has used an id for the first time; ids may come in any order."""
+    cdef int64_t number = channel_id >> 2
+    cdef int kind = is_message_id(channel_id)
+    cdef int64_t expected = path.peer_next[kind]
+    if number < expected:
+        return ranges_remove(&path.unseen[kind], number, number + 1)
+    if number > expected and ranges_add(&path.unseen[kind], expected, number) < 0:
+        return NO_MEMORY
+    path.peer_next[kind] = number + 1
+    return OK
 
 
 cdef Channel *table_create(Path *path, int64_t channel_id) noexcept nogil:
@@ -40,6 +56,9 @@ cdef Channel *table_create(Path *path, int64_t channel_id) noexcept nogil:
     cdef size_t size = sizeof(MessageChannel) if messages else sizeof(StreamChannel)
     cdef Channel *channel = <Channel *>mem_zeroed(size)
     if channel == NULL:
+        return NULL
+    if channel_id & 1 != path.role and table_use(path, channel_id) < 0:
+        mem_free(channel, size)
         return NULL
     if map_put(&path.channels, channel_id, channel) < 0:
         mem_free(channel, size)
@@ -84,8 +103,6 @@ cdef int table_remove(Path *path, Channel *channel) noexcept nogil:
     cdef int64_t channel_id = channel.id
     cdef int kind = is_message_id(channel_id)
     cdef int which
-    if ranges_add(&path.closed[channel_id & 3], channel_id >> 2, (channel_id >> 2) + 1) < 0:
-        return NO_MEMORY
     map_pop(&path.channels, channel_id)
     for which in range(PLAIN_LISTS):
         list_remove(path, which, channel)
@@ -119,8 +136,8 @@ cdef int table_free(Path *path) noexcept nogil:
             channel_free(<Channel *>path.channels.entries[place].value)
     map_free(&path.channels)
     scheduler_free(&path.scheduler)
-    for place in range(4):
-        ranges_free(&path.closed[place])
+    for place in range(2):
+        ranges_free(&path.unseen[place])
     mem_free(path.pending_frames.items, path.pending_frames.capacity * sizeof(PendingFrame))
     mem_free(path.expiries, path.expiry_capacity * sizeof(Expiry))
     return OK

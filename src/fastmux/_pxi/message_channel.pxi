@@ -35,6 +35,7 @@ cdef int messages_after_abandon(Path *path, Channel *channel) noexcept nogil:
     if messages_after_sending(path, channel) < 0:
         return NO_MEMORY
     channel_check_watch(path, channel)
+    channel_note_busy(path, channel)
     return OK
 
 

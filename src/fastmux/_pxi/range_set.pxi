@@ -1,5 +1,9 @@
-# Sorted, disjoint, never adjacent half-open ranges; adding at the end is O(1), elsewhere O(log n) and a move.
+# Sorted, disjoint, never adjacent half-open ranges; adding at an end is O(1), elsewhere O(log n) and a move
+# of the smaller side.
 # Owns: the ranges. May not know: what is counted.
+
+cdef enum:
+    FEW_RANGES = 16  # so many move as fast as fewer
 
 cdef struct Range:
     int64_t start
@@ -56,12 +60,35 @@ cdef uint32_t ranges_find(Ranges *self, int64_t value) noexcept nogil:
     return low
 
 
+cdef int ranges_front_room(Ranges *self) noexcept nogil:
+    """Room for one more at the front: what is held moves to the middle of memory that is a third free."""
+    cdef uint32_t capacity = self.capacity * 2
+    cdef Range *grown
+    if self.first:
+        return OK
+    if (self.capacity - self.count) * 2 < self.count:
+        grown = <Range *>mem_resize(self.items, self.capacity * sizeof(Range), capacity * sizeof(Range))
+        if grown == NULL:
+            return NO_MEMORY
+        self.items = grown
+        self.capacity = capacity
+    self.first = (self.capacity - self.count) // 2
+    memmove(self.items + self.first, self.items, self.count * sizeof(Range))
+    return OK
+
+
 cdef int ranges_insert_at(Ranges *self, uint32_t position, int64_t start, int64_t stop) noexcept nogil:
+    """The side with fewer ranges moves. It needs memory only where `ranges_room` would."""
     cdef Range *place
-    if ranges_room(self) < 0:
-        return NO_MEMORY
-    place = range_at(self, position)
-    if position < self.count:
+    cdef bint is_near_front = self.count >= FEW_RANGES and position < self.count - position
+    if is_near_front and ranges_front_room(self) == OK:
+        memmove(range_at(self, 0) - 1, range_at(self, 0), position * sizeof(Range))
+        self.first -= 1
+        place = range_at(self, position)
+    else:
+        if ranges_room(self) < 0:
+            return NO_MEMORY
+        place = range_at(self, position)
         memmove(place + 1, place, (self.count - position) * sizeof(Range))
     place.start = start
     place.stop = stop
@@ -70,7 +97,8 @@ cdef int ranges_insert_at(Ranges *self, uint32_t position, int64_t start, int64_
 
 
 cdef void ranges_drop_at(Ranges *self, uint32_t position, uint32_t count) noexcept nogil:
-    if position == 0:
+    if position < self.count - position - count:  # the ranges before it are fewer: they move
+        memmove(range_at(self, count), range_at(self, 0), position * sizeof(Range))
         self.first += count
     else:
         memmove(

@@ -83,6 +83,7 @@ cdef int channel_frame_acked(Path *path, Channel *channel, Record *record) noexc
                 &as_messages(channel).sending, record.start, record.stop >> 32, <uint32_t>record.stop
             )
         channel_check_watch(path, channel)
+    channel_note_busy(path, channel)
     return status if status < 0 else channel_check_done(path, channel)
 
 

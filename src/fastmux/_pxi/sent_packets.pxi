@@ -9,7 +9,8 @@ cdef enum:
     PACKET_PROBE = 8  # outside the summaries' sizes
     RECORDS_PER_CHUNK = 7
     MAX_SKIPPED = 64  # skipped numbers remembered against optimistic ACKs
-    MIN_LEDGER = 16
+    LEDGER_SHIFT = 4
+    LEDGER_CHUNK = 16  # packets whose slots stand together: all an idle connection keeps
 
 # One frame of a packet, as acknowledgement and loss need it; what start, stop and aux mean is `kind`'s.
 cdef struct Record:
@@ -62,12 +63,21 @@ cdef struct Summary:
     double lost_span
     double delivery_rate
 
-# Invariant: slots[n & (capacity - 1)] is packet n for first <= n < next_number, and next_number - first <=
-# capacity. `done` holds the numbers at or above `first` that are acknowledged, lost, skipped or not kept; the
-# other `count` are outstanding. `first` is in no range of `done`.
+# Slots of the packets number << LEDGER_SHIFT and after it; `outstanding` has a bit for each that is.
+cdef struct SentChunk:
+    int64_t number
+    uint32_t outstanding
+    SentPacket slots[LEDGER_CHUNK]
+
+# Invariant: each outstanding packet has its slot in the chunk of `chunks` under number >> LEDGER_SHIFT; a
+# chunk without any is kept only as `newest`, the last one made. So memory follows the packets outstanding,
+# not the span of their numbers: one that is never acknowledged holds one chunk, however many come after it.
+# `found` is the chunk looked up last, or NULL. `done` holds the numbers from `first` to next_number that are
+# acknowledged, lost, skipped or not kept; the other `count` are outstanding. `first` is in no range of it.
 cdef struct Sent:
-    SentPacket *slots
-    uint32_t capacity
+    Map chunks
+    SentChunk *newest
+    SentChunk *found
     uint32_t count
     uint32_t ordinal
     int64_t origin  # the first number of all
@@ -96,6 +106,12 @@ chunk_pool.count = 0
 chunk_pool.limit = RECORD_POOL_LIMIT
 chunk_pool.size = sizeof(RecordChunk)
 
+cdef Pool ledger_pool
+ledger_pool.free_list = NULL
+ledger_pool.count = 0
+ledger_pool.limit = BLOCK_POOL_LIMIT
+ledger_pool.size = sizeof(SentChunk)
+
 
 cdef void sent_init(Sent *self, int64_t first_number) noexcept nogil:
     memset(self, 0, sizeof(Sent))
@@ -107,7 +123,10 @@ cdef void sent_init(Sent *self, int64_t first_number) noexcept nogil:
 
 
 cdef inline SentPacket *sent_at_number(Sent *self, int64_t number) noexcept nogil:
-    return self.slots + (number & (self.capacity - 1))
+    """The slot of an outstanding packet."""
+    if self.found == NULL or self.found.number != number >> LEDGER_SHIFT:
+        self.found = <SentChunk *>map_get(&self.chunks, number >> LEDGER_SHIFT)
+    return self.found.slots + (number & (LEDGER_CHUNK - 1))
 
 
 cdef void packet_drop_records(SentPacket *packet) noexcept nogil:
@@ -122,55 +141,75 @@ cdef void packet_drop_records(SentPacket *packet) noexcept nogil:
 
 
 cdef void sent_free(Sent *self) noexcept nogil:
-    cdef int64_t number
-    for number in range(self.first, self.next_number):
-        packet_drop_records(sent_at_number(self, number))
-    mem_free(self.slots, self.capacity * sizeof(SentPacket))
+    cdef uint32_t place, slot
+    cdef SentChunk *chunk
+    for place in range(self.chunks.capacity):
+        chunk = <SentChunk *>self.chunks.entries[place].value
+        if chunk == NULL:
+            continue
+        for slot in range(LEDGER_CHUNK):
+            if chunk.outstanding >> slot & 1:
+                packet_drop_records(chunk.slots + slot)
+        pool_give(&ledger_pool, chunk)
+    map_free(&self.chunks)
     ranges_free(&self.done)
     ranges_free(&self.skipped)
-    self.slots = NULL
-    self.capacity = 0
+    self.newest = NULL
+    self.found = NULL
     self.first = self.next_number
 
 
-cdef int sent_room(Sent *self) noexcept nogil:
-    """A free slot for next_number: doubles the ring when it is full."""
-    cdef uint32_t capacity
-    cdef SentPacket *slots
-    cdef int64_t number
-    if self.next_number - self.first < self.capacity:
-        return OK
-    capacity = self.capacity * 2 if self.capacity else MIN_LEDGER
-    slots = <SentPacket *>mem_zeroed(capacity * sizeof(SentPacket))
-    if slots == NULL:
-        return NO_MEMORY
-    for number in range(self.first, self.next_number):
-        slots[number & (capacity - 1)] = sent_at_number(self, number)[0]
-    mem_free(self.slots, self.capacity * sizeof(SentPacket))
-    self.slots = slots
-    self.capacity = capacity
-    return OK
+cdef void sent_drop_chunk(Sent *self, SentChunk *chunk) noexcept nogil:
+    map_pop(&self.chunks, chunk.number)
+    if self.found == chunk:
+        self.found = NULL
+    pool_give(&ledger_pool, chunk)
+
+
+cdef SentChunk *sent_add_chunk(Sent *self) noexcept nogil:
+    """The chunk of next_number, which the newest one is not; NULL without memory."""
+    cdef SentChunk *chunk = <SentChunk *>pool_take(&ledger_pool)
+    if chunk == NULL:
+        return NULL
+    chunk.number = self.next_number >> LEDGER_SHIFT
+    chunk.outstanding = 0
+    if map_put(&self.chunks, chunk.number, chunk) < 0:
+        pool_give(&ledger_pool, chunk)
+        return NULL
+    if self.newest != NULL and self.newest.outstanding == 0:
+        sent_drop_chunk(self, self.newest)
+    self.newest = chunk
+    return chunk
+
+
+cdef void sent_release(Sent *self, int64_t start, int64_t stop) noexcept nogil:
+    """Gives up the slots of [start, stop), all of which were outstanding."""
+    cdef SentChunk *chunk
+    cdef int64_t until
+    while start < stop:
+        sent_at_number(self, start)
+        chunk = self.found
+        until = min(stop, (chunk.number + 1) << LEDGER_SHIFT)
+        chunk.outstanding &= ~(((<uint32_t>1 << (until - start)) - 1) << (start & (LEDGER_CHUNK - 1)))
+        if chunk.outstanding == 0 and chunk != self.newest:
+            sent_drop_chunk(self, chunk)
+        start = until
 
 
 cdef void sent_advance(Sent *self) noexcept nogil:
-    """Moves `first` past what is done; an empty ledger gives a large ring back."""
+    """Moves `first` past what is done."""
     cdef Range *front
     if self.done.count:
         front = range_at(&self.done, 0)
         if front.start <= self.first:
             self.first = front.stop
             ranges_drop_at(&self.done, 0, 1)
-    if self.first == self.next_number and self.capacity > MIN_LEDGER * 4:
-        mem_free(self.slots, self.capacity * sizeof(SentPacket))
-        self.slots = NULL
-        self.capacity = 0
 
 
 cdef int sent_pass_over(Sent *self) noexcept nogil:
     """Uses one number that is not kept."""
-    if sent_room(self) < 0 or ranges_add(&self.done, self.next_number, self.next_number + 1) < 0:
+    if ranges_add(&self.done, self.next_number, self.next_number + 1) < 0:
         return NO_MEMORY
-    sent_at_number(self, self.next_number).more = NULL
     self.next_number += 1
     sent_advance(self)
     return OK
@@ -187,9 +226,12 @@ cdef int sent_skip(Sent *self) noexcept nogil:
 cdef SentPacket *sent_begin(Sent *self) noexcept nogil:
     """The slot of the packet being built, without records; sent_commit files it. NULL without memory."""
     cdef SentPacket *packet
-    if sent_room(self) < 0:
-        return NULL
-    packet = sent_at_number(self, self.next_number)
+    cdef SentChunk *chunk = self.newest
+    if chunk == NULL or chunk.number != self.next_number >> LEDGER_SHIFT:
+        chunk = sent_add_chunk(self)
+        if chunk == NULL:
+            return NULL
+    packet = chunk.slots + (self.next_number & (LEDGER_CHUNK - 1))
     packet.record_count = 0
     packet.more = NULL
     return packet
@@ -235,6 +277,7 @@ cdef void sent_commit(
     packet.lost = self.lost
     packet.tx_in_flight = self.bytes_in_flight
     packet.flags = flags | (PACKET_APP_LIMITED if self.app_limited else 0)
+    self.newest.outstanding |= <uint32_t>1 << (self.next_number & (LEDGER_CHUNK - 1))
     self.next_number += 1
     self.count += 1
 

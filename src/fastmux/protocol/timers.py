@@ -17,6 +17,8 @@ class Timed(Protocol):
         ...
 
 
+_FEW = 64  # entries that mean nothing and are not worth a look
+
 Item = TypeVar("Item", bound=Timed)
 
 
@@ -27,13 +29,15 @@ class Timers(Generic[Item]):
     is found too early, and the item is asked again. Only an earlier deadline is pushed.
 
     Invariant: `_stacks[item]` are the times of the item's entries in the heap, falling, so that its last is
-    the next one; for each item not in `_changed` it is at or before the item's deadline.
+    the next one; for each item not in `_changed` it is at or before the item's deadline. `_stale` counts the
+    entries of items that were discarded: more than a few are never the greater part of the heap.
     """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Item]] = []
         self._stacks: dict[Item, list[float]] = {}
         self._changed: dict[Item, None] = {}
+        self._stale = 0
         self._pushes = 0  # breaks ties, so that items are never compared and order is repeatable
 
     def add(self, item: Item) -> None:
@@ -42,9 +46,17 @@ class Timers(Generic[Item]):
         self._changed[item] = None
 
     def discard(self, item: Item) -> None:
-        """Forget it; entries that are left in the heap mean nothing."""
-        self._stacks.pop(item, None)
+        """Forget it. Its entries in the heap mean nothing; they go when there are many, else when due."""
+        self._stale += len(self._stacks.pop(item, ()))
         self._changed.pop(item, None)
+        if self._stale > max(_FEW, len(self._heap) // 2):
+            self._heap = [entry for entry in self._heap if entry[0] in self._stacks.get(entry[2], ())]
+            heapq.heapify(self._heap)
+            self._stale = 0
+
+    def __len__(self) -> int:
+        """Entries held: one or a few of each item, and some that mean nothing any more."""
+        return len(self._heap)
 
     def changed(self, item: Item) -> None:
         """Its deadline may have moved."""
@@ -59,6 +71,7 @@ class Timers(Generic[Item]):
             if self._is_current(at, item):
                 return at
             heapq.heappop(self._heap)
+            self._stale -= 1
         return None
 
     def take_due(self, now: float) -> list[Item]:
@@ -68,6 +81,7 @@ class Timers(Generic[Item]):
         while self._heap and self._heap[0][0] <= now:
             at, _, item = heapq.heappop(self._heap)
             if not self._is_current(at, item):
+                self._stale -= 1
                 continue
             self._stacks[item].pop()
             self._changed[item] = None
