@@ -240,7 +240,7 @@ cdef void pack_datagrams(Path *path, Packing *self) noexcept nogil:
             return
         self.at[0] = FRAME_DATAGRAM | FRAME_LENGTH
         self.at = put_varint(self.at + 1, size)
-        memcpy(self.at, fm_bytes_data(data), size)
+        fm_copy(self.at, fm_bytes_data(data), size)
         self.at += size
         let_go(datagram_pop(&path.outgoing))
 
@@ -356,7 +356,7 @@ cdef void pack_messages(Path *path, Packing *self, Channel *channel, int64_t hel
         if is_again:
             path.counters.retransmitted_bytes += size
         at = pack_head(self, FRAME_MESSAGE, place, place_size, size)
-        memcpy(at, fm_bytes_data(data) + run.start * FRAGMENT_UNIT, size)
+        fm_copy(at, fm_bytes_data(data) + run.start * FRAGMENT_UNIT, size)
         if not packing_record(self, FRAME_MESSAGE, channel.id, message_id, run.start << 32 | stop):
             return
         packing_last_record(self).aux = <uint32_t>run.attempt

@@ -35,7 +35,7 @@ cdef inline bint path_has_pending(Path *path) noexcept nogil:
 cdef inline Py_ssize_t writer_header(Path *path, uint8_t *out) noexcept nogil:
     """The short header of the next packet: its size."""
     out[0] = FIXED_BIT | path.keys.send_phase
-    memcpy(out + 1, path.remote_id, path.remote_id_size)
+    memcpy(out + 1, path.remote_id, MAX_CONNECTION_ID_SIZE)  # of a fixed size: the rest is overwritten
     store_u32(out + 1 + path.remote_id_size, <uint32_t>path.sent.next_number)
     return 1 + path.remote_id_size + PACKET_NUMBER_SIZE
 
@@ -181,7 +181,7 @@ cdef Py_ssize_t writer_build(
         return 0
     if writer_begin(path, &packing, out, length) < 0:
         return NO_MEMORY
-    memcpy(packing.at, payload, payload_size)
+    fm_copy(packing.at, payload, payload_size)
     memset(packing.at + payload_size, 0, length - overhead - payload_size)
     if token and not packing_record(&packing, RECORD_CONTROL, -1, token, 0):
         return NO_MEMORY

@@ -50,12 +50,12 @@ cdef class _FallbackCipher:
             self.text = bytearray(size)
             self.out = bytearray(out_size)
         memcpy(PyByteArray_AS_STRING(self.header), header, header_size)
-        memcpy(PyByteArray_AS_STRING(self.text), text, size)
+        fm_copy(PyByteArray_AS_STRING(self.text), text, size)
         try:
             (self.decrypt_into if opens else self.encrypt_into)(self.nonce, self.text, self.header, self.out)
         except self.invalid_tag:
             return 0
-        memcpy(out, PyByteArray_AS_STRING(self.out), out_size)
+        fm_copy(out, PyByteArray_AS_STRING(self.out), out_size)
         return 1
 
 
@@ -174,7 +174,7 @@ cdef bint cipher_seal(
     if self.fallback != NULL:
         return fallback_run(self.fallback, False, nonce, header, header_size, text, size, out)
     if out != text:
-        memcpy(out, text, size)
+        fm_copy(out, text, size)
     null_tag(nonce, header, header_size, text, size, out + size)
     return True
 
@@ -223,7 +223,7 @@ cdef bint cipher_open(
     if memcmp(tag, text + size - TAG_SIZE, TAG_SIZE) != 0:
         return False
     if out != NULL:
-        memcpy(out, text, size - TAG_SIZE)
+        fm_copy(out, text, size - TAG_SIZE)
     return True
 
 

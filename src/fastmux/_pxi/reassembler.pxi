@@ -117,7 +117,7 @@ cdef int assembly_store(Assembly *self, int64_t unit, const uint8_t *data, int64
             return NO_MEMORY
         within = unit % UNITS_PER_BLOCK
         part = min(size, (UNITS_PER_BLOCK - within) * FRAGMENT_UNIT)
-        memcpy(block + within * FRAGMENT_UNIT, data, part)
+        fm_copy(block + within * FRAGMENT_UNIT, data, part)
         data += part
         size -= part
         unit += UNITS_PER_BLOCK - within
@@ -195,7 +195,7 @@ cdef void *assembly_take(Assembly *self) noexcept nogil:
         fm_clear_error()
         return NULL
     for position in range(self.block_count):
-        memcpy(fm_bytes_data(message) + at, self.blocks[position].data, min(size - at, <int64_t>BLOCK_SIZE))
+        fm_copy(fm_bytes_data(message) + at, self.blocks[position].data, min(size - at, <int64_t>BLOCK_SIZE))
         at += BLOCK_SIZE
     assembly_free_blocks(self)
     return message

@@ -83,7 +83,7 @@ cdef int stream_in_store(StreamIn *self, int64_t offset, const uint8_t *data, in
             if place[0] == NULL:
                 return NO_MEMORY
             self.block_count += 1
-        memcpy(place[0] + within, data, part)
+        fm_copy(place[0] + within, data, part)
         data += part
         offset += part
         size -= part
@@ -186,7 +186,7 @@ cdef void stream_in_read(StreamIn *self, uint8_t *target, int64_t size) noexcept
         number = self.consumed >> BLOCK_SHIFT
         within = self.consumed & (BLOCK_SIZE - 1)
         part = min(size, BLOCK_SIZE - within)
-        memcpy(target, self.blocks[number & (self.capacity - 1)] + within, part)
+        fm_copy(target, self.blocks[number & (self.capacity - 1)] + within, part)
         target += part
         self.consumed += part
         size -= part

@@ -92,7 +92,6 @@ cdef inline void scheduler_set_allowance(Path *path, int64_t size_limit, int64_t
     path.scheduler.turn_packets = <uint32_t>min(max(packets, <int64_t>1), <int64_t>MAX_TURN_PACKETS)
 
 
-
 cdef inline uint32_t scheduler_choice(Path *path) noexcept nogil:
     """A bit for every ring whose channels may send now, the most urgent one lowest."""
     cdef Scheduler *self = &path.scheduler

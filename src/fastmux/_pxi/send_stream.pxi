@@ -99,7 +99,7 @@ cdef int stream_out_join(StreamOut *self, const uint8_t *data, int64_t size) noe
     if self.count:
         last = piece_at(self, self.count - 1)
         if last.owner == NULL and last.size + size <= BLOCK_SIZE:
-            memcpy(<uint8_t *>last.data + last.size, data, size)
+            fm_copy(<uint8_t *>last.data + last.size, data, size)
             last.size += size
             self.written += size
             return OK
@@ -108,7 +108,7 @@ cdef int stream_out_join(StreamOut *self, const uint8_t *data, int64_t size) noe
     block = <uint8_t *>pool_take(&block_pool)
     if block == NULL:
         return NO_MEMORY
-    memcpy(block, data, size)
+    fm_copy(block, data, size)
     last = piece_at(self, self.count)
     last.data = block
     last.owner = NULL
@@ -199,7 +199,7 @@ cdef inline void stream_out_copy(
     piece = stream_out_find(self, start)
     while True:
         part = min(stop, piece.start + piece.size) - start
-        memcpy(target, piece.data + (start - piece.start), part)
+        fm_copy(target, piece.data + (start - piece.start), part)
         start += part
         if start == stop:
             fm_prefetch(piece.data + (start - piece.start), min(part, piece.start + piece.size - start))

@@ -141,7 +141,8 @@ cdef void packet_drop_records(SentPacket *packet) noexcept nogil:
 
 
 cdef void sent_free(Sent *self) noexcept nogil:
-    cdef uint32_t place, slot
+    cdef uint32_t place
+    cdef int slot
     cdef SentChunk *chunk
     for place in range(self.chunks.capacity):
         chunk = <SentChunk *>self.chunks.entries[place].value
