@@ -17,9 +17,10 @@ from pathlib import Path
 
 from bench import sansio, syscalls
 from bench.contenders import Times, Workshop
+from bench.cores import Cores
 from bench.harness import BenchError, Contender, Sample, Series, interleave, last_words
 from bench.namespaces import SERVER_ADDRESS
-from bench.places import PlaceUnavailable
+from bench.places import Place, PlaceUnavailable
 from bench.scenarios import SCENARIOS, Scenario, places
 from bench.tables import goals_table, sansio_table, scenario_table
 from bench.verdicts import Verdict, judge
@@ -46,6 +47,7 @@ class Run:
         self.texts: list[str] = []
         self._options = options
         self._folder = folder
+        self.cores = Cores(folder)
         self.shop = Workshop(folder, ("asyncio", "uvloop") if options.peers else ("asyncio",))
 
     def say(self, text: str) -> None:
@@ -55,11 +57,16 @@ class Run:
 
     def measure(self, scenario: Scenario) -> None:
         """Run one scenario and print its table; or note why this machine cannot."""
-        times = self._times(scenario)
+        times, looks = self._times(scenario), len(self.cores.round_trips)
         contenders = scenario.contenders(self.shop, times)
         try:
             with places(scenario, self._folder) as (place, place_of):
-                series = interleave(contenders, place_of, self.rounds, times.limit)
+
+                def turn(contender: Contender) -> Place:
+                    self.cores.look()
+                    return place_of(contender)
+
+                series = interleave(contenders, turn, self.rounds, times.limit)
         except PlaceUnavailable as error:
             self.shop.notes.append(f"{scenario.name} was not measured: {error}")
             print(self.shop.notes[-1], file=sys.stderr, flush=True)
@@ -70,12 +77,14 @@ class Run:
             "title": scenario.title,
             "unit": scenario.unit,
             "place": place,
+            "core_round_trips_ns": self.cores.round_trips[looks:],
             "seconds": times.seconds,
             "warmup": times.warmup,
             "series": [_series_report(each) for each in series],
             "syscalls_per_gb": calls,
         }
-        self.say(scenario_table(scenario, series, place, calls))
+        distance = self.cores.describe(looks)
+        self.say(scenario_table(scenario, series, f"{place}, {distance}" if distance else place, calls))
 
     def _times(self, scenario: Scenario) -> Times:
         seconds, warmup = scenario.seconds, scenario.warmup

@@ -114,7 +114,9 @@ def sanitizer(runner: Runner) -> None:
     }
     where = f"import fastmux._core as c; assert c.__file__.startswith({str(tree)!r}), c.__file__"
     runner.run(sys.executable, "-c", where, env=env)
-    runner.run(*PYTEST, "-o", "timeout=400", "-o", "faulthandler_timeout=350", env=env)
+    patience = ("-o", "timeout=400", "-o", "faulthandler_timeout=350")
+    # The benchmarks' own tests bring no code of the core, but plots and processes that bear no preloading.
+    runner.run(*PYTEST, *patience, "--ignore=tests/benchmarks", env=env)
 
 
 def instructions(runner: Runner) -> None:

@@ -11,10 +11,11 @@ from typing import Final
 from fastmux import core
 from fastmux.constants import CONNECTION_CHANNEL, K_GRANULARITY, MAX_NEAR_WINDOW, MAX_VARINT
 from fastmux.protocol.configuration import Configuration
-from fastmux.protocol.flow_control import WindowPolicy
+from fastmux.protocol.flow_control import Distance, WindowPolicy
 from fastmux.protocol.rtt import RttEstimator
 
 _NEAR: Final = 0.010  # seconds
+_SMOOTHED_SHARE: Final = 4
 
 
 class Credit:
@@ -39,14 +40,10 @@ class Credit:
 
     def update(self, now: float, rtt: RttEstimator) -> None:
         """Raise the limits that the core says are worth raising."""
-        # Between near hosts most of the smoothed round trip is the queue that too large a window makes.
-        is_near = rtt.smoothed_rtt < _NEAR
-        round_trip = rtt.min_rtt if is_near else rtt.smoothed_rtt
-        # Where the path itself holds nothing, all of a window may wait in the socket's buffer.
-        most = MAX_NEAR_WINDOW if rtt.min_rtt < K_GRANULARITY else MAX_VARINT
+        distance = distance_of(rtt)
         for channel_id, consumed, charged, limit in self._data_path.take_credit():
             policy = self._policy(channel_id)
-            raised, window = policy.next_limit(consumed, charged, limit, now, round_trip, most)
+            raised, window = policy.next_limit(consumed, charged, limit, now, distance)
             if raised > limit:
                 self._data_path.set_limit(channel_id, raised, window)
 
@@ -62,3 +59,15 @@ class Credit:
             policy = WindowPolicy(self._configuration.channel_window, self._configuration.max_channel_window)
             self._channels[channel_id] = policy
         return policy
+
+
+def distance_of(rtt: RttEstimator) -> Distance:
+    """How far the peer is.
+
+    The smallest round trip counts, for what the smoothed one has on top is mostly the queue that too large a
+    window makes; but a path may have become longer, so not less than a share of the smoothed one. Where the
+    path itself holds nothing, all of a window may wait in the socket's buffer.
+    """
+    is_near = rtt.smoothed_rtt < _NEAR
+    round_trip = rtt.min_rtt if is_near else max(rtt.min_rtt, rtt.smoothed_rtt / _SMOOTHED_SHARE)
+    return Distance(round_trip, is_near, MAX_NEAR_WINDOW if rtt.min_rtt < K_GRANULARITY else MAX_VARINT)

@@ -26,13 +26,10 @@ COALESCING = 0.001  # what a card and GRO do, and what makes the runs short
 class Flow:
     """One client that writes to one server, which reads all there is. Sizes are payload bytes."""
 
-    def __init__(self, network: Network, number: int, congestion: str) -> None:
-        configuration = Configuration(
-            congestion=congestion,
-            max_datagram_size=MAX_PLPMTU,
-            channel_window=4 << 20,  # credit is not what is measured
-            connection_window=8 << 20,
-        )
+    def __init__(self, network: Network, number: int, congestion: str, is_tuned: bool) -> None:
+        configuration = Configuration(congestion=congestion, max_datagram_size=MAX_PLPMTU)
+        if not is_tuned:  # credit is not what is measured
+            configuration = replace(configuration, channel_window=4 << 20, connection_window=8 << 20)
         self.server = network.add(f"server{number}", configuration, accept=lambda: ScriptedHandshake(False))
         self.client = network.add(f"client{number}", configuration)
         self.connection = self.client.endpoint.connect(
@@ -91,14 +88,24 @@ def bandwidth_of(flow: Flow) -> float:
 
 
 class Bottleneck:
-    """`rate` is bytes a second, `rtt` seconds without a queue, `queue` in BDPs."""
+    """`rate` is bytes a second, `rtt` seconds without a queue, `queue` in BDPs.
+
+    Windows are large from the start unless `is_tuned`: then they are the default ones.
+    """
 
     def __init__(
-        self, *congestion: str, rate: float, rtt: float, queue: float, loss: float = 0.0, seed: int = 1
+        self,
+        *congestion: str,
+        rate: float,
+        rtt: float,
+        queue: float,
+        loss: float = 0.0,
+        seed: int = 1,
+        is_tuned: bool = False,
     ) -> None:
         self.rate, self.rtt = rate, rtt
         self.network = Network(seed, Conditions(delay=rtt / 2))
-        self.flows = [Flow(self.network, number, name) for number, name in enumerate(congestion)]
+        self.flows = [Flow(self.network, number, name, is_tuned) for number, name in enumerate(congestion)]
         self.queue_delays: list[float] = []
         self.network.run(lambda: all(flow.is_open() for flow in self.flows))
         self.link: Link = self._link(self.flows[0])

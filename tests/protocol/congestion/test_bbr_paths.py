@@ -53,6 +53,16 @@ def test_a_clean_link_is_filled_and_its_queue_adds_at_most_two_round_trips(conge
     assert max(path.queue_delays) <= 2.1 * RTT
 
 
+@pytest.mark.parametrize("rtt", [RTT, 0.1])
+def test_the_windows_of_a_receiver_keep_cubics_queue_short_in_a_deep_buffer(rtt: float) -> None:
+    path = started("cubic", rate=FAST, rtt=rtt, queue=6.0, is_tuned=True)
+    path.run_for(50 * rtt)
+    (share,) = path.run_for(100 * rtt)
+    assert share >= 0.90
+    assert max(path.queue_delays) <= 3.1 * rtt  # a window of four BDPs at the most
+    assert path.mean_queue_delay <= 3 * rtt
+
+
 def test_in_a_deep_buffer_bbr_keeps_the_queue_short_where_cubic_fills_it() -> None:
     bbr = started("bbr", queue=8.0)
     (share,) = bbr.run_for(5.0)
