@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fastmux.core import DataPath
     from fastmux.records import OpenFields
 
+_READABLE = c.READY_READABLE
 _WAKE_READER = c.READY_READABLE | c.READY_RESET
 
 
@@ -101,8 +102,8 @@ class Channel:
         self._is_full = False
         self._is_send_finished = False
         self._reader = WaiterSlot(host.loop, "receiving from this channel")
-        self._writers = WaiterQueue(host.loop)
-        self._delivered = WaiterQueue(host.loop)
+        self._writers: WaiterQueue | None = None  # most channels never need one
+        self._delivered: WaiterQueue | None = None
 
     def __repr__(self) -> str:
         label = f" {self._label!r}" if self._label else ""
@@ -188,11 +189,14 @@ class Channel:
                 raise BrokenResourceError("the peer asked to stop sending")
             if data_path.watch_delivered(self._id):
                 return
-            place = self._delivered.join()
+            if self._delivered is None:
+                self._delivered = WaiterQueue(self._host.loop)
+            queue = self._delivered
+            place = queue.join()
             try:
                 await place
             finally:
-                self._delivered.leave(place)
+                queue.leave(place)
 
     async def aclose(self) -> None:
         """Close both directions and give the channel back.
@@ -238,20 +242,22 @@ class Channel:
         """Wake whom the READY_* flags concern. Called by the connection, once a batch at the most."""
         if flags & _WAKE_READER:
             self._reader.wake()
-        if flags & c.READY_STOPPED:
-            self._writers.wake_all()
-            self._delivered.wake_all()
-        else:
-            if flags & c.READY_WRITABLE:
+            if flags == _READABLE:  # mostly
+                return
+        if self._writers is not None:
+            if flags & c.READY_STOPPED:
+                self._writers.wake_all()
+            elif flags & c.READY_WRITABLE:
                 self._writers.wake_first()
-            if flags & c.READY_DELIVERED:
-                self._delivered.wake_all()
+        if self._delivered is not None and flags & (c.READY_STOPPED | c.READY_DELIVERED):
+            self._delivered.wake_all()
 
     def wake_all(self) -> None:
         """Wake everybody to look at the state. Called by the connection when it is over, or about to be."""
         self._reader.wake()
-        self._writers.wake_all()
-        self._delivered.wake_all()
+        for queue in (self._writers, self._delivered):
+            if queue is not None:
+                queue.wake_all()
 
     # for the two kinds
 
@@ -263,7 +269,8 @@ class Channel:
             raise renewed(self._host.closed_error)
 
     def _check_sending(self) -> None:
-        self._check_open()
+        if self._is_closed or self._host.closed_error is not None:
+            self._check_open()
         if self._host.is_closing:
             raise ClosedResourceError("the connection is being closed")
 
@@ -287,11 +294,14 @@ class Channel:
         The next in line is woken by whoever leaves while there is room, so that a sender that is cancelled
         after its wake-up passes the wake-up on.
         """
-        place = self._writers.join()
+        if self._writers is None:
+            self._writers = WaiterQueue(self._host.loop)
+        queue = self._writers
+        place = queue.join()
         try:
             await place
         finally:
-            self._writers.leave(place)
+            queue.leave(place)
             self._host.loop.call_soon(self._pass_turn)
 
     def _pass_turn(self) -> None:

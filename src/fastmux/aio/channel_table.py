@@ -68,11 +68,9 @@ class ChannelTable:
         if self.closed_error is None:
             self._driver.schedule(self._connection)
 
-    def notify(self, channel_id: int, flags: int) -> None:
-        """Tell a channel what is ready, if anybody here holds it."""
-        channel = self._channels.get(channel_id)
-        if channel is not None:
-            channel.notify(flags)
+    def find(self, channel_id: int) -> Channel | None:
+        """The object of a channel, None if nobody here holds one."""
+        return self._channels.get(channel_id)
 
     def wake_all(self) -> None:
         """Let every waiting task look at what has become of the connection."""

@@ -71,7 +71,7 @@ class Connection:
         self._channels = ChannelTable(driver, connection)
         self._incoming: list[int] = []
         self._acceptor = WaiterSlot(loop, "accepting channels of this connection")
-        self._openers = {kind: Openers(loop) for kind in (c.KIND_STREAM, c.KIND_MESSAGE)}
+        self._openers: dict[int, Openers] = {}  # by kind, as soon as this end opens one
         self._datagrams = DatagramQueue()
         self._datagram_reader = WaiterSlot(loop, "receiving datagrams of this connection")
         self._pings: dict[int, asyncio.Future[float | None]] = {}
@@ -120,7 +120,7 @@ class Connection:
             self._channels.schedule()
             return cast(Stream, self._channels.make(channel_id))
 
-        return await self._openers[c.KIND_STREAM].open(attempt)
+        return await self._openers_of(c.KIND_STREAM).open(attempt)
 
     async def open_message_channel(
         self,
@@ -151,7 +151,7 @@ class Connection:
             self._channels.schedule()
             return cast(MessageChannel, self._channels.make(channel_id))
 
-        return await self._openers[c.KIND_MESSAGE].open(attempt)
+        return await self._openers_of(c.KIND_MESSAGE).open(attempt)
 
     async def accept(self) -> AnyChannel:
         """Take the next channel that the peer opened, with its label. Cancelled, nothing is lost.
@@ -357,6 +357,12 @@ class Connection:
         finally:
             self._life.leave(place)
 
+    def _openers_of(self, kind: int) -> Openers:
+        openers = self._openers.get(kind)
+        if openers is None:
+            openers = self._openers[kind] = Openers(self._driver.loop)
+        return openers
+
     def _check_usable(self) -> None:
         if self._channels.closed_error is not None:
             raise renewed(self._channels.closed_error)
@@ -387,11 +393,14 @@ class Connection:
                 self._on_closed(error)
 
     def _on_ready(self, ready: list[tuple[int, int]]) -> None:
+        find = self._channels.find
         for channel_id, flags in ready:
             if flags & c.READY_OPENED:
                 self._incoming.append(channel_id)
                 self._acceptor.wake()
-            self._channels.notify(channel_id, flags)
+            channel = find(channel_id)
+            if channel is not None:
+                channel.notify(flags)
 
     def _on_closed(self, error: ConnectionError) -> None:
         self._on_ready(self._channels.on_closed(error))

@@ -21,9 +21,7 @@ class Openers:
     Invariant: nobody opens while somebody who came earlier waits.
     """
 
-    __slots__ = (
-        "_queue",
-    )
+    __slots__ = ("_queue",)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._queue = WaiterQueue(loop)
@@ -33,6 +31,11 @@ class Openers:
 
         Cancelled while it waits, nothing was opened. Raises whatever else `attempt` raises.
         """
+        if not self._queue:
+            try:
+                return attempt()
+            except WouldBlock:
+                pass  # the line begins here
         place = self._queue.join()
         if len(self._queue) == 1:
             self._queue.wake_first()

@@ -34,7 +34,7 @@ class Stream(Channel):
         Raises `ClosedResourceError` after `send_eof`, `reset` or `aclose`, `BrokenResourceError` if the peer
         asked to stop, `ConnectionClosed`, TypeError for anything that is not a buffer.
         """
-        if self._writers or not self._has_room():
+        if self._writers or (self._is_full and not self._has_room()):
             self._check_sending()
             await self._take_turn()
         self._check_sending()
@@ -59,7 +59,11 @@ class Stream(Channel):
             if data is None:
                 raise_end()
             self._check_open()
-            await self._reader.wait()
+            place = self._reader.join()
+            try:
+                await place
+            finally:
+                self._reader.leave()
 
     async def receive_into(self, buffer: Buffer) -> int:
         """Receive into a writable buffer and return how many bytes came, at least 1 and at most its size.
@@ -78,7 +82,11 @@ class Stream(Channel):
             if size < 0:
                 raise_end()
             self._check_open()
-            await self._reader.wait()
+            place = self._reader.join()
+            try:
+                await place
+            finally:
+                self._reader.leave()
 
     def __aiter__(self) -> Self:
         return self

@@ -117,15 +117,27 @@ class WaiterSlot:
         """Give the slot back."""
         self._is_claimed = False
 
-    async def wait(self) -> None:
-        """Wait for the next `wake`. Raises `BusyResourceError` if somebody waits already."""
+    def join(self) -> Future[None]:
+        """Take the place: await what is returned, and `leave` however that ends.
+
+        Raises `BusyResourceError` if somebody waits already.
+        """
         if self._future is not None:
             raise BusyResourceError(f"another task is already {self._what}")
         self._future = self._loop.create_future()
+        return self._future
+
+    def leave(self) -> None:
+        """Give the place up."""
+        self._future = None
+
+    async def wait(self) -> None:
+        """Wait for the next `wake`. Raises as `join`."""
+        place = self.join()
         try:
-            await self._future
+            await place
         finally:
-            self._future = None
+            self.leave()
 
     def wake(self) -> None:
         """Wake the waiting task, if there is one."""

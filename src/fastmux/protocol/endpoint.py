@@ -247,8 +247,9 @@ class Endpoint:
 
     def touch(self, connection: Connection) -> None:
         """The connection may have something to send or to say: `take_touched` will name it."""
-        self._touched[connection] = None
-        self._timers.changed(connection)
+        if connection not in self._touched:  # else its turn comes, and asks for its deadline, anyway
+            self._touched[connection] = None
+            self._timers.changed(connection)
 
     def take_touched(self) -> Sequence[Connection]:
         """Give the connections touched since the last call, each once."""
