@@ -52,7 +52,7 @@ class ChannelTable:
         self.now = driver.clock
         self._driver = driver
         self._connection = connection
-        self._channels: WeakValueDictionary[int, Channel] = WeakValueDictionary()
+        self._channels: WeakValueDictionary[int, Channel] | None = None  # many connections have none yet
         self._abandoned: list[tuple[int, bool]] = []
 
     def make(self, channel_id: int) -> Stream | MessageChannel:
@@ -60,6 +60,8 @@ class ChannelTable:
         fields = self.data_path.open_fields(channel_id)
         kind = MessageChannel if channel_id & _KIND_BIT else Stream
         channel = kind(self, channel_id, fields)
+        if self._channels is None:
+            self._channels = WeakValueDictionary()
         self._channels[channel_id] = channel
         return channel
 
@@ -70,11 +72,11 @@ class ChannelTable:
 
     def find(self, channel_id: int) -> Channel | None:
         """The object of a channel, None if nobody here holds one."""
-        return self._channels.get(channel_id)
+        return None if self._channels is None else self._channels.get(channel_id)
 
     def wake_all(self) -> None:
         """Let every waiting task look at what has become of the connection."""
-        for channel in list(self._channels.values()):
+        for channel in list((self._channels or {}).values()):
             channel.wake_all()
 
     def on_closed(self, error: ConnectionError) -> list[tuple[int, int]]:
