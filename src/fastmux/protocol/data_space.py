@@ -24,6 +24,7 @@ from fastmux.protocol.statistics import ConnectionStatistics, gather
 from fastmux.protocol.traffic import Traffic, earlier
 
 _LAST_PACKET_SIZE = c.BASE_PLPMTU
+_NOTHING_SAID = Parameters()
 
 
 class DataSpace:
@@ -63,7 +64,7 @@ class DataSpace:
         self.liveness = Liveness(self.data_path, configuration)
         self._credit = Credit(self.data_path, configuration)
         self._suite: int | None = None
-        self._peer = Parameters()
+        self._peer = _NOTHING_SAID
 
     @property
     def has_keys(self) -> bool:
@@ -100,6 +101,7 @@ class DataSpace:
         self.traffic.on_confirmed(self._peer)
         self.key_updates.on_confirmed()
         self.liveness.start(self._peer, self._suite, now)
+        self._peer = _NOTHING_SAID  # everybody has what he needs of it
 
     # --- once a batch ---------------------------------------------------------------------------------
 

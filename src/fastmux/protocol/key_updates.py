@@ -6,6 +6,7 @@ how often a peer may update. May not know: packets, phases (the core changes key
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from fastmux import constants as c
@@ -111,7 +112,8 @@ class KeyUpdates:
             self._supply(self._latest)
 
     def _supply(self, keys: PacketKeys) -> None:
-        self._latest = following = next_keys(keys)
+        following = next_keys(keys)
+        self._latest = replace(following, send_key=b"", send_iv=b"", receive_key=b"", receive_iv=b"")
         self._data_path.set_next_keys(
             following.send_key, following.send_iv, following.receive_key, following.receive_iv
         )
