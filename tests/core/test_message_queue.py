@@ -169,3 +169,17 @@ def test_a_buffer_that_changes_later_was_copied(pump: Pump) -> None:
     data[:] = b"after!"
     pump.pump()
     assert pump.server.take_message(channel) == b"before"
+
+
+def test_one_unacknowledged_message_holds_no_memory_for_those_after_it(core: Any, pump: Pump) -> None:
+    channel = opened(pump)
+    pump.client.send_message(channel, b"stuck", pump.now)
+    pump.packets(pump.client)  # nobody receives it, and nobody looks for losses
+    before = core.live()[0]
+    for _ in range(5000):
+        pump.client.send_message(channel, b"after it", pump.now)
+        pump.deliver(pump.server, pump.packets(pump.client))
+        pump.deliver(pump.client, pump.packets(pump.server))
+        pump.server.take_messages(channel, 9)
+    assert core.live()[0] - before <= 4096
+    assert pump.client.bytes_in_flight

@@ -31,8 +31,9 @@ cdef struct Abandoned:
     int64_t count
     bint is_due
 
-# Invariant: a message is in the chain of `waiting` (no id yet), else active[id & (active_capacity - 1)] until
-# it is over, active_base <= id < next_id. `current` is the started message that has units never sent.
+# Invariant: a message is in the chain of `waiting` (no id yet), else in `active` by its id until it is over:
+# one that is never acknowledged costs nothing for those after it. `current` is the started message that has
+# units never sent.
 # `lost_first` chains the active messages that may have lost units, `deadline_first` those with a lifetime,
 # oldest first. `abandoned` ascends by id: what the peer must still confirm to know of, `due_count` of them to
 # be sent. unsent_size is 128 times the units never sent; held_size the bytes of waiting and active messages.
@@ -46,10 +47,7 @@ cdef struct MessageQueue:
     OutMessage *lost_last
     OutMessage *deadline_first
     OutMessage *deadline_last
-    OutMessage **active
-    uint32_t active_capacity
-    uint32_t active_count
-    int64_t active_base
+    Map active
     int64_t next_id
     int64_t charged
     int64_t unsent_size
@@ -80,47 +78,16 @@ message_pool.size = sizeof(OutMessage)
 
 cdef inline OutMessage *queue_active(MessageQueue *self, int64_t message_id) noexcept nogil:
     """The active message of that id, NULL if it is over or was never."""
-    if message_id < self.active_base or message_id >= self.next_id or self.active_capacity == 0:
-        return NULL
-    return self.active[message_id & (self.active_capacity - 1)]
+    return <OutMessage *>map_get(&self.active, message_id)
 
 
 cdef int queue_activate(MessageQueue *self, OutMessage *message) noexcept nogil:
     """Gives a message its id; a fault changes nothing."""
-    cdef uint32_t capacity = self.active_capacity if self.active_capacity else 4
-    cdef OutMessage **active
-    cdef int64_t number
-    if self.active_count == 0:
-        self.active_base = self.next_id
-    while self.next_id - self.active_base >= capacity:
-        capacity *= 2
-    if capacity != self.active_capacity:
-        active = <OutMessage **>mem_zeroed(capacity * sizeof(OutMessage *))
-        if active == NULL:
-            return NO_MEMORY
-        if self.active_capacity:
-            for number in range(self.active_base, self.next_id):
-                active[number & (capacity - 1)] = self.active[number & (self.active_capacity - 1)]
-        mem_free(self.active, self.active_capacity * sizeof(OutMessage *))
-        self.active = active
-        self.active_capacity = capacity
+    if map_put(&self.active, self.next_id, message) < 0:
+        return NO_MEMORY
     message.id = self.next_id
-    self.active[message.id & (capacity - 1)] = message
-    self.active_count += 1
     self.next_id += 1
     return OK
-
-
-cdef void queue_deactivate(MessageQueue *self, int64_t message_id) noexcept nogil:
-    cdef uint32_t mask = self.active_capacity - 1
-    self.active[message_id & mask] = NULL
-    self.active_count -= 1
-    while self.active_base < self.next_id and self.active[self.active_base & mask] == NULL:
-        self.active_base += 1
-    if self.active_count == 0 and self.active_capacity > SMALL_DIRECTORY:
-        mem_free(self.active, self.active_capacity * sizeof(OutMessage *))
-        self.active = NULL
-        self.active_capacity = 0
 
 
 cdef void queue_unlink_lost(MessageQueue *self, OutMessage *message) noexcept nogil:
@@ -176,7 +143,7 @@ cdef void message_free(OutMessage *message) noexcept nogil:
 cdef void queue_end(MessageQueue *self, OutMessage *message) noexcept nogil:
     """The message is over: acknowledged, given up, or expired when it was at the head of those waiting."""
     if message.id >= 0:
-        queue_deactivate(self, message.id)
+        map_pop(&self.active, message.id)
     self.held_size -= fm_bytes_size(message.data)
     queue_unlink_lost(self, message)
     queue_unlink_deadline(self, message)
@@ -221,22 +188,16 @@ cdef void queue_pop_waiting(MessageQueue *self) noexcept nogil:
 cdef void queue_drop(MessageQueue *self) noexcept nogil:
     """Forgets everything: the direction was reset, or the channel goes."""
     cdef OutMessage *message
-    cdef int64_t number
+    cdef uint32_t place
     while self.waiting_first != NULL:
         message = self.waiting_first
         queue_pop_waiting(self)
         message_free(message)
-    if self.active_capacity:
-        for number in range(self.active_base, self.next_id):
-            message = self.active[number & (self.active_capacity - 1)]
-            if message != NULL:
-                message_free(message)
-    mem_free(self.active, self.active_capacity * sizeof(OutMessage *))
+    for place in range(self.active.capacity):
+        if self.active.entries[place].value != NULL:
+            message_free(<OutMessage *>self.active.entries[place].value)
+    map_free(&self.active)
     mem_free(self.abandoned, self.abandoned_capacity * sizeof(Abandoned))
-    self.active = NULL
-    self.active_capacity = 0
-    self.active_count = 0
-    self.active_base = self.next_id
     self.current = NULL
     self.lost_first = NULL
     self.lost_last = NULL
@@ -258,7 +219,7 @@ cdef inline bint queue_is_fin_ready(MessageQueue *self) noexcept nogil:
 
 cdef inline bint queue_is_acknowledged(MessageQueue *self) noexcept nogil:
     """True when nothing taken is unsent or unacknowledged."""
-    return self.waiting_first == NULL and self.active_count == 0 and self.abandoned_size == 0
+    return self.waiting_first == NULL and self.active.count == 0 and self.abandoned_size == 0
 
 
 cdef inline bint queue_has_started(MessageQueue *self) noexcept nogil:
