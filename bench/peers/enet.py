@@ -22,6 +22,7 @@ import argparse
 import importlib
 import itertools
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -75,7 +76,7 @@ def _serve(options: argparse.Namespace) -> None:
             break
 
 
-class _Receiver:
+class _Receiver(ABC):
     """Verifies what comes and returns credit for it; over when every channel has ended."""
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -96,13 +97,13 @@ class _Receiver:
             _send(peer, channel, CREDIT)
         return None
 
+    @abstractmethod
     def verify(self, channel: int, data: bytes) -> None:
         """Compare it with what was sent, and count it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def result(self) -> worker.Result:
         """The result line."""
-        raise NotImplementedError
 
 
 class _Bulk(_Receiver):

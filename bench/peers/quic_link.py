@@ -9,6 +9,7 @@ Owns `Link` and what the workloads ask of a `Library`. Knows no workload.
 
 import argparse
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -27,7 +28,7 @@ def refuse(stream_id: int, data: bytes, end: bool) -> None:
         raise ValueError("nothing was expected here")
 
 
-class Link:
+class Link(ABC):
     """One connection. `received` gets every piece of stream data; what it raises fails the link.
 
     Invariant: `lost` is done once the connection has ended or an error was seen, with an exception only then.
@@ -55,13 +56,13 @@ class Link:
         """Call `begin`, which opens a stream, as soon as the peer allows one more."""
         begin()
 
+    @abstractmethod
     def flush(self) -> None:
         """Transmit what was queued outside of `received` (after an event the library does it)."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def write(self, stream_id: int, data: bytes, end: bool = False) -> None:
         """Send, and wait where too much is queued."""
-        raise NotImplementedError
 
     async def outcome(self, future: "asyncio.Future[None]") -> None:
         """Wait for the future; raises what failed the link, ConnectionError if it ended before."""

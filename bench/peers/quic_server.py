@@ -5,6 +5,8 @@ Owns the receiving and answering sides. Knows a library only through `Library` a
 
 import argparse
 import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from bench import payload, worker
 from bench.peers import common
@@ -12,7 +14,7 @@ from bench.peers.quic_link import Library, Link
 from bench.worker import Result
 
 
-class _Server:
+class _Server(ABC):
     """What a server does with what comes; `done` gets the result or the failure."""
 
     def __init__(self, options: argparse.Namespace, library: Library) -> None:
@@ -27,9 +29,9 @@ class _Server:
         link.received = lambda stream_id, data, end: self.receive(link, stream_id, data, end)
         link.lost.add_done_callback(self._check)
 
+    @abstractmethod
     def receive(self, link: Link, stream_id: int, data: bytes, end: bool) -> None:
         """Take a piece of a stream."""
-        raise NotImplementedError
 
     def detail(self, link: Link) -> dict[str, object]:
         """What the link says about itself."""
@@ -148,7 +150,7 @@ async def serve(options: argparse.Namespace, library: Library) -> None:
         server.close()
 
 
-_SERVERS = {
+_SERVERS: dict[str, Callable[[argparse.Namespace, Library], _Server]] = {
     "bulk": _BulkServer,
     "streams": _BulkServer,
     "pingpong": _EchoServer,

@@ -28,6 +28,7 @@ from typing import Any
 
 from bench import payload, worker
 from bench.peers import common
+from bench.tcp_tls.ends import context_of
 
 MAX_QUEUE = 256
 WRITE_LIMIT = 1024 * 1024
@@ -44,16 +45,6 @@ _SETTINGS: dict[str, Any] = {
     "ping_interval": None,
     "close_timeout": common.ANSWER_SECONDS,
 }
-
-
-def _context(options: argparse.Namespace) -> ssl.SSLContext:
-    purpose = ssl.Purpose.CLIENT_AUTH if options.role == "server" else ssl.Purpose.SERVER_AUTH
-    folder, role = options.certificates, options.role
-    context = ssl.create_default_context(purpose, cafile=folder / "ca.pem")
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(folder / f"{role}.pem", folder / f"{role}.key")
-    return context
 
 
 def _connect(options: argparse.Namespace, context: ssl.SSLContext) -> Any:
@@ -109,7 +100,7 @@ async def _serve(options: argparse.Namespace) -> None:
             done.set_result(result)
         await conn.wait_closed()
 
-    serving = _server.serve(handle, options.host, options.port, ssl=_context(options), **_SETTINGS)
+    serving = _server.serve(handle, options.host, options.port, ssl=context_of(options), **_SETTINGS)
     async with serving as server:
         worker.announce({"port": next(iter(server.sockets)).getsockname()[1]})
         worker.announce(await done)
@@ -145,7 +136,7 @@ async def _finish(conn: Any) -> None:
 
 
 async def _send_bulk(options: argparse.Namespace) -> None:
-    async with _connect(options, _context(options)) as conn:
+    async with _connect(options, context_of(options)) as conn:
         meter = worker.Meter(options.seconds, options.warmup, options.size)
         for piece in itertools.cycle(payload.PIECES):
             await conn.send(piece)
@@ -156,7 +147,7 @@ async def _send_bulk(options: argparse.Namespace) -> None:
 
 
 async def _send_messages(options: argparse.Namespace) -> None:
-    async with _connect(options, _context(options)) as conn:
+    async with _connect(options, context_of(options)) as conn:
         operations = worker.Operations(options.seconds, options.warmup)
         for piece in itertools.cycle(payload.cut(common.SIZES[options.workload])):
             await conn.send(piece)
@@ -168,7 +159,7 @@ async def _send_messages(options: argparse.Namespace) -> None:
 
 async def _exchange_echoes(options: argparse.Namespace) -> None:
     pieces = payload.cut(common.SIZES[options.workload])
-    async with _connect(options, _context(options)) as conn:
+    async with _connect(options, context_of(options)) as conn:
         operations = worker.Operations(options.seconds, options.warmup)
         waiting = deque(common.Exchange(pieces, number) for number in range(worker.count_of(options)))
         for exchange in waiting:
@@ -186,7 +177,7 @@ async def _exchange_echoes(options: argparse.Namespace) -> None:
 
 
 async def _shake_hands(options: argparse.Namespace) -> None:
-    context = _context(options)
+    context = context_of(options)
     operations = worker.Operations(options.seconds, options.warmup)
     going = True
     while going:

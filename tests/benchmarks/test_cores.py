@@ -20,6 +20,16 @@ def test_a_round_trip_between_cores_takes_nanoseconds(tmp_path: Path) -> None:
     assert "core to core" in cores.describe()
 
 
+def test_an_answer_is_taken_as_it_is_and_a_failure_is_none(tmp_path: Path) -> None:
+    cores = Cores(tmp_path)
+    cores._program = tmp_path / "asked"
+    for script in ("echo 52.5", "echo 1; exit 1"):
+        cores._program.write_text(f"#!/bin/sh\n{script}\n")
+        cores._program.chmod(0o755)
+        cores.look()
+    assert cores.round_trips == [52.5]
+
+
 def test_only_the_answers_since_then_are_told(tmp_path: Path) -> None:
     cores = Cores(tmp_path)
     cores.round_trips = [50.0, 300.4, 60.0]
