@@ -108,7 +108,7 @@ class ChannelTable:
     def _reap(self) -> None:
         """Give dropped channels back; one that was not finished is reset, so that it never looks whole."""
         while self._abandoned:
-            channel_id, is_send_finished = self._abandoned.pop(0)
+            channel_id, is_send_finished = self._abandoned.pop()
             if self.closed_error is not None:
                 continue
             if not is_send_finished:
