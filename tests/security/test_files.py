@@ -92,7 +92,7 @@ def test_writing_never_replaces_nor_follows(tmp_path: Path) -> None:
     assert not target.exists()
 
 
-@pytest.mark.parametrize("name", ["", ".key", "../a", "a/b", "a\0", "a b", "x" * 65, "é", "a\n"])
+@pytest.mark.parametrize("name", ["", ".key", "../a", "a/b", "a\0", "a b", "x" * 77, "é", "a\n"])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="is not a file name"):
         write_private_file(tmp_path, name, b"")
