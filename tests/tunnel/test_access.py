@@ -243,7 +243,9 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
 
 
 addresses = st.ip_addresses(v=4)
-networks = st.tuples(addresses, st.integers(0, 32)).map(lambda pair: ipaddress.ip_network(pair, strict=False))
+networks = st.tuples(addresses, st.integers(0, 32)).map(
+    lambda pair: ipaddress.IPv4Network(pair, strict=False)
+)
 
 
 @given(
@@ -256,7 +258,7 @@ def test_rules_allow_what_an_obvious_model_allows(
 ) -> None:
     """The model: any rule of a network with it and a port range with it; special ones only from within."""
     texts = [f"{network}:{first}-{first + more}" for network, first, more in rules]
-    private = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+    private = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
     inside = [each for each in private if address in each]
     if not inside and (not address.is_global or address.is_multicast):
         return

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fastmux.tunnel.targets import (
     Forward,
+    Protocol,
     Target,
     parse_address,
     parse_bind,
@@ -143,7 +144,7 @@ paths = st.sampled_from(["/run/a", "/run/b.sock"]).map(unix)
 def test_what_is_printed_is_what_is_parsed(
     protocol: str, host: str, port: int, bind: str, bind_port: int, path: Target, other: Target
 ) -> None:
-    kind = "udp" if protocol == "udp" else "tcp"
+    kind: Protocol = "udp" if protocol == "udp" else "tcp"
     to, listen = Target(kind, host, port), Target(kind, bind, bind_port)
     assert parse_target(str(to)) == to
     for forward in (Forward(listen, to), Forward(Target("tcp", bind, bind_port), path), Forward(other, path)):
