@@ -243,9 +243,7 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
 
 
 addresses = st.ip_addresses(v=4)
-networks = st.tuples(addresses, st.integers(0, 32)).map(
-    lambda pair: ipaddress.IPv4Network(pair, strict=False)
-)
+networks = st.builds(lambda *pair: ipaddress.IPv4Network(pair, strict=False), addresses, st.integers(0, 32))
 
 
 @given(

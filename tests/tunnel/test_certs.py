@@ -202,6 +202,18 @@ def test_a_link_is_not_renewed_through(directory: Path) -> None:
     assert (directory / "link.pem").is_symlink()
 
 
+@pytest.mark.parametrize(
+    "left", ["client.pem.new", "client.key.new", "client.pem.old.new", "client.key.old.new"]
+)
+def test_a_renewal_begins_only_where_it_can_end(directory: Path, left: str) -> None:
+    """Guards against a new key beside the old certificate."""
+    (directory / left).touch()
+    before = {path: path.read_bytes() for path in directory.iterdir()}
+    with pytest.raises(FileExistsError, match="interrupted: remove it"):
+        certs.renew(directory / "client.pem", new_key=True)
+    assert {path: path.read_bytes() for path in directory.iterdir()} == before
+
+
 def test_the_facts_are_safe_to_print(directory: Path) -> None:
     ca = certs.read_ca(directory)
     hostile = issue_client(ca, "a\x1b[2Jb").certificate

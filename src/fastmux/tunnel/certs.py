@@ -209,11 +209,12 @@ def renew(
         _check_issued(path, certificate, issuer)
     days = days or (DEFAULT_CA_DAYS if is_ca else DEFAULT_DAYS)
     credential = reissue(certificate, key, issuer, days=days, now=now)
+    pem = credential.certificate_pem if not is_ca else _pem([credential.certificate, *chain])
+    _check_leftovers([path, key_path])
     kept = []
     if new_key:  # the key first: until both are there, a server that reloads keeps the old pair and says so
         read_key_file(str(key_path))
         kept.append(replace_private_file(path.parent, key_path.name, credential.key_pem))
-    pem = credential.certificate_pem if not is_ca else _pem([credential.certificate, *chain])
     kept.append(replace_private_file(path.parent, path.name, pem))
     return Renewed(path, tuple(kept), facts_of(credential.certificate), old)
 
@@ -261,6 +262,13 @@ def _issuer_name(certificate: x509.Certificate) -> str:
     for attribute in certificate.issuer.get_attributes_for_oid(x509.oid.NameOID.COMMON_NAME):
         return str(attribute.value)
     return certificate.issuer.rfc4514_string()
+
+
+def _check_leftovers(paths: Iterable[Path]) -> None:
+    """Refuse to begin what could not be finished: a new key without its certificate would be of no use."""
+    for path in (path.with_name(path.name + end) for path in paths for end in (".new", ".old.new")):
+        if path.is_symlink() or path.exists():
+            raise FileExistsError(f"{path} is left of a renewal that was interrupted: remove it")
 
 
 def _roles(certificate: x509.Certificate) -> Iterable[str]:
