@@ -130,6 +130,15 @@ def test_replacing_follows_nothing_and_uses_nothing_that_is_left_over(tmp_path: 
         replace_private_file(tmp_path, "none.key", b"second")
 
 
+def test_a_replacement_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = write_private_file(tmp_path, "a.key", b"first")
+    (tmp_path / "a.key.old").mkdir()
+    with pytest.raises(OSError):
+        replace_private_file(tmp_path, "a.key", b"second")
+    assert path.read_bytes() == b"first"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.key", "a.key.old"]
+
+
 def test_an_existing_directory_is_taken_if_only_we_can_write_in_it(tmp_path: Path) -> None:
     for mode in (0o700, 0o755):
         tmp_path.chmod(mode)

@@ -45,6 +45,7 @@ cert = "server.pem"
 key = "/etc/keys/server.key"
 ca = "ca.pem"
 reload = false
+pins = ["sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
 
 [limits]
 total = "1Gbit"
@@ -118,7 +119,11 @@ def test_a_whole_file_is_understood(tmp_path: Path) -> None:
             drain_timeout=30,
         ),
         tls=TlsFiles(
-            tmp_path / "server.pem", Path("/etc/keys/server.key"), tmp_path / "ca.pem", reload=False
+            tmp_path / "server.pem",
+            Path("/etc/keys/server.key"),
+            tmp_path / "ca.pem",
+            pins=("sha256//" + "A" * 43 + "=",),
+            reload=False,
         ),
         limits=Limits(125_000_000, 10_000_000, 64, 100),
         rules=(

@@ -6,8 +6,12 @@ import datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from fastmux.security.certificates import make_credentials
+from fastmux.tunnel.certs import read_ca
 from fastmux.tunnel.configuration import InvalidConfiguration, parse_configuration
 from fastmux.tunnel.configuration_check import Findings, check
 
@@ -98,6 +102,18 @@ def test_what_deserves_a_second_look_is_a_warning(
 def test_what_could_not_be_used_is_an_error(directory: Path, text: str, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         find(directory, text)
+
+
+def test_a_revocation_list_is_read_as_it_will_be_used(directory: Path) -> None:
+    ca = read_ca(directory)
+    now = datetime.datetime.now(datetime.UTC)
+    entry = x509.RevokedCertificateBuilder().serial_number(7).revocation_date(now).build()
+    builder = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject).last_update(now)
+    builder = builder.next_update(now + datetime.timedelta(days=1)).add_revoked_certificate(entry)
+    pem = builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    (directory / "crl.pem").write_bytes(pem)
+    found = find(directory, "[server]\n" + TLS + ALLOW + "[revoked]\ncrl = 'crl.pem'")
+    assert found.lines[-1] == f"revoked  1 in {directory}/crl.pem"
 
 
 def test_files_that_are_not_there_or_too_open_are_an_error(directory: Path) -> None:

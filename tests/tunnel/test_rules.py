@@ -77,6 +77,11 @@ def test_a_path_with_an_equals_sign_stands_apart_from_its_identity() -> None:
     assert str(rule.destination) == "/run/a=b.sock"
 
 
+def test_a_destination_is_as_long_as_a_rule() -> None:
+    with pytest.raises(ValueError, match="longer than 1024 characters"):
+        parse_destination("x" * (MAX_RULE_SIZE + 1))
+
+
 def test_without_udp_a_rule_is_for_tcp_only() -> None:
     for text, protocol in (("a:1", "tcp"), ("a:1/tcp", "tcp"), ("a:1/udp", "udp")):
         destination = parse_rule(text).destination

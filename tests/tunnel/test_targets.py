@@ -61,6 +61,7 @@ def test_a_forward_is_written_as_for_openssh(text: str, listen: Target, to: Targ
         ("8080:::1:80", "IPv6 address in brackets"),
         ("1:2:3:4:5", "a forward is"),
         ("a:/run/x:db:80", "a forward is"),
+        ("/run/x:8080:db:80", "a forward is"),
         ("8080:db:ssh", "'ssh' is not a port: a number from 1 to 65535"),
         ("8080:db:0", "'0' is not a port"),
         ("x:db:80", "'x' is not a port: a number from 0"),
