@@ -64,6 +64,18 @@ def test_the_sockets_of_an_identity_are_counted_over_its_channels() -> None:
     assert registry.sockets_of("nobody") == 0
 
 
+def test_a_channel_whose_far_end_becomes_known_is_counted_there_and_no_total_falls() -> None:
+    registry = ChannelRegistry()
+    record = registry.open("not connected", "tcp", "a", "out")
+    registry.identify(record, "server")
+    registry.identify(record, "server")
+    assert (registry.sockets_of("not connected"), registry.sockets_of("server")) == (0, 1)
+    record.sent_size = 5
+    registry.close(record)
+    registry.identify(record, "too late")
+    assert registry.totals() == {"not connected": Totals(1), "server": Totals(0, 0, 0, 5)}
+
+
 def test_identities_are_bounded_and_no_total_is_lost() -> None:
     registry = ChannelRegistry(max_identities=10)
     busy = registry.open("busy", "tcp", "a", "in")
