@@ -13,7 +13,7 @@ from fastmux.exceptions import ChannelReset
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.wire import AnswerCode, OpenRefused
 from tunnel.http_proxy.exchanges import GET, OK, Answers, head_at, proxy_of, visiting
-from tunnel.proxies.world import client_of, receive_all, receive_exactly, world
+from tunnel.proxies.world import client_of, names_that_are_resolved, receive_all, receive_exactly, world
 
 CONNECT = b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -85,6 +85,22 @@ async def test_a_connect_of_single_bytes_is_served() -> None:
         stream = await w.accept()
         assert await receive_exactly(stream, 5) == b"early"
         stream.reset()
+
+
+@pytest.mark.parametrize("request_bytes", [GET, CONNECT])
+def test_no_name_is_resolved_here(request_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = names_that_are_resolved(monkeypatch)
+
+    @virtual
+    async def run() -> None:
+        async with visiting() as (w, client):
+            await client.send(request_bytes)
+            (await w.accept()).reset()
+            await settle()
+            assert w.outlet.asked[0].startswith("example.org ")
+            assert asked <= {"127.0.0.1"}
+
+    run()
 
 
 @virtual

@@ -11,6 +11,9 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
 
 from aio.pair import Pair, pair
 from fastmux.aio.connection import Connection
@@ -197,3 +200,17 @@ async def receive_all(stream: Stream) -> bytes:
             data += await stream.receive()
     except EndOfStream:
         return data
+
+
+def names_that_are_resolved(monkeypatch: pytest.MonkeyPatch) -> set[object]:
+    """Filled with every host that this process asks the resolver for from now on."""
+    names: set[object] = set()
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *arguments: Any, **options: Any) -> Any:
+        names.add(host)
+        return resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "gethostbyname", names.add)
+    return names

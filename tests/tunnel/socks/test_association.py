@@ -13,21 +13,26 @@ from aio.virtual_loop import settle, virtual
 from fastmux import constants
 from fastmux.exceptions import ChannelReset
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.socks.addresses import SocksAddress, decode_address
+from fastmux.tunnel.socks.addresses import SocksAddress, decode_address, encode_address
 from fastmux.tunnel.socks.datagrams import datagram_header, decode_datagram
 from fastmux.tunnel.socks.server import SocksServer
+from fastmux.tunnel.targets import Target
 from tunnel.proxies.world import LOOPBACK, Client, World, client_of, world
 
 ASSOCIATE = b"\5\1\0\5\3\0\1\0\0\0\0\0\0"
 DNS = SocksAddress("192.0.2.53", 53)
 
 
+def family_of(host: str) -> int:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 class Datagrams:
     """A client's UDP socket, and the association that it talks to."""
 
     def __init__(self, relay: tuple[str, int], host: str = "127.0.0.1") -> None:
-        self._relay = relay
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.relay = relay
+        self.sock = socket.socket(family_of(host), socket.SOCK_DGRAM)
         self.sock.bind((host, 0))
         self.sock.setblocking(False)
 
@@ -35,7 +40,7 @@ class Datagrams:
         await self.send_raw(datagram_header(to) + payload)
 
     async def send_raw(self, data: bytes) -> None:
-        self.sock.sendto(data, self._relay)
+        self.sock.sendto(data, self.relay)
         await settle()
 
     async def receive(self) -> tuple[SocksAddress, bytes]:
@@ -156,12 +161,12 @@ def test_datagrams_that_are_none_are_dropped(data: bytes) -> None:
 @virtual
 async def test_datagrams_of_another_host_or_another_port_are_dropped() -> None:
     async with world() as w, association(w) as (_, datagrams):
-        stranger = Datagrams(datagrams._relay, "127.0.0.2")
+        stranger = Datagrams(datagrams.relay, "127.0.0.2")
         await stranger.send(b"of a stranger, before the first")
         await datagrams.send(b"first")
         channel = await w.accept_udp()
         assert await channel.receive() == b"first"
-        other_port = Datagrams(datagrams._relay)
+        other_port = Datagrams(datagrams.relay)
         await other_port.send(b"of another port")
         await stranger.send(b"of a stranger")
         await datagrams.send(b"second")
@@ -188,7 +193,7 @@ async def test_the_association_ends_with_its_tcp_connection() -> None:
                 while True:
                     await channel.__anext__()
             channel.reset()
-            relay = datagrams._relay
+            relay = datagrams.relay
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
                 again.bind(relay)  # it is free
         assert w.registry.records() == []
@@ -241,3 +246,33 @@ async def test_a_refused_destination_costs_the_others_nothing() -> None:
         await asyncio.sleep(1)
         assert w.registry.ended[1] == ("socks5", "192.0.2.1:3/udp", "refused: lost")
         channel.reset()
+
+
+@pytest.mark.parametrize(("bind", "host"), [("", "127.0.0.1"), ("::1", "::1")])
+def test_a_client_is_told_an_address_of_its_own_family(bind: str, host: str) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this system has no IPv6")
+
+    async def main() -> None:
+        async with world() as w:
+            server = SocksServer(Target("tcp", bind, 0), w.outlet, w.registry)
+            await server.start()
+            client = Client(*await asyncio.open_connection(host, server.bound.port))
+            await client.send(ASSOCIATE)
+            assert (await client.receive(5))[2:] == b"\5\0\0"
+            expected = encode_address(SocksAddress(host, 0))[:-2]
+            assert await client.receive(len(expected)) == expected
+            datagrams = Datagrams((host, int.from_bytes(await client.receive(2))), host)
+            await datagrams.send(b"question")
+            channel = await w.accept_udp()
+            assert await channel.receive() == b"question"
+            await channel.send(b"answer")
+            assert await datagrams.receive() == (DNS, b"answer")
+            datagrams.sock.close()
+            channel.reset()
+            client.writer.close()
+            await client.writer.wait_closed()
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run(main())

@@ -14,7 +14,15 @@ from fastmux.tunnel.rate import RateLimit
 from fastmux.tunnel.socks.negotiation import Reply
 from fastmux.tunnel.socks.server import SocksServer
 from fastmux.tunnel.wire import AnswerCode, OpenRefused
-from tunnel.proxies.world import LOOPBACK, World, client_of, receive_all, receive_exactly, world
+from tunnel.proxies.world import (
+    LOOPBACK,
+    World,
+    client_of,
+    names_that_are_resolved,
+    receive_all,
+    receive_exactly,
+    world,
+)
 
 HELLO = b"\5\1\0"
 CONNECT = b"\5\1\0\3\x0bexample.org\1\xbb"
@@ -86,6 +94,16 @@ async def test_the_name_goes_to_the_far_end_as_it_is() -> None:
                 await client.receive(12)
                 (await w.accept()).reset()
             assert w.outlet.asked.pop() == target
+
+
+@virtual
+async def test_no_name_is_resolved_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = names_that_are_resolved(monkeypatch)
+    async with world() as w, client_of(server_of(w)) as client:
+        await client.send(HELLO + CONNECT)
+        await client.receive(12)
+        (await w.accept()).reset()
+        assert asked <= {"127.0.0.1"}
 
 
 @virtual

@@ -7,6 +7,7 @@ the bytes mean.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 
 from fastmux.tunnel import constants as c
@@ -21,11 +22,14 @@ class ClientSocket:
     """
 
     def __init__(self, sock: socket.socket, source: str) -> None:
-        """Take the socket over. `source` is the client's address, without its port."""
+        """Take the socket over. `source` is the client's address, without its port.
+
+        `local_host` is the address that it connected to. Both are IPv4 addresses for an IPv4 client, also
+        where the listener is of both families.
+        """
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a client that vanished frees its place
-        self.source = source
-        self.family = sock.family
-        self.local_host: str = sock.getsockname()[0]
+        self.source = _unmapped(source)
+        self.local_host = _unmapped(sock.getsockname()[0])
         self._sock = sock
         self._end = socket_end(sock)
         self._watching: asyncio.Task[bytes] | None = None
@@ -89,3 +93,10 @@ class ClientSocket:
         if watching is not None:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+
+
+def _unmapped(host: str) -> str:
+    """An IPv4 address as itself, where a socket of both families shows it inside an IPv6 one."""
+    address = ipaddress.ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return host if mapped is None else str(mapped)

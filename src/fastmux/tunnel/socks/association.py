@@ -33,14 +33,14 @@ class Association:
 
     def __init__(
         self,
-        family: int,
         local_host: str,
         client_host: str,
         outlet: Outlet,
         registry: ChannelRegistry,
         limits: Sequence[RateLimit],
     ) -> None:
-        """Bind a socket at `local_host`, an address of `family`. Raises OSError."""
+        """Bind a socket at `local_host`, for a client at `client_host`. Raises OSError."""
+        family = socket.AF_INET6 if ":" in local_host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)

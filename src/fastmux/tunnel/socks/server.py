@@ -132,7 +132,7 @@ class SocksServer(ProxyListener):
 
     async def _associate(self, client: ClientSocket) -> None:
         association = Association(
-            client.family, client.local_host, client.source, self._outlet, self._registry, self._limits
+            client.local_host, client.source, self._outlet, self._registry, self._limits
         )
         running = asyncio.create_task(association.run())
         try:
