@@ -113,6 +113,23 @@ async def test_a_reset_behind_a_connect_is_a_reset_for_the_client() -> None:
             await client.rest()
 
 
+@virtual
+async def test_a_client_that_leaves_while_the_far_end_answers_gets_no_stream() -> None:
+    async with world() as w:
+        w.outlet.may_answer.clear()
+        async with client_of(proxy_of(w)) as client:
+            await client.send(CONNECT)
+            await settle()
+            client.reset()
+            await settle()
+            w.outlet.may_answer.set()
+        stream = await w.accept()
+        with pytest.raises(ConnectionError):
+            await receive_all(stream)
+        stream.reset()
+        assert len(w.registry.ended) == 1
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
