@@ -47,7 +47,7 @@ class Web:
                 """Say nothing: `requests` has it."""
 
         class Server(http.server.ThreadingHTTPServer):
-            request_queue_size = 128  # with the usual 5 a burst of connections waits a second for its next try
+            request_queue_size = 128  # beyond the usual 5 a connection waits a second for its next try
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = False
