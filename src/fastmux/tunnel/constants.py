@@ -1,0 +1,58 @@
+"""Every limit and default of the tunnel, once, with its reason.
+
+Owns: numbers and names. May not know: anything else of the tunnel.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- Commands and services ------------------------------------------------------------------------
+DEFAULT_PORT: Final = 4433  # UDP: where `serve` listens if nothing is said
+OPEN_TIMEOUT: Final = 10.0  # seconds that `connect` and `ping` wait for a connection
+ACCESS_DENIED: Final = 0x403  # closes the connection of an identity that no rule is for
+GOING_AWAY: Final = 0x410  # closes what is left when a drain's time is over
+MIN_PING_INTERVAL: Final = 0.1  # seconds: the far end answers ten a second (H54)
+MAX_PING_SIZE: Final = 64  # bytes: larger ones are not answered (H54)
+MIN_PING_SIZE: Final = 8  # room for the number of the ping
+PING_TIMEOUT: Final = 5.0  # seconds after the last ping that answers are waited for
+
+# The client's connection.
+RETRY_BASE: Final = 0.5  # seconds: the first retry comes within this time
+DEFAULT_RETRY_MAX: Final = 30.0  # seconds: a server that comes back is found within this time
+ATTEMPT_TIMEOUT: Final = 5.0  # seconds for one attempt: its packets go out at 0, 1 and 3 seconds
+STABLE_PERIOD: Final = 10.0  # seconds that a connection must hold before the back-off is forgotten
+HEARTBEAT_INTERVAL: Final = 2.0  # seconds between looks at the peer, so that a restart is noticed within 5
+HEARTBEAT_TIMEOUT: Final = 1.0  # seconds of silence after a ping before a second connection is tried
+HEARTBEAT_RTTS: Final = 4  # or this many round trips, if that is more
+SUSPEND_THRESHOLD: Final = 2.0  # seconds: less may be a step of the clock
+DRAIN_TIMEOUT: Final = 30.0  # seconds that open channels get to finish after SIGTERM
+
+# Workers.
+WORKER_RESTARTS: Final = 5  # of one place within WORKER_RESTART_PERIOD: more is no accident, `serve` ends
+WORKER_RESTART_PERIOD: Final = 60.0
+WORKER_RESTART_DELAY: Final = 0.5  # seconds before a dead worker's place is taken again
+WORKER_START_TIMEOUT: Final = 30.0
+WORKER_STOP_TIMEOUT: Final = 5.0  # seconds beyond the drain timeout before a worker is killed
+
+# The control socket.
+MAX_CONTROL_REQUEST_SIZE: Final = 16384  # bytes of one line: a request is a name and a few words
+MAX_CONTROL_ANSWER_SIZE: Final = 8 * 2**20  # bytes of one line: a status is 4 MB with everything at its limit
+MAX_CONTROL_CLIENTS: Final = 16  # of one user, each for a moment
+CONTROL_TIMEOUT: Final = 10.0  # seconds that a client may take for a request, and `ctl` waits for an answer
+MAX_STATUS_CHANNELS: Final = 4096  # listed one by one in a status; the rest are counted
+MAX_STATUS_CONNECTIONS: Final = 1024
+
+# Metrics.
+MAX_METRICS_REQUEST_SIZE: Final = 8192  # bytes of request line and headers: Prometheus sends some 300
+MAX_METRICS_CLIENTS: Final = 16
+METRICS_TIMEOUT: Final = 5.0  # seconds for a request and for taking its answer
+MAX_METRICS_OUTCOMES: Final = 64  # pairs of kind and outcome: there are some thirty
+MAX_METRICS_IDENTITIES: Final = 200  # label values; what is beyond them is added up as "other"
+
+# Logs.
+MAX_LOG_LINE_SIZE: Final = 4096  # characters of a message: no text of a peer is longer than 255 bytes
+
+# Standard input and output.
+STDIO_CHUNK_SIZE: Final = 262144  # bytes read at once: four of Linux's default pipe buffers
+PIPE_BUFFER_SIZE: Final = 4096  # bytes that a pipe takes without blocking once it is writable (PIPE_BUF)

@@ -1,0 +1,187 @@
+"""What the commands share on the command line: certificates, logs, units, and how an error ends a command.
+
+Owns: these options and their words. May not know: what a command does with them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from fastmux.tunnel import exits
+from fastmux.tunnel.constants import DEFAULT_PORT
+from fastmux.tunnel.journal import FORMATS, escaped, set_up
+
+if TYPE_CHECKING:
+    from fastmux.security.config import TLSConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+logger = logging.getLogger("fastmux.tunnel")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where a certificate, its key and the CA are, "" for not given, and what the server must be."""
+
+    cert: str = ""
+    key: str = ""
+    ca: str = ""
+    server_name: str = ""
+    pins: tuple[str, ...] = ()
+
+    def over(self, other: Credentials) -> Credentials:
+        """These, with what was not given taken from `other`."""
+        given = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}
+        return replace(other, **given)
+
+    def tls(self) -> TLSConfig:
+        """The TLS configuration. Raises `ConfigurationError` that says what is missing or wrong."""
+        from fastmux.security.config import TLSConfig
+
+        missing = [f"--{name}" for name in ("cert", "key", "ca") if not getattr(self, name)]
+        if missing:
+            raise exits.ConfigurationError(
+                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: the options, "
+                "or [tls] of --config, name the PEM files; `fastmux init` makes them"
+            )
+        try:
+            return TLSConfig(self.cert, self.key, self.ca, self.pins, self.server_name or None)
+        except FileNotFoundError as error:
+            hint = "`fastmux init` makes certificates"
+            raise exits.ConfigurationError(f"there is no file {error.filename}; {hint}") from error
+        except (OSError, ValueError) as error:
+            raise exits.ConfigurationError(str(error)) from error
+
+
+class _Parsed(click.ParamType):
+    """An option whose text a function turns into a value; its ValueError is the usage error."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value of a text."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def parse_server(text: str) -> tuple[str, int]:
+    """Host and UDP port of "HOST", "HOST:PORT" or "[V6]:PORT"; the port defaults to 4433. Raises ValueError."""
+    from fastmux.tunnel.targets import parse_address
+
+    return parse_address(text, default_port=DEFAULT_PORT)
+
+
+def _parse_rate(text: str) -> int:
+    from fastmux.tunnel.units import parse_rate
+
+    return parse_rate(text)
+
+
+def _parse_duration(text: str) -> float:
+    from fastmux.tunnel.units import parse_duration
+
+    return parse_duration(text)
+
+
+RATE: Final = _Parsed("RATE", _parse_rate)
+DURATION: Final = _Parsed("DURATION", _parse_duration)
+SERVER: Final = _Parsed("HOST[:PORT]", parse_server)
+
+
+def credential_options(*, is_client: bool) -> Callable[[F], F]:
+    """Add --cert, --key, --ca, --pin and, for clients, --server-name. `credentials_of` takes them."""
+    path = click.Path(dir_okay=False)
+    options = [
+        click.option("--cert", type=path, envvar="FASTMUX_CERT", help="This end's certificate (PEM)."),
+        click.option("--key", type=path, envvar="FASTMUX_KEY", help="Its key (PEM, mode 0600)."),
+        click.option("--ca", type=path, envvar="FASTMUX_CA", help="The CA that signs the other end's (PEM)."),
+        click.option(
+            "--pin", multiple=True, metavar="PIN", help="A public key that the other end may have (sha256//…)."
+        ),
+    ]
+    if is_client:
+        text = "The name that the server's certificate has, if it is not HOST."
+        options.append(click.option("--server-name", metavar="NAME", help=text))
+    return _all(options)
+
+
+def credentials_of(options: dict[str, Any]) -> Credentials:
+    """Take the options of `credential_options` out of a command's parameters."""
+    return Credentials(
+        cert=options.pop("cert") or "",
+        key=options.pop("key") or "",
+        ca=options.pop("ca") or "",
+        server_name=options.pop("server_name", None) or "",
+        pins=tuple(options.pop("pin")),
+    )
+
+
+def log_options(function: F) -> F:
+    """Add -v, -q and --log-format; `start_logging` takes them."""
+    form = click.Choice(FORMATS)
+    return _all(
+        [
+            click.option("-v", "--verbose", count=True, help="Log more; -v shows debugging."),
+            click.option("-q", "--quiet", count=True, help="Log less; -q warnings, -qq errors only."),
+            click.option("--log-format", type=form, default="text", show_default=True, help="Form of the log."),
+        ]
+    )(function)
+
+
+def start_logging(options: dict[str, Any], base: int = 0) -> None:
+    """Set up the log by the options of `log_options`; `base` is the verbosity without any."""
+    verbosity = base + options.pop("verbose") - options.pop("quiet")
+    set_up(verbosity, options.pop("log_format"))
+
+
+def config_option(function: F) -> F:
+    """Add --config."""
+    path = click.Path(dir_okay=False)
+    text = "A configuration file (TOML); options go before it."
+    return click.option("--config", type=path, envvar="FASTMUX_CONFIG", help=text)(function)
+
+
+def control_option(function: F) -> F:
+    """Add --control."""
+    text = "Where the control socket for `fastmux ctl` is; `none` for none."
+    return click.option("--control", metavar="PATH", help=text)(function)
+
+
+def _all(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the process as an outside error says: one sentence on standard error and the exit code for it.
+
+    An interrupt ends it with 130. Errors of the program itself pass.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(exits.INTERRUPTED)
+    except Exception as error:
+        outside = exits.command_error(error)
+        if outside is None:
+            raise
+        logger.debug("the error behind the message", exc_info=error)
+        click.echo(f"fastmux: {escaped(str(outside))}", err=True)
+        sys.exit(outside.code)
