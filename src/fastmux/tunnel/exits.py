@@ -22,6 +22,7 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as shells say it
 
 _EXTRAS: Final = {"h11": "tunnel", "msgspec": "tunnel", "rich": "rich"}
 
+
 class CommandError(Exception):
     """What ends a command: an exit code and one sentence that says what is wrong and what to do."""
 
@@ -53,7 +54,7 @@ def command_error(error: BaseException) -> CommandError | None:
             return CommandError(UNREACHABLE, str(error))
         case TimeoutError():
             hint = "is `fastmux serve` running there, and does UDP reach it?"
-            return CommandError(UNREACHABLE, f"{error or 'no answer in time'}: {hint}")
+            return CommandError(UNREACHABLE, f"{str(error) or 'no answer in time'}: {hint}")
         case ModuleNotFoundError(name=name) if name in _EXTRAS:
             extra = _EXTRAS[name]
             return ConfigurationError(f"{name} is not installed; run: pip install 'fastmux[{extra}]'")
@@ -62,11 +63,6 @@ def command_error(error: BaseException) -> CommandError | None:
         case OSError():
             return CommandError(UNREACHABLE, str(error))
     return None
-
-
-def is_outside(error: BaseException) -> bool:
-    """Whether an error comes from files, the network or the peer, and is to be reported without a traceback."""
-    return command_error(error) is not None
 
 
 def _authentication_hint(text: str) -> str:

@@ -54,7 +54,9 @@ def merged(sources: Iterable[Iterable[Family]]) -> list[Family]:
     result: dict[str, Family] = {}
     for families in sources:
         for family in families:
-            whole = result.setdefault(family.name, Family(family.name, family.kind, family.text, family.merge))
+            whole = result.setdefault(
+                family.name, Family(family.name, family.kind, family.text, family.merge)
+            )
             for labels, value in family.samples.items():
                 whole.add(value, **dict(labels))
     return list(result.values())
@@ -66,7 +68,9 @@ def render(families: Iterable[Family]) -> str:
     for family in families:
         lines.append(f"# HELP {family.name} {_escaped_help(family.text)}")
         lines.append(f"# TYPE {family.name} {family.kind}")
-        lines += [f"{family.name}{_labels(labels)} {_number(value)}" for labels, value in family.samples.items()]
+        lines += [
+            f"{family.name}{_labels(labels)} {_number(value)}" for labels, value in family.samples.items()
+        ]
     return "\n".join(lines) + "\n"
 
 

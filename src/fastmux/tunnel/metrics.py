@@ -120,7 +120,9 @@ def channel_families(registry: MeteredRegistry) -> list[Family]:
     return [size, opened, now_open, ended]
 
 
-def connection_families(labels: IdentityLabels, connections: Iterable[tuple[str, Connection]]) -> list[Family]:
+def connection_families(
+    labels: IdentityLabels, connections: Iterable[tuple[str, Connection]]
+) -> list[Family]:
     """Open connections and their round trips, by identity."""
     count = Family("fastmux_connections", "gauge", "Connections that are open, by identity.")
     rtt = Family("fastmux_rtt_seconds", "gauge", "Smoothed round trip, the largest of an identity.", "max")

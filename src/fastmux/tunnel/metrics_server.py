@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from fastmux.tunnel.constants import MAX_METRICS_CLIENTS, MAX_METRICS_REQUEST_SIZE, METRICS_TIMEOUT
 from fastmux.tunnel.exposition import CONTENT_TYPE
+from fastmux.tunnel.stream_clients import StreamClients
 
 logger = logging.getLogger("fastmux.tunnel.metrics")
 
@@ -24,23 +25,18 @@ _STATUS: Final = {
     405: "Method Not Allowed",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
-    503: "Service Unavailable",
 }
 
 
 class MetricsServer:
-    """Serves a text over HTTP/1.1. An asynchronous context manager.
-
-    Invariant: `_clients` are the tasks of the connections that are open, at most `MAX_METRICS_CLIENTS` of
-    them being answered.
-    """
+    """Serves a text over HTTP/1.1, to at most `MAX_METRICS_CLIENTS` at once. An asynchronous context manager."""
 
     def __init__(self, host: str, port: int, collect: Callable[[], Awaitable[str]]) -> None:
         self._host = host
         self._port = port
         self._collect = collect
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self.clients = StreamClients(self._serve)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -52,7 +48,7 @@ class MetricsServer:
     async def __aenter__(self) -> Self:
         """Listen. Raises OSError if the address cannot be bound."""
         self._server = await asyncio.start_server(
-            self._on_client, self._host or None, self._port, limit=MAX_METRICS_REQUEST_SIZE
+            self.clients.serve, self._host or None, self._port, limit=MAX_METRICS_REQUEST_SIZE
         )
         return self
 
@@ -65,28 +61,19 @@ class MetricsServer:
         """Close; clients are cut off."""
         assert self._server is not None
         self._server.close()
-        for task in self._clients:
-            task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await self.clients.close()
+        await self._server.wait_closed()
 
-    async def _on_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._clients.add(task)
-        try:
-            async with asyncio.timeout(METRICS_TIMEOUT):
-                status, body = await self._answer(reader)
-                writer.write(_response(status, body))
-                await writer.drain()
-        except (OSError, TimeoutError) as error:
-            logger.debug("a metrics client went away: %r", error)
-        finally:
-            self._clients.discard(task)
-            writer.close()
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self.clients) > MAX_METRICS_CLIENTS:
+            logger.warning("more than %d clients ask for metrics at once", MAX_METRICS_CLIENTS)
+            return
+        async with asyncio.timeout(METRICS_TIMEOUT):
+            status, body = await self._answer(reader)
+            writer.write(_response(status, body))
+            await writer.drain()
 
     async def _answer(self, reader: asyncio.StreamReader) -> tuple[int, str]:
-        if len(self._clients) > MAX_METRICS_CLIENTS:
-            return 503, "too many clients\n"
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:

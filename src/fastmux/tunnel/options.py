@@ -21,6 +21,10 @@ from fastmux.tunnel.journal import FORMATS, escaped, set_up
 if TYPE_CHECKING:
     from fastmux.security.config import TLSConfig
 
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic from click 8.2 on
+
 F = TypeVar("F", bound=Callable[..., Any])
 logger = logging.getLogger("fastmux.tunnel")
 
@@ -59,7 +63,7 @@ class Credentials:
             raise exits.ConfigurationError(str(error)) from error
 
 
-class _Parsed(click.ParamType):
+class _Parsed(_ParamType):
     """An option whose text a function turns into a value; its ValueError is the usage error."""
 
     def __init__(self, name: str, parse: Callable[[str], object]) -> None:
@@ -108,7 +112,10 @@ def credential_options(*, is_client: bool) -> Callable[[F], F]:
         click.option("--key", type=path, envvar="FASTMUX_KEY", help="Its key (PEM, mode 0600)."),
         click.option("--ca", type=path, envvar="FASTMUX_CA", help="The CA that signs the other end's (PEM)."),
         click.option(
-            "--pin", multiple=True, metavar="PIN", help="A public key that the other end may have (sha256//…)."
+            "--pin",
+            multiple=True,
+            metavar="PIN",
+            help="A public key that the other end may have (sha256//…).",
         ),
     ]
     if is_client:
@@ -135,7 +142,9 @@ def log_options(function: F) -> F:
         [
             click.option("-v", "--verbose", count=True, help="Log more; -v shows debugging."),
             click.option("-q", "--quiet", count=True, help="Log less; -q warnings, -qq errors only."),
-            click.option("--log-format", type=form, default="text", show_default=True, help="Form of the log."),
+            click.option(
+                "--log-format", type=form, default="text", show_default=True, help="Form of the log."
+            ),
         ]
     )(function)
 

@@ -222,7 +222,9 @@ class Supervisor:
             try:
                 successor = await self._connect()
             except OSError as error:
-                logger.info("the server is silent and cannot be reached anew: %s", command_error(error) or error)
+                logger.info(
+                    "the server is silent and cannot be reached anew: %s", command_error(error) or error
+                )
                 continue
             if connection.stats.packets_received == before:
                 return successor

@@ -73,9 +73,7 @@ def _ping(
     async def main() -> None:
         tls = credentials.tls()
         async with fastmux.connect(*server, tls=tls, open_timeout=OPEN_TIMEOUT) as connection:
-            pinger = Pinger(
-                connection, size=size, interval=interval, on_answer=print_answer, result=result
-            )
+            pinger = Pinger(connection, size=size, interval=interval, on_answer=print_answer, result=result)
             try:
                 await pinger.run(count)
             except asyncio.CancelledError:

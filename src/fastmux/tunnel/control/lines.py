@@ -31,7 +31,7 @@ def parse_request(line: bytes) -> Request:
     """The fields of a request, with its "op". Raises `ControlError`."""
     request = _object(line)
     if not isinstance(request.get("op"), str):
-        raise ControlError("a request names its operation as \"op\"")
+        raise ControlError('a request names its operation as "op"')
     return request
 
 

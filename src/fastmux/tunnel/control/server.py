@@ -18,6 +18,7 @@ from typing import Any, Self, TypeAlias
 
 from fastmux.tunnel.constants import CONTROL_TIMEOUT, MAX_CONTROL_CLIENTS, MAX_CONTROL_REQUEST_SIZE
 from fastmux.tunnel.control import lines, paths
+from fastmux.tunnel.stream_clients import StreamClients
 
 logger = logging.getLogger("fastmux.tunnel.control")
 
@@ -65,16 +66,15 @@ async def _answer(line: bytes, handler: Handler) -> bytes:
 
 
 class ControlServer:
-    """Answers on a Unix socket of mode 0600. An asynchronous context manager.
-
-    Invariant: `_clients` are the tasks of the clients that are connected, at most `MAX_CONTROL_CLIENTS`.
+    """Answers on a Unix socket of mode 0600, at most `MAX_CONTROL_CLIENTS` at once. An asynchronous context
+    manager.
     """
 
     def __init__(self, path: Path, handler: Handler) -> None:
         self._path = path
         self._handler = handler
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self.clients = StreamClients(self._serve)
 
     @property
     def path(self) -> Path:
@@ -93,7 +93,7 @@ class ControlServer:
             finally:
                 os.umask(former)
             self._server = await asyncio.start_unix_server(
-                self._on_client, sock=sock, limit=MAX_CONTROL_REQUEST_SIZE
+                self.clients.serve, sock=sock, limit=MAX_CONTROL_REQUEST_SIZE
             )
         except BaseException:
             sock.close()
@@ -109,30 +109,17 @@ class ControlServer:
         """Close and remove the socket; clients are cut off."""
         assert self._server is not None
         self._server.close()
-        for task in self._clients:
-            task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await self.clients.close()
+        await self._server.wait_closed()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
-
-    async def _on_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._clients.add(task)
-        try:
-            await self._serve(reader, writer)
-        except (OSError, TimeoutError) as error:
-            logger.debug("a control client went away: %s", error)
-        finally:
-            self._clients.discard(task)
-            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = peer_uid(writer.get_extra_info("socket"))
         if uid is not None and uid not in (os.geteuid(), 0):
             logger.warning("user %d may not use the control socket", uid)
             return
-        if len(self._clients) > MAX_CONTROL_CLIENTS:
+        if len(self.clients) > MAX_CONTROL_CLIENTS:
             writer.write(lines.encode_error("too many clients at once: try again"))
             return
         await serve_lines(reader, writer, self._handler, CONTROL_TIMEOUT)

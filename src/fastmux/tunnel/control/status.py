@@ -35,7 +35,11 @@ def connection_fields(identity: str, connection: Connection, age: float) -> Fiel
     """One connection."""
     statistics = connection.stats
     figures = {name: getattr(statistics, name) for name in _CONNECTION_STATISTICS}
-    return {"identity": identity, "peer": address_text(connection.get_extra_info("peername")), "age": age} | figures
+    return {
+        "identity": identity,
+        "peer": address_text(connection.get_extra_info("peername")),
+        "age": age,
+    } | figures
 
 
 def address_text(address: object) -> str:
@@ -94,9 +98,12 @@ def merged(parent: Fields, workers: Sequence[Fields]) -> Fields:
     connections = [
         {**each, "worker": index} for index, worker in enumerate(workers) for each in worker["connections"]
     ]
-    channels = [{**each, "worker": index} for index, worker in enumerate(workers) for each in worker["channels"]]
+    channels = [
+        {**each, "worker": index} for index, worker in enumerate(workers) for each in worker["channels"]
+    ]
     left_out = {
-        name: sum(worker[name] for worker in workers) for name in ("channels_left_out", "connections_left_out")
+        name: sum(worker[name] for worker in workers)
+        for name in ("channels_left_out", "connections_left_out")
     }
     left_out["channels_left_out"] += len(channels[MAX_STATUS_CHANNELS:])
     left_out["connections_left_out"] += len(connections[MAX_STATUS_CONNECTIONS:])
