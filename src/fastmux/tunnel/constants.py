@@ -21,6 +21,7 @@ MAX_RESOLVED_ADDRESSES: Final = 32  # looked at for one name: more are not tried
 MAX_CONFIGURATION_SIZE: Final = 2**20  # bytes: a larger file is a mistake
 MAX_REVOKED: Final = 100_000  # names, pins and serial numbers; a CRL of a MiB has a quarter of that
 CERTIFICATE_WARNING_DAYS: Final = 30  # `check-config` warns of a certificate that ends within these
+DEFAULT_PORT: Final = 4433  # of a server (UDP), where none is given
 
 # --- Commands and services ------------------------------------------------------------------------
 DEFAULT_PORT: Final = 4433  # UDP: where `serve` listens if nothing is said
