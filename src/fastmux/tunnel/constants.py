@@ -24,7 +24,6 @@ CERTIFICATE_WARNING_DAYS: Final = 30  # `check-config` warns of a certificate th
 DEFAULT_PORT: Final = 4433  # of a server (UDP), where none is given
 
 # --- Commands and services ------------------------------------------------------------------------
-DEFAULT_PORT: Final = 4433  # UDP: where `serve` listens if nothing is said
 OPEN_TIMEOUT: Final = 10.0  # seconds that `connect` and `ping` wait for a connection
 ACCESS_DENIED: Final = 0x403  # closes the connection of an identity that no rule is for
 GOING_AWAY: Final = 0x410  # closes what is left when a drain's time is over

@@ -9,58 +9,22 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from fastmux.tunnel import exits
 from fastmux.tunnel.constants import DEFAULT_PORT
+from fastmux.tunnel.credentials import Credentials
 from fastmux.tunnel.journal import FORMATS, escaped, set_up
 
 if TYPE_CHECKING:
-    from fastmux.security.config import TLSConfig
-
     _ParamType = click.ParamType[Any]
 else:
     _ParamType = click.ParamType  # generic from click 8.2 on
 
 F = TypeVar("F", bound=Callable[..., Any])
 logger = logging.getLogger("fastmux.tunnel")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Where a certificate, its key and the CA are, "" for not given, and what the server must be."""
-
-    cert: str = ""
-    key: str = ""
-    ca: str = ""
-    server_name: str = ""
-    pins: tuple[str, ...] = ()
-
-    def over(self, other: Credentials) -> Credentials:
-        """These, with what was not given taken from `other`."""
-        given = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}
-        return replace(other, **given)
-
-    def tls(self) -> TLSConfig:
-        """The TLS configuration. Raises `ConfigurationError` that says what is missing or wrong."""
-        from fastmux.security.config import TLSConfig
-
-        missing = [f"--{name}" for name in ("cert", "key", "ca") if not getattr(self, name)]
-        if missing:
-            raise exits.ConfigurationError(
-                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: the options, "
-                "or [tls] of --config, name the PEM files; `fastmux init` makes them"
-            )
-        try:
-            return TLSConfig(self.cert, self.key, self.ca, self.pins, self.server_name or None)
-        except FileNotFoundError as error:
-            hint = "`fastmux init` makes certificates"
-            raise exits.ConfigurationError(f"there is no file {error.filename}; {hint}") from error
-        except (OSError, ValueError) as error:
-            raise exits.ConfigurationError(str(error)) from error
 
 
 class _Parsed(_ParamType):
@@ -80,11 +44,28 @@ class _Parsed(_ParamType):
             self.fail(str(error), param, ctx)
 
 
+def stream_label(text: str) -> str:
+    """The label that asks for a stream to "HOST:PORT" or the path of a Unix socket.
+
+    Raises `ConfigurationError`.
+    """
+    from fastmux.tunnel.targets import parse_target
+    from fastmux.tunnel.wire import label_of
+
+    try:
+        target = parse_target(text)
+        if target.protocol == "udp":
+            raise ValueError(f"{text!r} is for datagrams: only a stream goes over standard input and output")
+        return label_of(target)
+    except ValueError as error:
+        raise exits.ConfigurationError(str(error)) from error
+
+
 def parse_server(text: str) -> tuple[str, int]:
     """Host and UDP port of "HOST", "HOST:PORT" or "[V6]:PORT"; the port defaults to 4433. Raises ValueError."""
     from fastmux.tunnel.targets import parse_address
 
-    return parse_address(text, default_port=DEFAULT_PORT)
+    return parse_address(text, default_port=DEFAULT_PORT, min_port=1)
 
 
 def _parse_rate(text: str) -> int:
@@ -133,6 +114,16 @@ def credentials_of(options: dict[str, Any]) -> Credentials:
         server_name=options.pop("server_name", None) or "",
         pins=tuple(options.pop("pin")),
     )
+
+
+def client_credentials(options: dict[str, Any], config: str | None) -> Credentials:
+    """As `credentials_of`, with what a configuration file has for what was not given."""
+    given = credentials_of(options)
+    if not config:
+        return given  # without the parser of the file: `connect` starts for every ssh
+    from fastmux.tunnel.settings import client_credentials as merged
+
+    return merged(given, config)
 
 
 def log_options(function: F) -> F:
@@ -192,5 +183,6 @@ def reported() -> Iterator[None]:
         if outside is None:
             raise
         logger.debug("the error behind the message", exc_info=error)
-        click.echo(f"fastmux: {escaped(str(outside))}", err=True)
+        for line in str(outside).splitlines():  # a configuration file may have several faults
+            click.echo(f"fastmux: {escaped(line)}", err=True)
         sys.exit(outside.code)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from fastmux.tunnel import options as o
+from fastmux.tunnel.credentials import Credentials
 from fastmux.tunnel.exits import ConfigurationError
 
 
@@ -39,10 +40,10 @@ def command(server: tuple[str, int], target: str, config: str | None, **options:
         credentials = o.client_credentials(options, config)
         if not hasattr(select, "poll"):
             raise ConfigurationError("this system cannot wait for standard input: use `fastmux tunnel -L`")
-        _connect(server, credentials, o.parse_target(target))
+        _connect(server, credentials, o.stream_label(target))
 
 
-def _connect(server: tuple[str, int], credentials: o.Credentials, label: str) -> None:
+def _connect(server: tuple[str, int], credentials: Credentials, label: str) -> None:
     from fastmux.tunnel.signals import run_until_signal
     from fastmux.tunnel.standard_io import Input, Output
     from fastmux.tunnel.stdio import connect_stdio

@@ -12,6 +12,7 @@ import click
 
 from fastmux.tunnel import options as o
 from fastmux.tunnel.constants import MAX_PING_SIZE, MIN_PING_INTERVAL, MIN_PING_SIZE, OPEN_TIMEOUT
+from fastmux.tunnel.credentials import Credentials
 from fastmux.tunnel.exits import DONE, UNREACHABLE
 
 
@@ -57,7 +58,7 @@ def command(
 
 
 def _ping(
-    server: tuple[str, int], credentials: o.Credentials, count: int | None, interval: float, size: int
+    server: tuple[str, int], credentials: Credentials, count: int | None, interval: float, size: int
 ) -> int:
     import asyncio
 
