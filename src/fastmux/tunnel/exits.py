@@ -6,7 +6,8 @@ Owns: which error means which code, and what the sentence says to do. May not kn
 from __future__ import annotations
 
 import socket
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from fastmux.exceptions import AuthenticationError, ChannelReset, ConnectionClosed, HandshakeError
 from fastmux.security.names import printable
@@ -40,29 +41,51 @@ class ConfigurationError(CommandError):
 
 def command_error(error: BaseException) -> CommandError | None:
     """The `CommandError` that says the same as `error`; None for an error that is a bug."""
-    match error:
-        case CommandError():
-            return error
-        case AuthenticationError():
-            return CommandError(AUTHENTICATION, f"{error}{_authentication_hint(str(error))}")
-        case ConnectionClosed(code=code, remote=True) if code == ACCESS_DENIED:
-            reason = printable(error.reason)
-            return CommandError(AUTHENTICATION, f"the server refuses this identity: {reason}")
-        case ConnectionClosed() | ChannelReset():
-            return CommandError(LOST, printable(str(error)))
-        case HandshakeError():
-            return CommandError(UNREACHABLE, str(error))
-        case TimeoutError():
-            hint = "is `fastmux serve` running there, and does UDP reach it?"
-            return CommandError(UNREACHABLE, f"{str(error) or 'no answer in time'}: {hint}")
-        case ModuleNotFoundError(name=name) if name in _EXTRAS:
-            extra = _EXTRAS[name]
-            return ConfigurationError(f"{name} is not installed; run: pip install 'fastmux[{extra}]'")
-        case socket.gaierror():
-            return CommandError(UNREACHABLE, f"the name cannot be resolved: {error.strerror}")
-        case OSError():
-            return CommandError(UNREACHABLE, str(error))
+    if isinstance(error, CommandError):
+        return error
+    for kind, explain in _EXPLANATIONS:
+        if isinstance(error, kind):
+            return explain(error)
     return None
+
+
+def _explain_closed(error: ConnectionClosed) -> CommandError:
+    if error.remote and error.code == ACCESS_DENIED:
+        reason = printable(error.reason)
+        return CommandError(AUTHENTICATION, f"the server refuses this identity: {reason}")
+    return CommandError(LOST, printable(str(error)))
+
+
+def _explain_authentication(error: AuthenticationError) -> CommandError:
+    return CommandError(AUTHENTICATION, f"{error}{_authentication_hint(str(error))}")
+
+
+def _explain_timeout(error: TimeoutError) -> CommandError:
+    hint = "is `fastmux serve` running there, and does UDP reach it?"
+    return CommandError(UNREACHABLE, f"{str(error) or 'no answer in time'}: {hint}")
+
+
+def _explain_missing(error: ModuleNotFoundError) -> CommandError | None:
+    extra = _EXTRAS.get(error.name or "")
+    if extra is None:
+        return None
+    return ConfigurationError(f"{error.name} is not installed; run: pip install 'fastmux[{extra}]'")
+
+
+# The first that fits counts.
+_EXPLANATIONS: Final[tuple[tuple[type[BaseException], Callable[[Any], CommandError | None]], ...]] = (
+    (AuthenticationError, _explain_authentication),
+    (ConnectionClosed, _explain_closed),
+    (ChannelReset, lambda error: CommandError(LOST, str(error))),
+    (HandshakeError, lambda error: CommandError(UNREACHABLE, str(error))),
+    (TimeoutError, _explain_timeout),
+    (ModuleNotFoundError, _explain_missing),
+    (
+        socket.gaierror,
+        lambda error: CommandError(UNREACHABLE, f"the name cannot be resolved: {error.strerror}"),
+    ),
+    (OSError, lambda error: CommandError(UNREACHABLE, str(error))),
+)
 
 
 def _authentication_hint(text: str) -> str:

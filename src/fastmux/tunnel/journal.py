@@ -95,7 +95,7 @@ def set_up(
     log_format: str = "text",
     stream: TextIO | None = None,
     environment: Mapping[str, str] = os.environ,
-) -> logging.Handler:
+) -> logging.StreamHandler[TextIO]:
     """Log what fastmux says to `stream` (standard error); returns the handler that was added.
 
     `verbosity` counts -v less -q. Raises ValueError for a `log_format` that is none of `FORMATS`.

@@ -1,10 +1,12 @@
 """What is counted for --metrics, read when it is asked for: figures move while a transfer runs.
 
-Owns: the families and their labels, and how many values a label may take. May not know: HTTP, the text format.
+Owns: the families and their labels, and how many values a label may take. May not know: HTTP, the text
+format.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -42,22 +44,37 @@ class MeteredRegistry(ChannelRegistry):
     """A registry that also counts how channels ended, by kind and outcome.
 
     Invariant: `outcomes` has at most `MAX_METRICS_OUTCOMES` entries and one for the others of each kind.
-    `labels` says by which name an identity is counted.
+    `labels` says by which name an identity is counted; `_idle_waiters` wait for the last channel's end.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.labels = IdentityLabels()
+        self._idle_waiters: set[asyncio.Future[None]] = set()
         self.outcomes: Counter[tuple[str, str]] = Counter()
 
     def close(self, record: ChannelRecord, outcome: str = CLOSED) -> None:
         """As the registry's, and count the outcome."""
         if record.id in self._open:
-            key = (record.kind, outcome)
+            key = (record.kind, outcome.partition(":")[0])  # behind it stands the peer's or the system's word
             if key not in self.outcomes and len(self.outcomes) >= MAX_METRICS_OUTCOMES:
                 key = (record.kind, _OTHER)
             self.outcomes[key] += 1
         super().close(record, outcome)
+        if not self._open:
+            for waiter in self._idle_waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def wait_idle(self) -> None:
+        """Wait until no channel is open."""
+        while self._open:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle_waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._idle_waiters.discard(waiter)
 
 
 class PacketCounters:

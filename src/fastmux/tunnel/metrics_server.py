@@ -29,7 +29,7 @@ _STATUS: Final = {
 
 
 class MetricsServer:
-    """Serves a text over HTTP/1.1, to at most `MAX_METRICS_CLIENTS` at once. An asynchronous context manager."""
+    """Serves a text over HTTP, to at most `MAX_METRICS_CLIENTS` at once. An asynchronous context manager."""
 
     def __init__(self, host: str, port: int, collect: Callable[[], Awaitable[str]]) -> None:
         self._host = host
@@ -80,18 +80,26 @@ class MetricsServer:
             return 431, "the request is too large\n"
         except asyncio.IncompleteReadError:
             return 400, "the request is not complete\n"
-        words = head.partition(b"\r\n")[0].split(b" ")
-        if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
-            return 400, "this is no HTTP/1.1 request\n"
-        if words[0] != b"GET":
-            return 405, "only GET\n"
-        if words[1].partition(b"?")[0] != b"/metrics":
-            return 404, "metrics are at /metrics\n"
+        refusal = _refusal(head)
+        if refusal is not None:
+            return refusal
         try:
             return 200, await self._collect()
         except Exception:
             logger.exception("the metrics cannot be collected")
             return 500, "the metrics cannot be collected; the log says why\n"
+
+
+def _refusal(head: bytes) -> tuple[int, str] | None:
+    """Status and text for a request that is not GET /metrics."""
+    words = head.partition(b"\r\n")[0].split(b" ")
+    if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
+        return 400, "this is no HTTP/1.1 request\n"
+    if words[0] != b"GET":
+        return 405, "only GET\n"
+    if words[1].partition(b"?")[0] != b"/metrics":
+        return 404, "metrics are at /metrics\n"
+    return None
 
 
 def _response(status: int, body: str) -> bytes:

@@ -5,10 +5,12 @@ Owns: these options and their words. May not know: what a command does with them
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -62,7 +64,10 @@ def stream_label(text: str) -> str:
 
 
 def parse_server(text: str) -> tuple[str, int]:
-    """Host and UDP port of "HOST", "HOST:PORT" or "[V6]:PORT"; the port defaults to 4433. Raises ValueError."""
+    """Host and UDP port of "HOST", "HOST:PORT" or "[V6]:PORT"; the port is 4433 if none is given.
+
+    Raises ValueError.
+    """
     from fastmux.tunnel.targets import parse_address
 
     return parse_address(text, default_port=DEFAULT_PORT, min_port=1)
@@ -85,65 +90,77 @@ DURATION: Final = _Parsed("DURATION", _parse_duration)
 SERVER: Final = _Parsed("HOST[:PORT]", parse_server)
 
 
-def credential_options(*, is_client: bool) -> Callable[[F], F]:
-    """Add --cert, --key, --ca, --pin and, for clients, --server-name. `credentials_of` takes them."""
+def credential_options(*, is_client: bool) -> Callable[[F], Callable[..., Any]]:
+    """Add --cert, --key, --ca, --pin and, for clients, --server-name; they come as one `credentials`."""
     path = click.Path(dir_okay=False)
     options = [
         click.option("--cert", type=path, envvar="FASTMUX_CERT", help="This end's certificate (PEM)."),
         click.option("--key", type=path, envvar="FASTMUX_KEY", help="Its key (PEM, mode 0600)."),
         click.option("--ca", type=path, envvar="FASTMUX_CA", help="The CA that signs the other end's (PEM)."),
         click.option(
-            "--pin",
-            multiple=True,
-            metavar="PIN",
-            help="A public key that the other end may have (sha256//…).",
+            "--pin", multiple=True, metavar="PIN", help="A key that the other end may have (sha256//…)."
         ),
     ]
     if is_client:
         text = "The name that the server's certificate has, if it is not HOST."
         options.append(click.option("--server-name", metavar="NAME", help=text))
-    return _all(options)
+
+    def decorate(function: F) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def command(
+            cert: str | None,
+            key: str | None,
+            ca: str | None,
+            pin: tuple[str, ...],
+            server_name: str | None = None,
+            **others: Any,
+        ) -> Any:
+            credentials = Credentials(cert or "", key or "", ca or "", server_name or "", pin)
+            return function(credentials=credentials, **others)
+
+        return _with_options(command, options)
+
+    return decorate
 
 
-def credentials_of(options: dict[str, Any]) -> Credentials:
-    """Take the options of `credential_options` out of a command's parameters."""
-    return Credentials(
-        cert=options.pop("cert") or "",
-        key=options.pop("key") or "",
-        ca=options.pop("ca") or "",
-        server_name=options.pop("server_name", None) or "",
-        pins=tuple(options.pop("pin")),
+def merged_credentials(given: Credentials, config: str | None) -> Credentials:
+    """Those of the options, with what a configuration file has for what was not given."""
+    if not config:
+        return given  # without the parser of the file: `connect` starts for every ssh
+    from fastmux.tunnel.settings import client_credentials
+
+    return client_credentials(given, config)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How to log: verbosity counts -v less -q; `form` is "" if nothing was said."""
+
+    verbosity: int = 0
+    form: str = ""
+
+
+def log_options(function: F) -> Callable[..., Any]:
+    """Add -v, -q and --log-format; they come as one `log`."""
+
+    @functools.wraps(function)
+    def command(verbose: int, quiet: int, log_format: str | None, **others: Any) -> Any:
+        return function(log=Log(verbose - quiet, log_format or ""), **others)
+
+    form = click.Choice(FORMATS)
+    return _with_options(
+        command,
+        [
+            click.option("-v", "--verbose", count=True, help="Log more; -v shows debugging."),
+            click.option("-q", "--quiet", count=True, help="Log less: -q warnings, -qq errors."),
+            click.option("--log-format", type=form, help="Form of the log.  [default: text]"),
+        ],
     )
 
 
-def client_credentials(options: dict[str, Any], config: str | None) -> Credentials:
-    """As `credentials_of`, with what a configuration file has for what was not given."""
-    given = credentials_of(options)
-    if not config:
-        return given  # without the parser of the file: `connect` starts for every ssh
-    from fastmux.tunnel.settings import client_credentials as merged
-
-    return merged(given, config)
-
-
-def log_options(function: F) -> F:
-    """Add -v, -q and --log-format; `start_logging` takes them."""
-    form = click.Choice(FORMATS)
-    return _all(
-        [
-            click.option("-v", "--verbose", count=True, help="Log more; -v shows debugging."),
-            click.option("-q", "--quiet", count=True, help="Log less; -q warnings, -qq errors only."),
-            click.option(
-                "--log-format", type=form, default="text", show_default=True, help="Form of the log."
-            ),
-        ]
-    )(function)
-
-
-def start_logging(options: dict[str, Any], base: int = 0) -> None:
-    """Set up the log by the options of `log_options`; `base` is the verbosity without any."""
-    verbosity = base + options.pop("verbose") - options.pop("quiet")
-    set_up(verbosity, options.pop("log_format"))
+def start_logging(log: Log, *, base: int = 0, form: str | None = None) -> logging.StreamHandler[Any]:
+    """Set up the log; `base` is the verbosity without options, `form` what a configuration file says."""
+    return set_up(base + log.verbosity, log.form or form or FORMATS[0])
 
 
 def config_option(function: F) -> F:
@@ -159,13 +176,10 @@ def control_option(function: F) -> F:
     return click.option("--control", metavar="PATH", help=text)(function)
 
 
-def _all(options: list[Callable[[F], F]]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
+def _with_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @contextmanager

@@ -66,6 +66,7 @@ class ServeSettings:
     workers: int
     drain_timeout: float
     max_connections: int | None
+    log_format: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class TunnelSettings:
     control: Path | None
     limit: int | None
     retry_max: float
+    log_format: str | None
 
 
 def serve_settings(options: ServeOptions, pid: int, lookups: Lookups | None = None) -> ServeSettings:
@@ -121,6 +123,7 @@ def serve_settings(options: ServeOptions, pid: int, lookups: Lookups | None = No
             options.drain_timeout, server.drain_timeout if server else None, c.DRAIN_TIMEOUT
         ),
         max_connections=configuration.limits.max_connections if configuration else None,
+        log_format=server.log_format if server else None,
     )
 
 
@@ -143,6 +146,7 @@ def tunnel_settings(options: TunnelOptions, pid: int) -> TunnelSettings:
         control=_control(options.control or (client.control if client else None), "tunnel", pid),
         limit=options.limit or (client.limit if client else None),
         retry_max=_first(options.retry_max, client.retry_max if client else None, c.DEFAULT_RETRY_MAX),
+        log_format=client.log_format if client else None,
     )
 
 

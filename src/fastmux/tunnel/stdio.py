@@ -53,9 +53,11 @@ async def connect_stdio(
     Raises `CommandError` if the target cannot be reached (5) or a direction broke (255), and what
     `fastmux.connect` raises.
     """
-    async with fastmux.connect(*server, tls=tls, open_timeout=OPEN_TIMEOUT) as connection:
-        async with await connection.open_stream(label) as stream:
-            await relay(stream, source, sink)
+    async with (
+        fastmux.connect(*server, tls=tls, open_timeout=OPEN_TIMEOUT) as connection,
+        await connection.open_stream(label) as stream,
+    ):
+        await relay(stream, source, sink)
 
 
 async def relay(stream: Stream, source: Source, sink: Sink) -> None:

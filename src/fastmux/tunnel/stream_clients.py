@@ -1,4 +1,4 @@
-"""The clients of a small local service (control socket, metrics): a task for each, and all of them at its end.
+"""The clients of a small local service (control socket, metrics): a task for each, all of them at its end.
 
 Owns: their tasks and the closing of their connections. May not know: what they are served.
 """

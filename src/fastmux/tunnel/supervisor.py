@@ -22,6 +22,7 @@ from typing import Final
 from fastmux.aio.connection import Connection
 from fastmux.exceptions import AuthenticationError, ClosedResourceError, ConnectionClosed
 from fastmux.tunnel import constants as c
+from fastmux.tunnel.control.status import address_text
 from fastmux.tunnel.exits import command_error
 
 logger = logging.getLogger("fastmux.tunnel.supervisor")
@@ -93,7 +94,7 @@ class Supervisor:
         return max(0, self._count - 1)
 
     async def get_connection(self) -> Connection:
-        """The open connection; waits for one as long as the caller does. Raises ConnectionError at the end."""
+        """The open connection; waits while there is none. Raises ConnectionError once this is closed."""
         while True:
             if self._is_closed:
                 raise ConnectionError("the tunnel is closed")
@@ -171,8 +172,8 @@ class Supervisor:
     def _take(self, connection: Connection) -> None:
         self.connection = connection
         self.state = "open"
-        peername = connection.get_extra_info("peername")
-        logger.info("connected to %s%s", peername, " again" if self._count else "")
+        where = address_text(connection.get_extra_info("peername"))
+        logger.info("connected to %s%s", where, " again" if self._count else "")
         self._on_open(connection)
         self._wake_waiters()
 
@@ -183,7 +184,7 @@ class Supervisor:
         self._waiters.clear()
 
     async def _watch(self, connection: Connection) -> Connection | None:
-        """Wait until the connection is over; returns the one that takes its place, if there is one already."""
+        """Wait until the connection is over; returns the one that takes its place, if one does."""
         closed = asyncio.create_task(connection.wait_closed(), name="fastmux end of the connection")
         searching = asyncio.create_task(self._find_successor(connection), name="fastmux heartbeat")
         found: Connection | None = None

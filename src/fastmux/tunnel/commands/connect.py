@@ -7,7 +7,6 @@ needs when it needs it, and nothing else.
 from __future__ import annotations
 
 import select
-from typing import Any
 
 import click
 
@@ -22,7 +21,9 @@ from fastmux.tunnel.exits import ConfigurationError
 @o.credential_options(is_client=True)
 @o.config_option
 @o.log_options
-def command(server: tuple[str, int], target: str, config: str | None, **options: Any) -> None:
+def command(
+    server: tuple[str, int], target: str, config: str | None, credentials: Credentials, log: o.Log
+) -> None:
     """Connect standard input and output with DEST:PORT, as the server SERVER reaches it.
 
     The server must have a rule that lets this certificate reach it. Standard output carries only what the
@@ -36,8 +37,8 @@ def command(server: tuple[str, int], target: str, config: str | None, **options:
     5 unreachable or refused, 255 connection lost.
     """
     with o.reported():
-        o.start_logging(options, base=-1)
-        credentials = o.client_credentials(options, config)
+        o.start_logging(log, base=-1)
+        credentials = o.merged_credentials(credentials, config)
         if not hasattr(select, "poll"):
             raise ConfigurationError("this system cannot wait for standard input: use `fastmux tunnel -L`")
         _connect(server, credentials, o.stream_label(target))

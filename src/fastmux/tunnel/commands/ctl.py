@@ -55,7 +55,7 @@ def status(place: Path, as_json: bool) -> None:
 def _forward_options(function: Callable[..., None]) -> Callable[..., None]:
     for flags, kind, text in (
         ("--http", "http", "An HTTP proxy at [BIND:]PORT."),
-        ("-D", "socks", "A SOCKS5 proxy at [BIND:]PORT."),
+        ("-D", "socks5", "A SOCKS5 proxy at [BIND:]PORT."),
         ("-R", "remote", "A listener at the server: [BIND:]PORT:HOST:PORT[/udp]."),
         ("-L", "local", "A listener here: [BIND:]PORT:HOST:PORT[/udp]."),
     ):

@@ -6,7 +6,6 @@ Owns: the command line. May not know: how round trips are measured.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
@@ -39,7 +38,13 @@ from fastmux.tunnel.exits import DONE, UNREACHABLE
 @o.config_option
 @o.log_options
 def command(
-    server: tuple[str, int], count: int | None, interval: float, size: int, config: str | None, **options: Any
+    server: tuple[str, int],
+    count: int | None,
+    interval: float,
+    size: int,
+    config: str | None,
+    credentials: Credentials,
+    log: o.Log,
 ) -> None:
     """Measure round trips to SERVER over an authenticated connection.
 
@@ -52,8 +57,8 @@ def command(
       fastmux ping [2001:db8::1]:4433 -i 0.1 --config ~/.fastmux.toml
     """
     with o.reported():
-        o.start_logging(options, base=-1)
-        credentials = o.client_credentials(options, config)
+        o.start_logging(log, base=-1)
+        credentials = o.merged_credentials(credentials, config)
         sys.exit(_ping(server, credentials, count, interval, size))
 
 
