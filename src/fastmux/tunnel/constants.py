@@ -11,7 +11,7 @@ from typing import Final
 MAX_HOST_SIZE: Final = 253  # characters of a DNS name in text (RFC 1035 §2.3.4), which no address exceeds
 MAX_SOCKET_PATH_SIZE: Final = 107  # bytes of a Unix socket's path: Linux's sun_path without the final NUL
 MAX_RULE_SIZE: Final = 1024  # characters: the longest URI identity that is of use, and the longest host
-MAX_RULES: Final = 4096  # each is looked at once a channel, about a microsecond
+MAX_RULES: Final = 4096  # each that is for the same identity costs about a microsecond a channel
 MAX_PORT_RANGES: Final = 64  # in one rule; a list longer than that is better several rules
 MAX_KNOWN_PEERS: Final = 1024  # identities whose rules are remembered; the least used one is found anew
 RESOLVE_TIMEOUT: Final = 10.0  # seconds: two tries of five, as resolv.conf's defaults

@@ -54,8 +54,10 @@ class NetworkPattern:
 
     def covers(self, address: IPAddress) -> bool:
         """Tell whether an address is in it. One with a zone is only where the very same is named."""
+        if address not in self.network:
+            return False
         zone = address.scope_id or "" if isinstance(address, ipaddress.IPv6Address) else ""
-        return zone == self.zone and address in self.network
+        return zone == self.zone
 
     def names(self, address: IPAddress) -> bool:
         """Tell whether it covers an address, and if that one is special lies within the same special range.
@@ -63,8 +65,10 @@ class NetworkPattern:
         So 10.0.0.0/8 names what is in it, and 0.0.0.0/0 does not; an address of a cloud's metadata is only
         named by itself.
         """
+        if not self.covers(address):
+            return False
         special = special_range(address)
-        return self.covers(address) and (special is None or _is_within(self.network, special.network))
+        return special is None or _is_within(self.network, special.network)
 
 
 HostPattern = AnyHost | NamePattern | NetworkPattern

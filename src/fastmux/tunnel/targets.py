@@ -71,7 +71,8 @@ def parse_address(
         if default_host is not None and field.isascii() and field.isdigit():
             return default_host, parse_port(field, minimum=min_port)
         if default_port is None:
-            raise ValueError(f"{printable(text)!r} lacks its port: write host:port")
+            form = "host:port" if default_host is None else "a port, or bind:port"
+            raise ValueError(f"{printable(text)!r} lacks its port: write {form}")
         fields.append(str(default_port))
     if len(fields) != 2:
         raise ValueError(f"{printable(text)!r} is not host:port: an IPv6 address goes in brackets, [::1]:22")
