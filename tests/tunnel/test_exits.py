@@ -25,6 +25,7 @@ from fastmux.tunnel.constants import ACCESS_DENIED
         (TimeoutError("no connection to gw port 4433 within 10 s"), 5, "is `fastmux serve` running"),
         (socket.gaierror(-2, "Name or service not known"), 5, "cannot be resolved: Name or service"),
         (ConnectionRefusedError(111, "Connection refused"), 5, "Connection refused"),
+        (ConnectionError("the far end ended the channel"), 255, "the far end ended the channel"),
         (ModuleNotFoundError("No module named 'h11'", name="h11"), 3, "pip install 'fastmux[tunnel]'"),
         (ModuleNotFoundError("No module named 'rich'", name="rich"), 3, "pip install 'fastmux[rich]'"),
     ],

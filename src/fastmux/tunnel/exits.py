@@ -65,6 +65,12 @@ def _explain_timeout(error: TimeoutError) -> CommandError:
     return CommandError(UNREACHABLE, f"{str(error) or 'no answer in time'}: {hint}")
 
 
+def _explain_system(error: OSError) -> CommandError:
+    """What has no number is not the system's word but ours, of an end that came too soon."""
+    is_loss = isinstance(error, ConnectionError) and error.errno is None
+    return CommandError(LOST if is_loss else UNREACHABLE, str(error))
+
+
 def _explain_missing(error: ModuleNotFoundError) -> CommandError | None:
     extra = _EXTRAS.get(error.name or "")
     if extra is None:
@@ -84,7 +90,7 @@ _EXPLANATIONS: Final[tuple[tuple[type[BaseException], Callable[[Any], CommandErr
         socket.gaierror,
         lambda error: CommandError(UNREACHABLE, f"the name cannot be resolved: {error.strerror}"),
     ),
-    (OSError, lambda error: CommandError(UNREACHABLE, str(error))),
+    (OSError, _explain_system),
 )
 
 

@@ -92,8 +92,6 @@ async def _receive(stream: Stream, sink: Sink) -> None:
         await read_answer(stream)
     except OpenRefused as error:
         raise CommandError(UNREACHABLE, str(error)) from error
-    except EndOfStream:
-        raise CommandError(LOST, "the server ended the stream without an answer") from None
     try:
         while True:
             await sink.write(await stream.receive(_CHUNK_SIZE))

@@ -82,7 +82,8 @@ class Supervisor:
         self._suspended = suspended
         self._waiters: set[asyncio.Future[None]] = set()
         self._woke = asyncio.Event()
-        self._count = 0
+        self._opened_count = 0
+        self._has_held = False
         self._is_closed = False
         self.state = "connecting"
         self.connection: Connection | None = None
@@ -91,7 +92,7 @@ class Supervisor:
     @property
     def reconnects(self) -> int:
         """How many connections came after the first."""
-        return max(0, self._count - 1)
+        return max(0, self._opened_count - 1)
 
     async def get_connection(self) -> Connection:
         """The open connection; waits while there is none. Raises ConnectionError once this is closed."""
@@ -147,7 +148,7 @@ class Supervisor:
         """Log a failure. Raises it if nothing will come of trying again."""
         self.last_error = str(command_error(error) or error)
         if isinstance(error, AuthenticationError) or _is_refusal(error):
-            if not self._count:
+            if not self._has_held:
                 raise error
             logger.error("the server no longer takes us, trying again: %s", self.last_error)
         else:
@@ -173,7 +174,8 @@ class Supervisor:
         self.connection = connection
         self.state = "open"
         where = address_text(connection.get_extra_info("peername"))
-        logger.info("connected to %s%s", where, " again" if self._count else "")
+        logger.info("connected to %s%s", where, " again" if self._opened_count else "")
+        self._opened_count += 1
         self._on_open(connection)
         self._wake_waiters()
 
@@ -202,16 +204,16 @@ class Supervisor:
             self._ended(await _reason_of(connection))
         else:
             logger.warning("the server does not know the connection any more: a new one takes its place")
-            self._count += 1
+            self._has_held = True
         return found
 
     def _ended(self, reason: ConnectionError) -> None:
         if _is_refusal(reason):
             self._failed(reason)  # raises if no connection ever held
         else:
+            self._has_held = True
             self.last_error = str(command_error(reason) or reason)
             logger.warning("the connection is lost: %s", self.last_error)
-        self._count += 1
 
     async def _find_successor(self, connection: Connection) -> Connection:
         """Look after a connection; returns another one as soon as only that answers."""
