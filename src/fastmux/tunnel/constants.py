@@ -23,6 +23,36 @@ MAX_REVOKED: Final = 100_000  # names, pins and serial numbers; a CRL of a MiB h
 CERTIFICATE_WARNING_DAYS: Final = 30  # `check-config` warns of a certificate that ends within these
 DEFAULT_PORT: Final = 4433  # of a server (UDP), where none is given
 
+# --- Forwarding -----------------------------------------------------------------------------------
+MAX_ANSWER_TEXT_SIZE: Final = 255  # bytes: its length is one byte
+SPLICE_CHUNK_SIZE: Final = 2**18  # bytes a read may take: 64 KiB cost 25 % more CPU, 1 MiB no less
+MIN_SPLICE_CHUNK_SIZE: Final = 1024  # bytes: what a slow RateLimit cuts reads down to
+RATE_LIMIT_BURST: Final = 0.1  # seconds of rate that may go at once: a read is a quarter of it
+HALF_CLOSED_CHECK_INTERVAL: Final = 1.0  # seconds between looks at a direction that nobody reads any more
+PRIORITY_INTERACTIVE: Final = 0  # level 0: pings and listen streams go before everything
+PRIORITY_BULK: Final = 3 << 5  # level 3: forwarded bytes and datagrams share what is left, equally
+DIAL_TIMEOUT: Final = 15.0  # seconds for all addresses of a target; FORWARD_OPEN_TIMEOUT must be longer
+DIAL_RETRY_DELAY: Final = 0.05  # seconds before a Unix socket with a full backlog is tried again
+MAX_DIAL_ADDRESSES: Final = 8  # tried of one name, 0.25 s apart: more would hardly get their turn
+FORWARD_OPEN_TIMEOUT: Final = 30.0  # seconds that a local connection waits for the tunnel and the far end
+FORWARD_BACKLOG: Final = 512  # connections that the system holds while this process is busy
+FORWARD_ACCEPT_RETRY_DELAY: Final = 1.0  # seconds after accept found no descriptor or memory left
+MAX_FORWARD_CONNECTIONS: Final = 1024  # at once a listener: what the peer's default limit of streams allows
+MAX_SOCKETS_PER_IDENTITY: Final = 256  # open at the exit, over all connections of an identity (H54)
+MAX_COUNTED_IDENTITIES: Final = 1024  # whose totals are kept; the least recently used one joins the others'
+MAX_PING_MESSAGE_SIZE: Final = 64  # bytes that a ping may carry (H54)
+PING_ANSWER_RATE: Final = 10.0  # pings answered a second, over all ping channels of a connection (H54)
+PING_ANSWER_BURST: Final = 20  # and at once
+MAX_UDP_FLOWS: Final = 128  # local peers a UDP listener: half of the sockets that the exit allows
+# Seconds without a datagram either way. RFC 4787 §4.3 asks NATs for two minutes, because a binding that is
+# gone is gone; a flow that is used again is opened again by itself, and holds a socket at the exit meanwhile.
+UDP_FLOW_IDLE_TIMEOUT: Final = 60.0
+MAX_UDP_FLOW_WAITING: Final = 32  # datagrams that wait for a flow's channel; more are dropped
+MAX_UDP_BURST: Final = 64  # datagrams read of one socket before others have their turn
+UDP_RECEIVE_SIZE: Final = 65535  # bytes: no datagram is larger
+LISTEN_RETRY_BASE: Final = 1.0  # seconds before a refused -R is asked for again; doubles
+LISTEN_RETRY_MAX: Final = 15.0  # seconds: an old connection's listener is gone after its idle timeout
+
 # --- Commands and services ------------------------------------------------------------------------
 OPEN_TIMEOUT: Final = 10.0  # seconds that `connect` and `ping` wait for a connection
 ACCESS_DENIED: Final = 0x403  # closes the connection of an identity that no rule is for
