@@ -99,7 +99,9 @@ class Service:
         rate = self.policy.limit_per_identity
         if not rate:
             return None
-        share = self._shares.setdefault(identity, _Share(RateLimit(rate, clock=self._clock)))
+        share = self._shares.get(identity)
+        if share is None:
+            share = self._shares[identity] = _Share(RateLimit(rate, clock=self._clock))
         share.count += 1
         return share
 

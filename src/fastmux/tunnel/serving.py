@@ -129,9 +129,11 @@ class Serving:
 
 def checked_tls(credentials: Credentials) -> fastmux.TLSConfig:
     """The TLS configuration, after a look at what is in its files. Raises `ConfigurationError`."""
+    from fastmux.security.contexts import make_context
+
     tls = credentials.tls()
     try:
-        tls.create_handshake(False, None)
+        make_context(tls)  # a handshake would be content with what was loaded before
     except (OSError, ValueError) as error:
         raise ConfigurationError(str(error)) from error
     return tls

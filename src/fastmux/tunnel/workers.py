@@ -68,7 +68,7 @@ class Worker:
 class WorkerGroup:
     """A group of serving processes on the same addresses; a `Steerable`. `run` it once.
 
-    Invariant: `_running` has the worker of each place that has one which serves; `_asking` are the requests
+    Invariant: `running` has the worker of each place that has one which serves; `_asking` are the requests
     to end that have no answer yet. All places stay open until the end: their order is what steers packets.
     """
 
@@ -80,7 +80,7 @@ class WorkerGroup:
         self._settings = settings
         self._log = log
         self._groups: list[list[fastmux.WorkerPlace]] = []
-        self._running: dict[int, Worker] = {}
+        self.running: dict[int, Worker] = {}
         self._is_ending = False
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -136,7 +136,7 @@ class WorkerGroup:
             try:
                 await self._serve(index, worker, started)
             finally:
-                self._running.pop(index, None)
+                self.running.pop(index, None)
                 await self._reap(worker)
             if self._is_ending:
                 return
@@ -190,7 +190,7 @@ class WorkerGroup:
                 except (ConnectionError, TimeoutError, lines.ControlError) as error:
                     logger.error("worker %d does not start: %s", index, error)
                     return
-                self._running[index] = worker
+                self.running[index] = worker
                 started.set()
                 if self._is_ending:
                     await self._ask_quietly(worker, "drain")
@@ -218,14 +218,14 @@ class WorkerGroup:
     async def status(self) -> status.Fields:
         """What all workers have."""
         answers = await self._ask_all("status")
-        parent = {"listening": self.listening, "workers": len(self._running)}
+        parent = {"listening": self.listening, "workers": len(self.running)}
         return status.merged(parent, answers)
 
     async def families(self) -> list[Family]:
         """The metrics of all workers together."""
         answers = await self._ask_all("families")
         alive = Family("fastmux_workers", "gauge", "Worker processes that serve.")
-        alive.add(len(self._running))
+        alive.add(len(self.running))
         return [alive, *merged([Family.from_plain(each) for each in every] for every in answers)]
 
     async def reload(self) -> str:
@@ -237,7 +237,7 @@ class WorkerGroup:
     async def _ask_all(self, op: str) -> list[Any]:
         """The answers of the workers that serve; one that dies meanwhile has none."""
         answers = await asyncio.gather(
-            *(worker.ask(op) for _, worker in sorted(self._running.items())), return_exceptions=True
+            *(worker.ask(op) for _, worker in sorted(self.running.items())), return_exceptions=True
         )
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, ConnectionError):
@@ -260,7 +260,7 @@ class WorkerGroup:
 
     def _end(self, op: str) -> None:
         self._is_ending = True
-        for worker in self._running.values():
+        for worker in self.running.values():
             task = asyncio.get_running_loop().create_task(self._ask_quietly(worker, op))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)

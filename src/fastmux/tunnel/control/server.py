@@ -18,6 +18,7 @@ from typing import Any, Self, TypeAlias
 
 from fastmux.tunnel.constants import CONTROL_TIMEOUT, MAX_CONTROL_CLIENTS, MAX_CONTROL_REQUEST_SIZE
 from fastmux.tunnel.control import lines, paths
+from fastmux.tunnel.exits import CommandError
 from fastmux.tunnel.stream_clients import StreamClients
 
 logger = logging.getLogger("fastmux.tunnel.control")
@@ -58,7 +59,7 @@ async def serve_lines(
 async def _answer(line: bytes, handler: Handler) -> bytes:
     try:
         return lines.encode_result(await handler(lines.parse_request(line)))
-    except (lines.ControlError, OSError, ValueError) as error:
+    except (lines.ControlError, CommandError, OSError, ValueError) as error:
         return lines.encode_error(str(error) or type(error).__name__)
     except Exception:
         logger.exception("a control request failed")
