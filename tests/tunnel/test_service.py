@@ -72,20 +72,23 @@ def test_a_reload_ends_identities_that_lost_their_rules_or_were_revoked(keys: Pa
 
 def test_a_reload_ends_channels_that_are_not_allowed_any_more_and_no_others(keys: Path) -> None:
     async def main() -> None:
-        async with echo_target() as one, echo_target() as two:
-            async with served(keys, policy("client=127.0.0.1:1-65535")) as world:
-                connection = await world.connect()
-                kept, lost = await open_tcp(connection, one), await open_tcp(connection, two)
-                assert await echoes(kept) and await echoes(lost)
-                text = await world.service.apply(policy(f"client=127.0.0.1:{one}"))
-                assert text == "0 connections and 1 channels ended by the new rules"
-                with pytest.raises(ChannelReset):
-                    await lost.receive()
-                assert await echoes(kept)
-                with pytest.raises(OpenRefused):
-                    await open_tcp(connection, two)
-                for stream in (kept, lost):
-                    await stream.aclose()
+        async with (
+            echo_target() as one,
+            echo_target() as two,
+            served(keys, policy("client=127.0.0.1:1-65535")) as world,
+        ):
+            connection = await world.connect()
+            kept, lost = await open_tcp(connection, one), await open_tcp(connection, two)
+            assert await echoes(kept) and await echoes(lost)
+            text = await world.service.apply(policy(f"client=127.0.0.1:{one}"))
+            assert text == "0 connections and 1 channels ended by the new rules"
+            with pytest.raises(ChannelReset):
+                await lost.receive()
+            assert await echoes(kept)
+            with pytest.raises(OpenRefused):
+                await open_tcp(connection, two)
+            for stream in (kept, lost):
+                await stream.aclose()
 
     run(main())
 
