@@ -1,6 +1,6 @@
-"""Every limit and default of the tunnel, once, with its reason.
+"""Every limit of the tunnel, once, with its reason; one block a room.
 
-Owns: numbers and names. May not know: anything else of the tunnel.
+Owns: numbers. May not know: anything else of fastmux.
 """
 
 from __future__ import annotations
@@ -52,6 +52,32 @@ MAX_UDP_BURST: Final = 64  # datagrams read of one socket before others have the
 UDP_RECEIVE_SIZE: Final = 65535  # bytes: no datagram is larger
 LISTEN_RETRY_BASE: Final = 1.0  # seconds before a refused -R is asked for again; doubles
 LISTEN_RETRY_MAX: Final = 15.0  # seconds: an old connection's listener is gone after its idle timeout
+
+# --- Proxies: what the SOCKS5 and the HTTP listener share ---------------------------------------------
+NEGOTIATION_TIMEOUT: Final = 30.0  # seconds for a whole request: SOCKS5 from accept, HTTP from its first byte
+PROXY_RECEIVE_SIZE: Final = 2**16  # bytes that one read of a client may give while its protocol is parsed
+LINGER_TIMEOUT: Final = 2.0  # seconds that a refused client's data is read away, so that it sees the answer
+LINGER_SIZE: Final = 2**20  # and bytes: an upload that nobody wanted is cut off after that
+MAX_PROXY_HOST_SIZE: Final = 236  # bytes: `fastmux:tcp:`, a name and `:65535` have to fit a label of 255
+# What guessing passwords costs (H51). The right password never waits where nobody has failed.
+FAILED_LOGIN_DELAY: Final = 1.0  # seconds before a wrong answer is given
+FREE_FAILURES: Final = 5  # of one source; further ones make all its attempts wait, right ones too
+MAX_LOGIN_DELAY: Final = 10.0  # seconds: clients give up after 30 or so, and then nobody could log in
+FAILURES_FORGOTTEN_AFTER: Final = 60.0  # seconds after a source's last failure
+MAX_LOGINS_AT_ONCE: Final = 10  # attempts of a failing source that may wait; more are refused unchecked
+MAX_FAILING_SOURCES: Final = 1024  # addresses remembered; the oldest is forgotten first
+PROXY_LOG_INTERVAL: Final = 1.0  # seconds between lines of one kind that clients can cause (H44)
+
+# --- SOCKS5 (RFC 1928) --------------------------------------------------------------------------------
+SOCKS_RECEIVE_SIZE: Final = 4096  # bytes a read while negotiating: no message of it is longer than 515
+MAX_UDP_DESTINATIONS: Final = 64  # channels an association; each holds one of the 256 sockets at the exit
+SOCKS_UDP_IDLE_TIMEOUT: Final = 120.0  # seconds without a datagram either way (RFC 4787 §4.3: at least that)
+
+# --- HTTP proxy (RFC 9110, RFC 9112) ------------------------------------------------------------------
+MAX_HEAD_SIZE: Final = 2**16  # bytes of a head, a chunk's line or the trailers (H50)
+MAX_REQUEST_FIELDS: Final = 100  # header lines of a request (H50); browsers send 15
+KEEP_ALIVE_TIMEOUT: Final = 120.0  # seconds that a client's connection may rest before a request
+MAX_PIPELINED_SIZE: Final = 2**16  # bytes of further requests that are read while one is answered
 
 # --- Commands and services ------------------------------------------------------------------------
 OPEN_TIMEOUT: Final = 10.0  # seconds that `connect` and `ping` wait for a connection
