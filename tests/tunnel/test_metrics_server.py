@@ -71,9 +71,9 @@ def test_more_clients_than_there_is_room_for_are_sent_away_and_the_others_served
             reader, writer = idle.pop()
             writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
             assert b" 200 " in await reader.read()
-            for _, writer in [*idle, (reader, writer)]:
-                writer.close()
-                await writer.wait_closed()
+            for each in (writer, *(other for _, other in idle)):
+                each.close()
+                await each.wait_closed()
 
     run(main())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -99,7 +99,7 @@ def test_what_is_no_target_of_a_stream_is_refused(text: str) -> None:
         o.stream_label(text)
 
 
-def raising(error: BaseException) -> Callable[[], None]:
+def raising(error: BaseException) -> click.Command:
     @click.command()
     def command() -> None:
         with o.reported():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ import pytest
 import fastmux
 from e2e.support import LogWatch, linux_only, run
 from fastmux.tunnel import constants as c
-from fastmux.tunnel import workers as room
 from fastmux.tunnel.control.lines import ControlError
 from fastmux.tunnel.exits import CommandError, ConfigurationError
 from fastmux.tunnel.exposition import render
@@ -142,9 +142,9 @@ def test_workers_that_do_not_stay_end_the_group(keys: Path, monkeypatch: pytest.
     assert max(starts.count(0), starts.count(1)) == c.WORKER_RESTARTS + 1
 
 
-def theirs_of() -> room.socket.socket:
+def theirs_of() -> socket.socket:
     """An end of a line whose other end is closed."""
-    ours, theirs = room.socket.socketpair()
+    ours, theirs = socket.socketpair()
     theirs.close()
     return ours
 
