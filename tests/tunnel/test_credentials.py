@@ -20,6 +20,21 @@ def test_options_go_before_the_file() -> None:
     assert Credentials(cert="c").with_file(TlsFiles()) == Credentials("c")
 
 
+def test_what_init_made_is_used_where_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert Credentials().or_initial("client") == Credentials()
+    (tmp_path / "fastmux").mkdir()
+    (tmp_path / "fastmux" / "client.pem").touch()
+    place = tmp_path / "fastmux"
+    assert Credentials(server_name="gw").or_initial("client") == Credentials(
+        str(place / "client.pem"), str(place / "client.key"), str(place / "ca.pem"), "gw"
+    )
+    assert Credentials().or_initial("server") == Credentials()
+    assert Credentials(ca="ca.pem").or_initial("client") == Credentials(ca="ca.pem")
+
+
 def test_all_files_make_a_configuration(keys: Path) -> None:
     tls = credentials(keys, "client").tls()
     assert tls.certfile == str(keys / "client.pem")

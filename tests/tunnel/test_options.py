@@ -84,6 +84,7 @@ def test_the_log_is_set_up_by_options_then_by_the_configuration(capsys: pytest.C
 
 
 def test_without_a_configuration_file_the_options_stand_alone() -> None:
+    """Nor is anything of `init` looked for where one of them is given."""
     assert o.merged_credentials(Credentials("a"), None) == Credentials("a")
 
 

@@ -161,6 +161,22 @@ async def test_an_identity_that_no_rule_is_for_ends_it_too() -> None:
 
 
 @virtual
+async def test_an_identity_that_is_revoked_later_goes_on_trying() -> None:
+    async def serve_a_while(connection: Connection) -> None:
+        await asyncio.sleep(1)
+        connection.abort(c.ACCESS_DENIED, "revoked")
+
+    async with world(serve_a_while) as w:
+        supervisor = supervise(within(w))
+        with LogWatch() as log:
+            async with running(supervisor) as task:
+                await asyncio.sleep(10)
+                assert not task.done()
+        assert supervisor.reconnects >= 2
+        assert any("no longer takes us" in line and "revoked" in line for line in log.lines)
+
+
+@virtual
 async def test_later_it_goes_on_trying_and_says_so_loudly() -> None:
     async with world(serve) as w:
         refusing = Refusing(AuthenticationError("the peer refused our certificate"))

@@ -6,7 +6,7 @@ Owns: that merge, and what is said when a file is missing or of no use. May not 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fastmux.tunnel.exits import ConfigurationError
 
@@ -36,6 +36,22 @@ class Credentials:
             pins=self.pins or files.pins,
             server_name=self.server_name or server_name or "",
             reload=files.reload,
+        )
+
+    def or_initial(self, role: Literal["server", "client"]) -> Credentials:
+        """These, or if none is given those that `fastmux init` makes where nothing else is said."""
+        if self.cert or self.key or self.ca:
+            return self
+        from fastmux.tunnel.commands.init import default_directory
+
+        directory = default_directory()
+        if not (directory / f"{role}.pem").is_file():
+            return self
+        return replace(
+            self,
+            cert=str(directory / f"{role}.pem"),
+            key=str(directory / f"{role}.key"),
+            ca=str(directory / "ca.pem"),
         )
 
     def tls(self) -> TLSConfig:

@@ -94,7 +94,7 @@ def credential_options(*, is_client: bool) -> Callable[[F], Callable[..., Any]]:
     """Add --cert, --key, --ca, --pin and, for clients, --server-name; they come as one `credentials`."""
     path = click.Path(dir_okay=False)
     options = [
-        click.option("--cert", type=path, envvar="FASTMUX_CERT", help="This end's certificate (PEM)."),
+        click.option("--cert", type=path, envvar="FASTMUX_CERT", help="This end's certificate (PEM); else that of `init`."),
         click.option("--key", type=path, envvar="FASTMUX_KEY", help="Its key (PEM, mode 0600)."),
         click.option("--ca", type=path, envvar="FASTMUX_CA", help="The CA that signs the other end's (PEM)."),
         click.option(
@@ -124,12 +124,12 @@ def credential_options(*, is_client: bool) -> Callable[[F], Callable[..., Any]]:
 
 
 def merged_credentials(given: Credentials, config: str | None) -> Credentials:
-    """Those of the options, with what a configuration file has for what was not given."""
+    """A client's: those of the options, then of a configuration file, else those that `init` made."""
     if not config:
-        return given  # without the parser of the file: `connect` starts for every ssh
+        return given.or_initial("client")  # without the parser of the file: `connect` starts for every ssh
     from fastmux.tunnel.settings import client_credentials
 
-    return client_credentials(given, config)
+    return client_credentials(given, config).or_initial("client")
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ def serve_settings(options: ServeOptions, pid: int, lookups: Lookups | None = No
     credentials = options.credentials
     if configuration is not None:
         credentials = credentials.with_file(configuration.tls)
+    credentials = credentials.or_initial("server")
     return ServeSettings(
         listen=listen or (server.listen if server else ()) or (("", c.DEFAULT_PORT),),
         credentials=credentials,
@@ -137,6 +138,7 @@ def tunnel_settings(options: TunnelOptions, pid: int) -> TunnelSettings:
     credentials = options.credentials
     if configuration is not None:
         credentials = credentials.with_file(configuration.tls, client.server_name if client else None)
+    credentials = credentials.or_initial("client")
     given = [forward_of(kind, text, options.users) for kind in KINDS for text in getattr(options, kind)]
     return TunnelSettings(
         server=server,

@@ -218,8 +218,10 @@ class Supervisor:
     async def _find_successor(self, connection: Connection) -> Connection:
         """Look after a connection; returns another one as soon as only that answers."""
         while True:
-            await self._sleep(c.HEARTBEAT_INTERVAL)
             if await _answers(connection):
+                # A server that refuses this identity says so before it could answer.
+                self._has_held = self._has_held or not connection.is_closed
+                await self._sleep(c.HEARTBEAT_INTERVAL)
                 continue
             before = connection.stats.packets_received
             try:
@@ -228,6 +230,7 @@ class Supervisor:
                 logger.info(
                     "the server is silent and cannot be reached anew: %s", command_error(error) or error
                 )
+                await self._sleep(c.HEARTBEAT_INTERVAL)
                 continue
             if connection.stats.packets_received == before:
                 return successor

@@ -34,8 +34,8 @@ def test_what_is_no_target_is_a_configuration_error(keys: Path, target: str) -> 
     assert result.stdout == ""
 
 
-def test_a_missing_certificate_says_how_to_make_one() -> None:
-    result = CliRunner().invoke(main, ["connect", "gw", "host:22"])
+def test_a_missing_certificate_says_how_to_make_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["connect", "gw", "host:22"], env={"XDG_CONFIG_HOME": str(tmp_path)})
     assert result.exit_code == 3
     assert "fastmux init" in result.stderr
 

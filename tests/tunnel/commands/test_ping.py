@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -14,7 +16,7 @@ def test_what_the_far_end_would_not_answer_is_a_usage_error(arguments: list[str]
     assert CliRunner().invoke(main, ["ping", "gw", *arguments]).exit_code == 2
 
 
-def test_a_missing_certificate_says_how_to_make_one() -> None:
-    result = CliRunner().invoke(main, ["ping", "gw"])
+def test_a_missing_certificate_says_how_to_make_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["ping", "gw"], env={"XDG_CONFIG_HOME": str(tmp_path)})
     assert result.exit_code == 3
     assert "fastmux init" in result.stderr

@@ -30,8 +30,8 @@ def test_it_refuses_to_start_without_a_rule(keys: Path) -> None:
     assert "give --allow RULE" in result.stderr
 
 
-def test_it_refuses_to_start_without_certificates(keys: Path) -> None:
-    result = CliRunner().invoke(main, ["serve", "--allow", "*:1", "--control", "none"])
+def test_it_refuses_to_start_without_certificates(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["serve", "--allow", "*:1", "--control", "none"], env={"XDG_CONFIG_HOME": str(tmp_path)})
     assert result.exit_code == 3
     assert "fastmux init" in result.stderr
 
