@@ -73,9 +73,7 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def command(
-    *arguments: object, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[Running]:
+async def command(*arguments: object, environment: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
     """Start a command that runs on; it is killed if it still runs at the end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "fastmux"),

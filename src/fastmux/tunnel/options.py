@@ -94,7 +94,12 @@ def credential_options(*, is_client: bool) -> Callable[[F], Callable[..., Any]]:
     """Add --cert, --key, --ca, --pin and, for clients, --server-name; they come as one `credentials`."""
     path = click.Path(dir_okay=False)
     options = [
-        click.option("--cert", type=path, envvar="FASTMUX_CERT", help="This end's certificate (PEM); else that of `init`."),
+        click.option(
+            "--cert",
+            type=path,
+            envvar="FASTMUX_CERT",
+            help="This end's certificate (PEM).  [default: init's]",
+        ),
         click.option("--key", type=path, envvar="FASTMUX_KEY", help="Its key (PEM, mode 0600)."),
         click.option("--ca", type=path, envvar="FASTMUX_CA", help="The CA that signs the other end's (PEM)."),
         click.option(

@@ -13,11 +13,26 @@ from click.testing import CliRunner, Result
 from fastmux.tunnel.cli import main
 
 # None of these is needed to carry bytes; together they would take a third of the time that it has.
-TOO_HEAVY = {"fastmux.tunnel.configuration", "fastmux.tunnel.access", "h11", "importlib.metadata", "msgspec", "rich", "tomllib"}
+TOO_HEAVY = {
+    "fastmux.tunnel.configuration",
+    "fastmux.tunnel.access",
+    "h11",
+    "importlib.metadata",
+    "msgspec",
+    "rich",
+    "tomllib",
+}
 
 
 def connect(keys: Path, *arguments: str) -> Result:
-    files = ["--cert", str(keys / "client.pem"), "--key", str(keys / "client.key"), "--ca", str(keys / "ca.pem")]
+    files = [
+        "--cert",
+        str(keys / "client.pem"),
+        "--key",
+        str(keys / "client.key"),
+        "--ca",
+        str(keys / "ca.pem"),
+    ]
     return CliRunner().invoke(main, ["connect", *files, *arguments])
 
 
@@ -40,7 +55,9 @@ def test_a_missing_certificate_says_how_to_make_one(tmp_path: Path) -> None:
     assert "fastmux init" in result.stderr
 
 
-def test_a_system_without_poll_is_told_what_to_use_instead(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_poll_is_told_what_to_use_instead(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delattr(select, "poll")
     result = connect(keys, "gw", "host:22")
     assert result.exit_code == 3

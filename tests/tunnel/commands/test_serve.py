@@ -12,14 +12,26 @@ from fastmux.tunnel.cli import main
 
 
 def serve(keys: Path, *arguments: str) -> Result:
-    files = ["--cert", str(keys / "server.pem"), "--key", str(keys / "server.key"), "--ca", str(keys / "ca.pem")]
+    files = [
+        "--cert",
+        str(keys / "server.pem"),
+        "--key",
+        str(keys / "server.key"),
+        "--ca",
+        str(keys / "ca.pem"),
+    ]
     return CliRunner().invoke(main, ["serve", *files, "-l", "127.0.0.1:0", "--control", "none", *arguments])
 
 
 def test_help_shows_rules_and_examples() -> None:
     result = CliRunner().invoke(main, ["serve", "--help"])
     assert result.exit_code == 0
-    for text in ("laptop=10.0.0.0/8:22", "listen:127.0.0.1:2200-2299", "--allow 'client=127.0.0.1:22'", "SIGHUP"):
+    for text in (
+        "laptop=10.0.0.0/8:22",
+        "listen:127.0.0.1:2200-2299",
+        "--allow 'client=127.0.0.1:22'",
+        "SIGHUP",
+    ):
         assert text in result.output
 
 
@@ -31,7 +43,9 @@ def test_it_refuses_to_start_without_a_rule(keys: Path) -> None:
 
 
 def test_it_refuses_to_start_without_certificates(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["serve", "--allow", "*:1", "--control", "none"], env={"XDG_CONFIG_HOME": str(tmp_path)})
+    result = CliRunner().invoke(
+        main, ["serve", "--allow", "*:1", "--control", "none"], env={"XDG_CONFIG_HOME": str(tmp_path)}
+    )
     assert result.exit_code == 3
     assert "fastmux init" in result.stderr
 
@@ -51,7 +65,8 @@ def test_what_it_cannot_use_is_a_configuration_error(keys: Path, arguments: list
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--workers", "0"], ["--limit", "fast"], ["--drain-timeout", "soon"], ["--log-format", "xml"]]
+    "arguments",
+    [["--workers", "0"], ["--limit", "fast"], ["--drain-timeout", "soon"], ["--log-format", "xml"]],
 )
 def test_what_cannot_be_is_a_usage_error(keys: Path, arguments: list[str]) -> None:
     assert serve(keys, *arguments).exit_code == 2

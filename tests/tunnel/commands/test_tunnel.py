@@ -12,14 +12,26 @@ from fastmux.tunnel.cli import main
 
 
 def tunnel(keys: Path, *arguments: str) -> Result:
-    files = ["--cert", str(keys / "client.pem"), "--key", str(keys / "client.key"), "--ca", str(keys / "ca.pem")]
+    files = [
+        "--cert",
+        str(keys / "client.pem"),
+        "--key",
+        str(keys / "client.key"),
+        "--ca",
+        str(keys / "ca.pem"),
+    ]
     return CliRunner().invoke(main, ["tunnel", *files, "--control", "none", *arguments])
 
 
 def test_help_shows_the_forms_of_a_forward_and_examples() -> None:
     result = CliRunner().invoke(main, ["tunnel", "--help"])
     assert result.exit_code == 0
-    for text in ("[BIND:]PORT:HOST:PORT[/udp]", "-L 2022:127.0.0.1:22", "-R 2201:127.0.0.1:22", "--http 8080"):
+    for text in (
+        "[BIND:]PORT:HOST:PORT[/udp]",
+        "-L 2022:127.0.0.1:22",
+        "-R 2201:127.0.0.1:22",
+        "--http 8080",
+    ):
         assert text in result.output
 
 
