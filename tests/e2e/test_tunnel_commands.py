@@ -245,6 +245,18 @@ def test_workers_share_a_port_and_are_watched_as_one(credentials: Path, tmp_path
     run(main())
 
 
+def test_workers_whose_parent_is_killed_end_and_free_the_port(credentials: Path) -> None:
+    async def main() -> None:
+        async with command(*serving(credentials, *ANYWHERE, "--workers", "2")) as server:
+            port = await server.port(r"2 workers serve on 127.0.0.1:PORT")
+            server.signal(signal.SIGKILL)
+            await server.ended()  # and of those that held its log, which are the workers
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", port))
+
+    run(main())
+
+
 def test_datagrams_are_forwarded(credentials: Path) -> None:
     async def main() -> None:
         with socket.socket(type=socket.SOCK_DGRAM) as target, socket.socket(type=socket.SOCK_DGRAM) as client:

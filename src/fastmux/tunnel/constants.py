@@ -104,7 +104,7 @@ WORKER_RESTARTS: Final = 5  # of one place within WORKER_RESTART_PERIOD: more is
 WORKER_RESTART_PERIOD: Final = 60.0
 WORKER_RESTART_DELAY: Final = 0.5  # seconds before a dead worker's place is taken again
 WORKER_START_TIMEOUT: Final = 30.0
-WORKER_STOP_TIMEOUT: Final = 5.0  # seconds beyond the drain timeout before a worker is killed
+WORKER_STOP_TIMEOUT: Final = 5.0  # seconds for a worker that is to exit at once, before it is killed
 
 # The control socket.
 MAX_CONTROL_REQUEST_SIZE: Final = 16384  # bytes of one line: a request is a name and a few words

@@ -105,7 +105,8 @@ class Front:
     async def __aexit__(self, *_: object) -> None:
         """Close everything."""
         for number in _SIGNALS:
-            asyncio.get_running_loop().remove_signal_handler(number)
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_signal_handler(number)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -185,7 +186,8 @@ class Front:
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number, act in _SIGNALS.items():
-            loop.add_signal_handler(number, act, self)
+            with contextlib.suppress(NotImplementedError):  # Windows: an interrupt ends the process there
+                loop.add_signal_handler(number, act, self)
 
     def _reload_by_signal(self) -> None:
         self._start(self._try_reload())
@@ -207,8 +209,11 @@ class Front:
             await asyncio.sleep(interval)
 
 
-_SIGNALS: Final[dict[signal.Signals, Callable[[Front], None]]] = {
-    signal.SIGHUP: Front._reload_by_signal,
-    signal.SIGTERM: Front.drain,
-    signal.SIGINT: Front.stop,
+_ACTS: Final[dict[str, Callable[[Front], None]]] = {
+    "SIGHUP": Front._reload_by_signal,
+    "SIGTERM": Front.drain,
+    "SIGINT": Front.stop,
+}
+_SIGNALS: Final = {
+    number: act for name, act in _ACTS.items() if (number := getattr(signal, name, None)) is not None
 }

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.access import Access
 from fastmux.tunnel.configuration import ClientForward, Configuration, Limits, read_configuration
-from fastmux.tunnel.control.paths import NO_CONTROL, default_path
+from fastmux.tunnel.control.paths import IS_POSSIBLE, NO_CONTROL, default_path
 from fastmux.tunnel.credentials import Credentials
 from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.lookups import Lookups
@@ -226,7 +226,7 @@ def _metrics(text: str, configured: tuple[str, int] | None) -> tuple[str, int] |
 
 
 def _control(text: str | None, role: str, pid: int) -> Path | None:
-    if text == NO_CONTROL:
+    if text == NO_CONTROL or not IS_POSSIBLE:
         return None
     return Path(text) if text else default_path(role, pid)
 

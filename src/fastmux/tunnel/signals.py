@@ -6,6 +6,7 @@ Owns: which signals cancel it, and what the exit code is then. May not know: wha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -35,12 +36,14 @@ def run_until_signal(main: Coroutine[Any, Any, T]) -> T:
             task.cancel()
 
         for number in _ENDING:
-            loop.add_signal_handler(number, on_signal, number)
+            with contextlib.suppress(NotImplementedError):  # Windows: an interrupt ends the process there
+                loop.add_signal_handler(number, on_signal, number)
         try:
             return await task
         finally:
             for number in _ENDING:
-                loop.remove_signal_handler(number)
+                with contextlib.suppress(NotImplementedError):
+                    loop.remove_signal_handler(number)
 
     try:
         return asyncio.run(guarded())

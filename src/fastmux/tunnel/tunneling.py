@@ -68,6 +68,8 @@ class Tunneling:
         try:
             for forward in self._settings.forwards:
                 await self._begin(forward)
+            if not self._settings.forwards:
+                logger.info("nothing is forwarded yet: `fastmux ctl forward` adds what you like")
             on_ready("tunnel to {} port {}".format(*self._settings.server))
             supervising = asyncio.create_task(supervisor.run(), name="fastmux supervisor")
             await asyncio.wait((supervising, ending), return_when=asyncio.FIRST_COMPLETED)

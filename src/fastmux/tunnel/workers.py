@@ -250,6 +250,17 @@ class WorkerGroup:
         except (OSError, lines.ControlError) as error:
             logger.info("worker %d does not answer: %s", worker.process.pid, error)
 
+    async def _have_end(self, worker: Worker, op: str) -> None:
+        """Tell a worker to end; one that is to exit and does not is killed."""
+        await self._ask_quietly(worker, op)
+        if op == "exit":
+            try:
+                async with asyncio.timeout(c.WORKER_STOP_TIMEOUT):
+                    await worker.process.wait()
+            except TimeoutError:
+                logger.error("worker %d does not end, and is killed", worker.process.pid)
+                worker.process.kill()
+
     def drain(self) -> None:
         """Have every worker drain; they end by themselves."""
         self._end("drain")
@@ -261,7 +272,7 @@ class WorkerGroup:
     def _end(self, op: str) -> None:
         self._is_ending = True
         for worker in self.running.values():
-            task = asyncio.get_running_loop().create_task(self._ask_quietly(worker, op))
+            task = asyncio.get_running_loop().create_task(self._have_end(worker, op))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
 

@@ -111,5 +111,13 @@ def test_what_would_steer_several_wants_one_named(tmp_path: Path) -> None:
     assert "--control" in result.stderr
 
 
+def test_a_directory_that_others_can_write_in_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "fastmux").mkdir()
+    (tmp_path / "fastmux").chmod(0o777)
+    result = CliRunner().invoke(main, ["ctl", "status"], env={"XDG_RUNTIME_DIR": str(tmp_path)})
+    assert result.exit_code == 3
+    assert "others can write in" in result.stderr
+
+
 def test_a_forward_without_any_is_a_usage_error(tmp_path: Path) -> None:
     assert ctl(tmp_path, "forward").exit_code == 2

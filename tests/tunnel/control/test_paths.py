@@ -34,6 +34,8 @@ def test_a_directory_that_others_can_write_in_is_refused(tmp_path: Path) -> None
     (tmp_path / "link").symlink_to(shared)
     with pytest.raises(NotADirectoryError):
         paths.prepare(tmp_path / "link" / "a.sock")
+    with pytest.raises(PermissionError, match="others can write in"):
+        paths.check(shared)
 
 
 def test_a_directory_where_nobody_can_replace_anothers_files_will_do() -> None:

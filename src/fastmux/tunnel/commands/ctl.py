@@ -39,6 +39,9 @@ def command(context: click.Context, control: str | None) -> None:
       fastmux ctl --control /run/fastmux/a.sock reload   read configuration and certificates anew
     """
     context.obj = Path(control) if control else paths.runtime_directory()
+    if not control and context.obj.exists():
+        with o.reported():
+            _check(context.obj)
 
 
 @command.command()
@@ -98,6 +101,14 @@ def _steering(name: str, text: str) -> None:
 _steering("reload", "Read configuration and certificates anew; what is no longer allowed ends.")
 _steering("drain", "Take nothing new, let what is open finish, then exit.")
 _steering("exit", "Exit at once: what is open is cut off.")
+
+
+def _check(place: Path) -> None:
+    """Nobody else may have put a socket where this user's are looked for."""
+    try:
+        paths.check(place)
+    except OSError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _sockets(place: Path) -> list[Path]:

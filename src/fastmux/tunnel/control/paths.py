@@ -6,11 +6,13 @@ Owns: names, the directory and its checks. May not know: what goes over the sock
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+IS_POSSIBLE: Final = hasattr(socket, "AF_UNIX") and hasattr(os, "geteuid")
 NO_CONTROL: Final = "none"  # what --control says for no socket at all
 _SUFFIX: Final = ".sock"
 _MAX_PATH_SIZE: Final = 107  # bytes: sun_path has 108 on Linux, one of them for the end
@@ -39,18 +41,25 @@ def prepare(path: Path) -> None:
     """
     if len(os.fsencode(path)) > _MAX_PATH_SIZE:
         raise ValueError(f"{path} is too long for a socket: at most {_MAX_PATH_SIZE} bytes")
-    directory = path.parent
     try:
-        directory.mkdir(mode=0o700)
+        path.parent.mkdir(mode=0o700)
     except FileExistsError:
-        status = directory.stat() if directory == Path(".") else directory.lstat()
-        if not stat.S_ISDIR(status.st_mode):
-            raise NotADirectoryError(f"{directory} is not a directory") from None
-        if status.st_uid not in (os.geteuid(), 0) or (status.st_mode & 0o022 and not status.st_mode & 0o1000):
-            raise PermissionError(
-                f"others can write in {directory}: no control socket is made there; give --control a path "
-                "in a directory of your own, or `none`"
-            ) from None
+        check(path.parent)
+
+
+def check(directory: Path) -> None:
+    """Pass a directory in which nobody else can put or exchange a socket.
+
+    Raises PermissionError, NotADirectoryError, FileNotFoundError.
+    """
+    status = directory.stat() if directory == Path(".") else directory.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(f"{directory} is not a directory")
+    if status.st_uid not in (os.geteuid(), 0) or (status.st_mode & 0o022 and not status.st_mode & 0o1000):
+        raise PermissionError(
+            f"others can write in {directory}: no control socket there is to be trusted; give --control a "
+            "path in a directory of your own"
+        )
 
 
 def found(place: Path) -> list[Path]:
