@@ -126,6 +126,33 @@ def test_a_server_that_stops_in_the_middle_is_a_loss(credentials: Path) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_connect_that_is_ended_by_a_signal_is_quiet_and_the_server_hears_of_it(
+    credentials: Path, number: signal.Signals
+) -> None:
+    """ssh ends its ProxyCommand by SIGHUP, after every session: a user must not see that."""
+
+    async def main() -> None:
+        async with echo_target() as target, command(*serving(credentials)) as server:
+            gate = f"127.0.0.1:{await server.port(SERVING)}"
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "fastmux", "connect", gate, f"127.0.0.1:{target}"),
+                *files(credentials, "client"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(b"hello")
+            assert await process.stdout.readexactly(5) == b"hello"
+            process.send_signal(number)
+            _, errors = await process.communicate()
+            assert (process.returncode, errors) == (255, b"")
+            await server.line(r"client from 127\.0\.0\.1:\d+ is gone after [0-5] s")
+
+    run(main())
+
+
 def test_a_tunnel_is_steered_while_it_runs_and_drains(credentials: Path, tmp_path: Path) -> None:
     async def main() -> None:
         control = tmp_path / "tunnel.sock"

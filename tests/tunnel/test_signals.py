@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 
 import pytest
 
+from e2e.support import LogWatch
 from fastmux.tunnel.exits import LOST, CommandError
 from fastmux.tunnel.signals import run_until_signal
 
@@ -34,9 +36,10 @@ def test_the_result_of_the_command_is_returned() -> None:
 
 def test_a_signal_lets_it_tidy_up() -> None:
     tidied: list[bool] = []
-    with pytest.raises(CommandError, match="SIGTERM") as caught:
+    with LogWatch(logging.INFO) as log, pytest.raises(CommandError) as caught:
         run_until_signal(wait_for_ever(tidied))
-    assert caught.value.code == LOST
+    assert log.lines == ["ended by SIGTERM"]
+    assert (caught.value.code, str(caught.value)) == (LOST, "")
     assert tidied == [True]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 from fastmux.tunnel.exits import LOST, CommandError
 
 T = TypeVar("T")
+
+logger = logging.getLogger("fastmux.tunnel")
 
 _ENDING = tuple(
     number for name in ("SIGHUP", "SIGINT", "SIGTERM") if (number := getattr(signal, name, None)) is not None
@@ -23,7 +26,7 @@ _ENDING = tuple(
 def run_until_signal(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine; the first SIGHUP, SIGINT or SIGTERM cancels it, so that it can say good-bye.
 
-    Raises `CommandError` with 255 if a signal ended it, KeyboardInterrupt for SIGINT.
+    Raises `CommandError` with 255 and no text if a signal ended it, KeyboardInterrupt for SIGINT.
     """
     received: list[int] = []
 
@@ -52,4 +55,5 @@ def run_until_signal(main: Coroutine[Any, Any, T]) -> T:
             raise
     if received[0] == signal.SIGINT:
         raise KeyboardInterrupt
-    raise CommandError(LOST, f"ended by {signal.Signals(received[0]).name}")
+    logger.info("ended by %s", signal.Signals(received[0]).name)
+    raise CommandError(LOST, "")  # whoever sent it knows: ssh ends every ProxyCommand so

@@ -25,10 +25,10 @@ _READABLE: Final = select.POLLIN | select.POLLHUP | select.POLLERR
 _WRITABLE: Final = select.POLLOUT | select.POLLHUP | select.POLLERR
 
 
-def _is_ready(descriptor: int, events: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, events)
-    return bool(poll.poll(0))
+def _poller(descriptor: int, events: int) -> select.poll:
+    poller = select.poll()
+    poller.register(descriptor, events)
+    return poller
 
 
 async def _wait_until(
@@ -52,11 +52,12 @@ class Input:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._poller = _poller(descriptor, _READABLE)
 
     async def read(self) -> bytes:
         """What is there, as soon as there is any; b"" at the end. Raises OSError."""
         loop = asyncio.get_running_loop()
-        if _is_ready(self._descriptor, _READABLE):
+        if self._poller.poll(0):
             await asyncio.sleep(0)  # others get their turn, however fast this end is
         else:
             await _wait_until(self._descriptor, loop.add_reader, loop.remove_reader)
@@ -68,6 +69,7 @@ class Output:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._poller = _poller(descriptor, _WRITABLE)
         mode = os.fstat(descriptor).st_mode
         self._socket = socket.socket(fileno=os.dup(descriptor)) if stat.S_ISSOCK(mode) else None
         self._step = STDIO_CHUNK_SIZE if stat.S_ISREG(mode) else PIPE_BUFFER_SIZE
@@ -77,7 +79,7 @@ class Output:
         loop = asyncio.get_running_loop()
         view = memoryview(data)
         while view:
-            if _is_ready(self._descriptor, _WRITABLE):
+            if self._poller.poll(0):
                 written = self._write_some(view)
                 view = view[written:]
                 if not written:
