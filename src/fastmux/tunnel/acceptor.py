@@ -44,25 +44,30 @@ class Acceptor:
         self._readiness = Readiness(bound.sock)
         self._is_watchable = has_add_reader(asyncio.get_running_loop(), bound.sock)
         self._accepting = asyncio.create_task(self._accept_all(), name=f"fastmux listener {bound.target}")
+        self._accepting.add_done_callback(self._release)
 
     def stop(self) -> None:
         """Accept no more and free the address; connections that were accepted go on. May be repeated."""
         self._accepting.cancel()
-        self._readiness.forget()
-        self._bound.close()
 
     async def join(self) -> None:
-        """Wait until every accepted connection has ended."""
+        """Wait until every accepted connection has ended. For after `stop`."""
+        await asyncio.wait({self._accepting})
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
         """Accept no more, and reset what is still open."""
         self.stop()
+        await asyncio.wait({self._accepting})
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(self._accepting, return_exceptions=True)
         await self.join()
+
+    def _release(self, _: asyncio.Task[None]) -> None:
+        """Close the socket once nobody waits for it any more."""
+        self._readiness.forget()
+        self._bound.close()
 
     async def _accept_all(self) -> None:
         is_full = False

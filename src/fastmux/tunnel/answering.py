@@ -60,10 +60,12 @@ async def carry_dialled(
         return await relay_datagrams(channel, sock, record, limits)
     try:
         await channel.send(encode_answer(AnswerCode.CONNECTED))
-    except (OSError, BrokenResourceError, ClosedResourceError) as error:
+    except BaseException as error:
         reset_socket(sock)
         channel.reset(c.CANCELLED)
-        return outcome_of(error)
+        if isinstance(error, (OSError, BrokenResourceError, ClosedResourceError)):
+            return outcome_of(error)
+        raise
     return await splice(channel, sock, record, limits)
 
 

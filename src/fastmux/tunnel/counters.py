@@ -104,6 +104,15 @@ class ChannelRegistry:
         account.sockets += holds_socket
         return record
 
+    def identify(self, record: ChannelRecord, identity: str) -> None:
+        """The far end of an open channel has become known; `opened` stays where it was counted."""
+        if record.id in self._open and record.identity != identity:
+            for name, step in ((record.identity, -1), (identity, 1)):
+                account = self._account_of(name)
+                account.open += step
+                account.sockets += step * record.holds_socket
+            record.identity = identity
+
     def close(self, record: ChannelRecord, outcome: str = CLOSED) -> None:
         """The channel is over: `outcome` is "closed", or says what cut it short. Later calls do nothing.
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from fastmux.exceptions import ClosedResourceError, EndOfStream
+from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
 from fastmux.protocol.events import Address
 from fastmux.tunnel.acceptor import Acceptor
 from fastmux.tunnel.binding import Bound
@@ -59,7 +59,6 @@ class ExitListener:
         the end. Cancelled, it resets what is open.
         """
         self._target = str(bound.target)
-        self._stream.priority = PRIORITY_INTERACTIVE
         listener = self._start(bound)
         try:
             outcome = await self._wait_for_end(self._target)
@@ -86,11 +85,12 @@ class ExitListener:
 
     async def _wait_for_end(self, text: str) -> str:
         try:
+            self._stream.priority = PRIORITY_INTERACTIVE
             await self._stream.send(encode_answer(AnswerCode.CONNECTED, text))
             await self._stream.receive()
         except EndOfStream:
             return CLOSED
-        except (OSError, ClosedResourceError) as error:
+        except (OSError, BrokenResourceError, ClosedResourceError) as error:
             return outcome_of(error)
         return SPOKE
 

@@ -22,6 +22,7 @@ from fastmux.tunnel.udp_listener import UdpListener
 
 if TYPE_CHECKING:
     from fastmux.aio.message_channel import MessageChannel
+    from fastmux.aio.stream import Stream
 
 
 class Listener:
@@ -97,13 +98,14 @@ class Listener:
         return self._outlet.registry.open(self._outlet.identity, self.to.protocol, str(self.to), "out")
 
     async def _carry(self, sock: socket.socket, _host: str, _port: int) -> None:
-        await carry(
-            sock,
-            lambda: self._outlet.open_stream(self.to),
-            self._record(),
-            self._outlet.registry,
-            self._outlet.limits,
-        )
+        outlet, record = self._outlet, self._record()
+
+        async def open_stream() -> Stream:
+            stream = await outlet.open_stream(self.to)
+            outlet.registry.identify(record, outlet.identity)  # it may have been nobody yet
+            return stream
+
+        await carry(sock, open_stream, record, outlet.registry, outlet.limits)
 
     async def _open_channel(self, _address: Address) -> MessageChannel:
         return await self._outlet.open_udp(self.to.host, self.to.port)

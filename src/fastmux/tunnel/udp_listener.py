@@ -34,6 +34,7 @@ class UdpListener:
         """Begin to read; the listener closes the flows."""
         self._flows = flows
         self._reading = asyncio.create_task(self._read(flows), name=f"fastmux listener {self.target}")
+        self._reading.add_done_callback(lambda _: self._release())
 
     def deliver(self, data: bytes, address: Address) -> None:
         """Send what came back to a peer."""
@@ -41,13 +42,13 @@ class UdpListener:
 
     def stop(self) -> None:
         """Take no more datagrams; flows cannot go on without the socket, so they end in `join`."""
-        if self._reading is not None:
+        if self._reading is None:
+            self._release()
+        else:
             self._reading.cancel()
-        self._socket.close()
-        self._bound.close()
 
     async def join(self) -> None:
-        """Wait until the flows have ended."""
+        """Wait until the flows have ended. For after `stop`."""
         if self._reading is not None:
             await asyncio.wait({self._reading})
         if self._flows is not None:
@@ -57,6 +58,11 @@ class UdpListener:
         """Take no more, and end the flows."""
         self.stop()
         await self.join()
+
+    def _release(self) -> None:
+        """Close the socket once nobody waits for it any more."""
+        self._socket.close()
+        self._bound.close()
 
     async def _read(self, flows: UdpFlows[Address]) -> None:
         try:
