@@ -16,6 +16,8 @@ from tunnel.proxies.world import LOOPBACK, Client, World, client_of, world
 
 GET = b"GET http://example.org/path HTTP/1.1\r\nHost: example.org\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CONNECT = b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n"
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 def proxy_of(w: World, users: Mapping[str, str] | None = None) -> HttpProxy:

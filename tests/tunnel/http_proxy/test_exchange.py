@@ -351,65 +351,6 @@ async def test_a_client_that_does_not_read_holds_the_origin_back() -> None:
 
 
 @virtual
-async def test_an_upgrade_is_joined_raw_with_nothing_lost_on_either_side() -> None:
-    async with visiting() as (w, client):
-        await client.send(
-            b"GET http://a/chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Key: x\r\n\r\nearly"
-        )
-        origin = await w.accept()
-        head = await head_at(origin)
-        assert b"Connection: Upgrade\r\nUpgrade: websocket\r\n" in head
-        assert b"Sec-WebSocket-Key: x\r\n" in head
-        await origin.send(
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nalso early"
-        )
-        assert await client.until(b"also early") == (
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nalso early"
-        )
-        assert await receive_exactly(origin, 5) == b"early"
-        await client.send(b"GET http://b/ HTTP/1.1\r\n\r\n")  # it is no HTTP any more
-        assert await receive_exactly(origin, 26) == b"GET http://b/ HTTP/1.1\r\n\r\n"
-        client.writer.write_eof()
-        await origin.aclose()
-        assert await client.rest() == b""
-        assert w.outlet.asked == ["a 80"]
-
-
-@virtual
-async def test_an_upgrade_that_the_origin_declines_is_an_ordinary_answer() -> None:
-    async with visiting() as (w, client):
-        answers = Answers(client)
-        await client.send(
-            b"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-        )
-        origin = await w.accept()
-        await head_at(origin)
-        await origin.send(OK)
-        assert (await answers.next())[1] == b"hello"
-        await origin.aclose()
-        await client.send(GET)
-        origin = await w.accept()
-        await origin.send(OK)
-        assert (await answers.next())[1] == b"hello"
-        await origin.aclose()
-
-
-@virtual
-async def test_an_upgrade_that_names_no_protocol_is_a_bad_gateway() -> None:
-    async with visiting() as (w, client):
-        await client.send(
-            b"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-        )
-        origin = await w.accept()
-        await head_at(origin)
-        await origin.send(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
-        response, _ = await Answers(client).next()
-        assert response.status_code == 502
-        origin.reset()
-
-
-@virtual
 async def test_what_is_pipelined_is_bounded_and_answered_in_order() -> None:
     async with visiting() as (w, client):
         request = b"GET http://a/%d HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 1000 + b"\r\n\r\n"

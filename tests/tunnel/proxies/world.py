@@ -160,10 +160,14 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
 
 
 @asynccontextmanager
-async def client_of(server: ProxyListener) -> AsyncIterator[Client]:
-    """A client that is served; at the end it leaves, and the server's task must end by itself."""
+async def client_of(server: ProxyListener, *, local_host: str | None = None) -> AsyncIterator[Client]:
+    """A client that is served; at the end it leaves, and the server's task must end by itself.
+
+    `local_host` is what the server takes for its own address.
+    """
     mine, theirs = tcp_pair()
     accepted = ClientSocket(theirs, "127.0.0.1")
+    accepted.local_host = local_host or accepted.local_host
 
     async def serve() -> None:
         try:

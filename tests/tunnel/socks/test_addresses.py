@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastmux.constants import MAX_LABEL_SIZE
+from fastmux.tunnel import constants as c
 from fastmux.tunnel.socks.addresses import (
     AddressTypeError,
     SocksAddress,
@@ -15,6 +17,8 @@ from fastmux.tunnel.socks.addresses import (
     encode_address,
 )
 from fastmux.tunnel.socks.errors import SocksError
+from fastmux.tunnel.targets import Target
+from fastmux.tunnel.wire import label_of
 
 NAMES = st.from_regex(
     r"([a-z0-9_]([a-z0-9-]{0,9}[a-z0-9])?\.){0,4}[a-z]([a-z0-9-]{0,9}[a-z0-9])?", fullmatch=True
@@ -92,6 +96,19 @@ def test_an_address_written_as_a_name_is_an_address(text: str) -> None:
 def test_what_is_no_host_is_refused(name: bytes) -> None:
     with pytest.raises(SocksError):
         decode_address(bytes((3, len(name))) + name + b"\0\x50", 0)
+
+
+def test_the_longest_name_that_is_taken_fits_the_tunnels_labels() -> None:
+    name = ".".join(["a" * 58] * 4)
+    assert len(name) < c.MAX_PROXY_HOST_SIZE
+    name += "b" * (c.MAX_PROXY_HOST_SIZE - len(name))
+    decoded = decode_address(bytes((3, len(name))) + name.encode() + b"\xff\xff", 0)
+    assert decoded is not None
+    for protocol in ("tcp", "udp"):
+        label = label_of(Target("tcp" if protocol == "tcp" else "udp", decoded[0].host, decoded[0].port))
+        assert len(label) <= MAX_LABEL_SIZE
+    with pytest.raises(SocksError, match="longer"):
+        decode_address(bytes((3, len(name) + 1)) + b"a" + name.encode() + b"\xff\xff", 0)
 
 
 def test_an_address_is_shown_with_brackets_where_they_belong() -> None:

@@ -276,3 +276,13 @@ def test_a_client_is_told_an_address_of_its_own_family(bind: str, host: str) -> 
             await server.wait_closed()
 
     asyncio.run(main())
+
+
+@virtual
+async def test_a_client_is_told_that_there_is_no_socket_for_it(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as w:
+        server = SocksServer(LOOPBACK, w.outlet, w.registry)
+        async with client_of(server, local_host="192.0.2.1") as client:  # no address of this machine
+            await client.send(ASSOCIATE)
+            assert await client.rest() == b"\5\0" + b"\5\1\0\1" + bytes(6)
+        assert "no UDP socket at 192.0.2.1" in caplog.text

@@ -48,7 +48,7 @@ class HttpProxy(ProxyListener):
             limits=outlet.limits,
             head_timeout=head_timeout,
             keep_alive_timeout=keep_alive_timeout,
-            refusal_log=OccasionalLog(logger, logging.WARNING),
+            refusal_log=OccasionalLog(logger, logging.INFO),
         )
 
     async def serve_client(self, client: ClientSocket) -> None:

@@ -131,8 +131,9 @@ class Visit:
         """
         is_clear = request is not None and request.method != b"CONNECT" and refusal.status != 400
         may_go_on = is_clear and self._reader.may_go_on
-        source = printable(self._client.source)
-        self._context.refusal_log.add("a request from %s was refused with %s", source, refusal)
+        if request is None or refusal.status in (400, 407):  # others are in the registry
+            source = printable(self._client.source)
+            self._context.refusal_log.add("a request from %s was refused with %s", source, refusal)
         is_head = request is not None and request.method == b"HEAD"
         await self._client.send(encode_refusal(refusal, is_head=is_head, is_last=not may_go_on))
         if not may_go_on:

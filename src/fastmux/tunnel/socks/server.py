@@ -60,7 +60,8 @@ class SocksServer(ProxyListener):
         self._login = None if users is None else Login(users)
         self._limits = outlet.limits
         self._negotiation_timeout = negotiation_timeout
-        self._refused = OccasionalLog(logger, logging.WARNING)
+        self._refused = OccasionalLog(logger, logging.INFO)
+        self._failed = OccasionalLog(logger, logging.ERROR)
 
     async def serve_client(self, client: ClientSocket) -> None:
         """Negotiate, then do what is asked for until it ends."""
@@ -131,9 +132,14 @@ class SocksServer(ProxyListener):
             self._registry.close(record, outcome)
 
     async def _associate(self, client: ClientSocket) -> None:
-        association = Association(
-            client.local_host, client.source, self._outlet, self._registry, self._limits
-        )
+        try:
+            association = Association(
+                client.local_host, client.source, self._outlet, self._registry, self._limits
+            )
+        except OSError as error:
+            self._failed.add("no UDP socket at %s for a client: %s", client.local_host, error)
+            await self._turn_away(client, encode_reply(Reply.GENERAL_FAILURE))
+            return
         running = asyncio.create_task(association.run())
         try:
             await client.send(encode_reply(Reply.SUCCEEDED, association.bound))
