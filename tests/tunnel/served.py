@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import fastmux
+from fastmux.exceptions import ConnectionClosed
 from fastmux.tunnel.access import Access
 from fastmux.tunnel.credentials import Credentials
 from fastmux.tunnel.rules import parse_rule
@@ -46,6 +47,16 @@ class Served:
         tls = credentials(self.keys, name).tls()
         self.connections.append(await fastmux.connect("127.0.0.1", self.server.port, tls=tls))
         return self.connections[-1]
+
+    async def refused(self, name: str = "client") -> ConnectionClosed:
+        """Why a client is closed as soon as it is connected: `connect` may have heard of it already."""
+        try:
+            connection = await self.connect(name)
+            await connection.wait_closed()
+            await connection.open_stream()
+        except ConnectionClosed as error:
+            return error
+        raise AssertionError("a connection that is over took a stream")
 
 
 @asynccontextmanager

@@ -37,13 +37,10 @@ def test_an_identity_that_no_rule_is_for_is_told_so_and_logged(keys: Path) -> No
     async def main() -> None:
         async with served(keys, policy("client=127.0.0.1:1")) as world:
             with LogWatch() as log:
-                stranger = await world.connect("other")
-                await stranger.wait_closed()
-                with pytest.raises(ConnectionClosed) as caught:
-                    await stranger.open_stream()
-                assert caught.value.code == ACCESS_DENIED
-                assert caught.value.remote
-                assert "may not do anything here" in caught.value.reason
+                error = await world.refused("other")
+                assert error.code == ACCESS_DENIED
+                assert error.remote
+                assert "may not do anything here" in error.reason
                 await log.line("no rule is for this identity")
             assert world.service.status()["connections"] == []
 
@@ -63,8 +60,7 @@ def test_a_reload_ends_identities_that_lost_their_rules_or_were_revoked(keys: Pa
             access = Access([parse_rule("*=127.0.0.1:1")], parse_revoked(["client"], []))
             await world.service.apply(Policy(access))
             await client.wait_closed()
-            again = await world.connect()
-            await again.wait_closed()
+            assert (await world.refused()).code == ACCESS_DENIED
             assert not (await world.connect("other")).is_closed
 
     run(main())
@@ -105,8 +101,7 @@ def test_a_drain_lets_open_channels_finish_and_takes_no_new_ones(keys: Path) -> 
             assert await echoes(stream, b"x" * 100_000)
             with pytest.raises(OpenRefused):
                 await open_tcp(connection, port)
-            late = await world.connect()
-            await late.wait_closed()
+            assert "going away" in (await world.refused()).reason
             await stream.send_eof()
             assert [data async for data in stream] == []
             await stream.aclose()
