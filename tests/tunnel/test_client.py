@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -116,6 +116,37 @@ def test_a_reverse_forward_is_asked_for_again_on_the_next_connection(keys: Path)
             while client.supervisor.connection in (first, None):
                 await asyncio.sleep(0.001)
             assert await echoes(await bound(client, to))
+
+    run(main())
+
+
+def test_a_connection_that_takes_anothers_place_at_once_gets_its_reverse_forwards(keys: Path) -> None:
+    """The one before is still being tidied up when the next one is announced."""
+
+    async def never() -> fastmux.Connection:
+        raise AssertionError("this test connects by itself")
+
+    async def main() -> None:
+        announce: list[Callable[[fastmux.Connection], None]] = []
+
+        def supervise(on_open: Callable[[fastmux.Connection], None]) -> Supervisor:
+            announce.append(on_open)
+            return Supervisor(never)
+
+        async with echo_target() as target, served(keys, EVERYTHING) as world:
+            client = TunnelClient(supervise)
+            await client.add(forward_of("remote", f"0:127.0.0.1:{target}"))
+            first, second = await world.connect(), await world.connect()
+            announce[0](first)
+            assert await echoes(await bound(client, f"127.0.0.1:{target}"))
+            first.abort()
+            announce[0](second)
+            await first.wait_closed()
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert await echoes(await bound(client, f"127.0.0.1:{target}"))
+            await client.close()
+            second.abort()
 
     run(main())
 

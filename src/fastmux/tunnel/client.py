@@ -96,6 +96,7 @@ class TunnelClient:
         self._limits = limits
         self._outlet = NamedOutlet(self.supervisor.get_connection, self.registry, limits)
         self._reverse = WatchedReverse(self.registry, limits, on_refused)
+        self._reverse_turn = asyncio.Lock()
         self._locals: dict[_Key, _Local] = {}
         self._serving: set[asyncio.Task[None]] = set()
         self._packets = PacketCounters()
@@ -178,7 +179,8 @@ class TunnelClient:
         exit_ = Exit(connection, None, self.registry, self._limits, accepted=self._reverse.serve_accepted)
         taking = asyncio.create_task(exit_.run(), name="fastmux accepted channels")
         try:
-            await self._reverse.run(connection)
+            async with self._reverse_turn:  # the connection before may not have ended quite yet
+                await self._reverse.run(connection)
         finally:
             taking.cancel()
             await asyncio.gather(taking, return_exceptions=True)
@@ -196,8 +198,8 @@ class TunnelClient:
         except TimeoutError:
             logger.warning("%d channels did not end in time", len(self.registry.records()))
 
-    async def close(self) -> None:
-        """Cut off everything."""
+    async def close(self, *, gracefully: bool = False) -> None:
+        """Cut off everything; `gracefully` what was sent over the connection is delivered first."""
         for local in self._locals.values():
             if isinstance(local, Listener):
                 await local.close()
@@ -207,7 +209,9 @@ class TunnelClient:
         self._locals.clear()
         connection = self.supervisor.connection
         if connection is not None:
-            await connection.aclose()
+            if gracefully:
+                await connection.aclose()
+            connection.abort()
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)

@@ -82,7 +82,7 @@ class Tunneling:
         finally:
             ending.cancel()
             supervisor.close()
-            await self.client.close()
+            await self.client.close(gracefully=self._is_draining)
             if supervising is not None:
                 supervising.cancel()
                 await asyncio.gather(supervising, return_exceptions=True)
