@@ -52,6 +52,7 @@ MAX_UDP_BURST: Final = 64  # datagrams read of one socket before others have the
 UDP_RECEIVE_SIZE: Final = 65535  # bytes: no datagram is larger
 LISTEN_RETRY_BASE: Final = 1.0  # seconds before a refused -R is asked for again; doubles
 LISTEN_RETRY_MAX: Final = 15.0  # seconds: an old connection's listener is gone after its idle timeout
+
 # --- Proxies: what the SOCKS5 and the HTTP listener share ---------------------------------------------
 NEGOTIATION_TIMEOUT: Final = 30.0  # seconds for a whole request: SOCKS5 from accept, HTTP from its first byte
 PROXY_RECEIVE_SIZE: Final = 2**16  # bytes that one read of a client may give while its protocol is parsed
@@ -66,12 +67,63 @@ FAILURES_FORGOTTEN_AFTER: Final = 60.0  # seconds after a source's last failure
 MAX_LOGINS_AT_ONCE: Final = 10  # attempts of a failing source that may wait; more are refused unchecked
 MAX_FAILING_SOURCES: Final = 1024  # addresses remembered; the oldest is forgotten first
 PROXY_LOG_INTERVAL: Final = 1.0  # seconds between lines of one kind that clients can cause (H44)
+
 # --- SOCKS5 (RFC 1928) --------------------------------------------------------------------------------
 SOCKS_RECEIVE_SIZE: Final = 4096  # bytes a read while negotiating: no message of it is longer than 515
 MAX_UDP_DESTINATIONS: Final = 64  # channels an association; each holds one of the 256 sockets at the exit
 SOCKS_UDP_IDLE_TIMEOUT: Final = 120.0  # seconds without a datagram either way (RFC 4787 §4.3: at least that)
+
 # --- HTTP proxy (RFC 9110, RFC 9112) ------------------------------------------------------------------
 MAX_HEAD_SIZE: Final = 2**16  # bytes of a head, a chunk's line or the trailers (H50)
 MAX_REQUEST_FIELDS: Final = 100  # header lines of a request (H50); browsers send 15
 KEEP_ALIVE_TIMEOUT: Final = 120.0  # seconds that a client's connection may rest before a request
 MAX_PIPELINED_SIZE: Final = 2**16  # bytes of further requests that are read while one is answered
+
+# --- Commands and services ------------------------------------------------------------------------
+OPEN_TIMEOUT: Final = 10.0  # seconds that `connect` and `ping` wait for a connection
+ACCESS_DENIED: Final = 0x403  # closes the connection of an identity that no rule is for
+GOING_AWAY: Final = 0x410  # closes what is left when a drain's time is over
+MIN_PING_INTERVAL: Final = 0.1  # seconds: the far end answers ten a second (H54)
+MAX_PING_SIZE: Final = 64  # bytes: larger ones are not answered (H54)
+MIN_PING_SIZE: Final = 8  # room for the number of the ping
+PING_TIMEOUT: Final = 5.0  # seconds after the last ping that answers are waited for
+
+# The client's connection.
+RETRY_BASE: Final = 0.5  # seconds: the first retry comes within this time
+DEFAULT_RETRY_MAX: Final = 30.0  # seconds: a server that comes back is found within this time
+ATTEMPT_TIMEOUT: Final = 5.0  # seconds for one attempt: its packets go out at 0, 1 and 3 seconds
+STABLE_PERIOD: Final = 10.0  # seconds that a connection must hold before the back-off is forgotten
+HEARTBEAT_INTERVAL: Final = 2.0  # seconds between looks at the peer, so that a restart is noticed within 5
+HEARTBEAT_TIMEOUT: Final = 1.0  # seconds of silence after a ping before a second connection is tried
+HEARTBEAT_RTTS: Final = 4  # or this many round trips, if that is more
+SUSPEND_THRESHOLD: Final = 2.0  # seconds: less may be a step of the clock
+DRAIN_TIMEOUT: Final = 30.0  # seconds that open channels get to finish after SIGTERM
+
+# Workers.
+WORKER_RESTARTS: Final = 5  # of one place within WORKER_RESTART_PERIOD: more is no accident, `serve` ends
+WORKER_RESTART_PERIOD: Final = 60.0
+WORKER_RESTART_DELAY: Final = 0.5  # seconds before a dead worker's place is taken again
+WORKER_START_TIMEOUT: Final = 30.0
+WORKER_STOP_TIMEOUT: Final = 5.0  # seconds for a worker that is to exit at once, before it is killed
+
+# The control socket.
+MAX_CONTROL_REQUEST_SIZE: Final = 16384  # bytes of one line: a request is a name and a few words
+MAX_CONTROL_ANSWER_SIZE: Final = 8 * 2**20  # bytes of one line: a status is 4 MB with everything at its limit
+MAX_CONTROL_CLIENTS: Final = 16  # of one user, each for a moment
+CONTROL_TIMEOUT: Final = 10.0  # seconds that a client may take for a request, and `ctl` waits for an answer
+MAX_STATUS_CHANNELS: Final = 4096  # listed one by one in a status; the rest are counted
+MAX_STATUS_CONNECTIONS: Final = 1024
+
+# Metrics.
+MAX_METRICS_REQUEST_SIZE: Final = 8192  # bytes of request line and headers: Prometheus sends some 300
+MAX_METRICS_CLIENTS: Final = 16
+METRICS_TIMEOUT: Final = 5.0  # seconds for a request and for taking its answer
+MAX_METRICS_OUTCOMES: Final = 64  # pairs of kind and outcome: there are some thirty
+MAX_METRICS_IDENTITIES: Final = 200  # label values; what is beyond them is added up as "other"
+
+# Logs.
+MAX_LOG_LINE_SIZE: Final = 4096  # characters of a message: no text of a peer is longer than 255 bytes
+
+# Standard input and output.
+STDIO_CHUNK_SIZE: Final = 262144  # bytes read at once: four of Linux's default pipe buffers
+PIPE_BUFFER_SIZE: Final = 4096  # bytes that a pipe takes without blocking once it is writable (PIPE_BUF)

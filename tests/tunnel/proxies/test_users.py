@@ -9,9 +9,7 @@ from fastmux.tunnel.proxies.users import Users
 USERS = Users({"ann": "secret", "bob": "", "žofie": "hesło"})
 
 
-@pytest.mark.parametrize(
-    ("name", "password"), [("ann", "secret"), ("bob", ""), ("žofie", "hesło")]
-)
+@pytest.mark.parametrize(("name", "password"), [("ann", "secret"), ("bob", ""), ("žofie", "hesło")])
 def test_a_user_with_the_right_password_is_let_in(name: str, password: str) -> None:
     assert USERS.check(name.encode(), password.encode())
 
