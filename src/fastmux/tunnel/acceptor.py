@@ -49,6 +49,8 @@ class Acceptor:
     def stop(self) -> None:
         """Accept no more and free the address; connections that were accepted go on. May be repeated."""
         self._accepting.cancel()
+        if self._is_watchable:
+            self._release(self._accepting)
 
     async def join(self) -> None:
         """Wait until every accepted connection has ended. For after `stop`."""
@@ -65,7 +67,7 @@ class Acceptor:
         await self.join()
 
     def _release(self, _: asyncio.Task[None]) -> None:
-        """Close the socket once nobody waits for it any more."""
+        """Close the socket. A loop that accepts by itself must have let go of it before."""
         self._readiness.forget()
         self._bound.close()
 
