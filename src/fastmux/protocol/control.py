@@ -11,7 +11,6 @@ from typing import Final
 
 from fastmux import constants as c
 from fastmux import core
-from fastmux.exceptions import ProtocolError
 from fastmux.protocol.events import ChannelsAvailable, Event, PingAcknowledged
 from fastmux.protocol.handshake_packets import Frame
 from fastmux.protocol.traffic import Traffic
@@ -28,6 +27,7 @@ class Outcome:
     events: list[Event] = field(default_factory=list)
     is_handshake_done: bool = False
     are_keys_updated: bool = False
+    path_frames: tuple[Frame, ...] = ()  # NEW_ID, RETIRE_ID, PATH_CHALLENGE, PATH_RESPONSE
     close: tuple[int, str] | None = None
 
 
@@ -36,13 +36,14 @@ class Control:
 
     Invariant: tokens are never used twice; `_pings` holds the first sending of every ping not acknowledged
     yet, `_pings_due` those of them that wait for a packet; `_done_tokens` is empty once HANDSHAKE_DONE is
-    acknowledged.
+    acknowledged; `_kept` has the frames given to `keep` that are not.
     """
 
     __slots__ = (
         "_ack_requests",
         "_data_path",
         "_done_tokens",
+        "_kept",
         "_mtu_probes",
         "_next_token",
         "_pings",
@@ -59,6 +60,7 @@ class Control:
         self._done_tokens: dict[int, None] = {}  # as a set: an empty one is a third of its size
         self._mtu_probes: dict[int, int] = {}
         self._ack_requests: dict[int, None] = {}
+        self._kept: dict[int, bytes] = {}
 
     # --- sending ------------------------------------------------------------------------------------
 
@@ -78,6 +80,21 @@ class Control:
         token = self._token()
         self._done_tokens[token] = None
         self._data_path.queue_control(token, _HANDSHAKE_DONE)
+
+    def keep(self, frame: bytes) -> None:
+        """Send an encoded frame, again and again until it is acknowledged."""
+        token = self._token()
+        self._kept[token] = frame
+        self._data_path.queue_control(token, frame)
+
+    @property
+    def kept_count(self) -> int:
+        """How many frames given to `keep` are not acknowledged."""
+        return len(self._kept)
+
+    def forget_mtu_probes(self) -> None:
+        """Those on the way say nothing of the path that is used now."""
+        self._mtu_probes = {}
 
     @property
     def is_settled(self) -> bool:
@@ -151,8 +168,6 @@ class Control:
                 outcome.are_keys_updated = True
             case (c.FRAME_HANDSHAKE_DONE,):
                 outcome.is_handshake_done = True
-            case (c.FRAME_PATH_CHALLENGE, bytes() as data):
-                self._data_path.queue_control(0, core.encode_frame((c.FRAME_PATH_RESPONSE, data)))
             case (c.FRAME_MAX_CHANNELS, int(), int()):
                 if not outcome.events or outcome.events[-1] != ChannelsAvailable():
                     outcome.events.append(ChannelsAvailable())
@@ -162,11 +177,11 @@ class Control:
                 bytes() as reason,
             ):
                 outcome.close = outcome.close or (code, reason.decode(errors="replace"))
-            case (c.FRAME_RETIRE_ID, int() as sequence) if sequence > 0:
-                raise ProtocolError(c.PROTOCOL_VIOLATION, "an id retired that was never given")
+            case (c.FRAME_NEW_ID | c.FRAME_RETIRE_ID | c.FRAME_PATH_CHALLENGE | c.FRAME_PATH_RESPONSE, *_):
+                outcome.path_frames = (*outcome.path_frames, frame)
             case (c.FRAME_ACK_FREQUENCY, int() as sequence, int() as most, int() as delay, int() as distance):
                 self._traffic.ack_requests.on_frame(sequence, most, delay, distance, now)
-            case _:  # NEW_ID, PATH_RESPONSE, extensions: parsed, of no use yet (§13)
+            case _:  # extensions
                 return
 
     def _on_acked(self, token: int, outcome: Outcome, now: float) -> None:
@@ -179,6 +194,10 @@ class Control:
             self._traffic.on_ack_request_report(token, True)
         elif token in self._pings:
             outcome.events.append(PingAcknowledged(token, now - self._pings.pop(token)))
+        elif token in self._kept:
+            del self._kept[token]
+            if not self._kept:
+                self._kept = {}  # an emptied one is four times its size
 
     def _on_lost(self, token: int, now: float) -> None:
         if token in self._done_tokens:
@@ -191,3 +210,5 @@ class Control:
             self._traffic.on_ack_request_report(token, False)
         elif token in self._pings:
             self._pings_due.append(token)
+        elif token in self._kept:
+            self.keep(self._kept.pop(token))
