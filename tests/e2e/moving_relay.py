@@ -29,6 +29,12 @@ class MovingRelay:
         """Where the client connects to."""
         return int(self._front.getsockname()[1])
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the server sees the client now."""
+        host, port = self._backs[-1].getsockname()
+        return host, port
+
     def __enter__(self) -> MovingRelay:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._front, self._to_server)
@@ -41,9 +47,18 @@ class MovingRelay:
             loop.remove_reader(sock)
             sock.close()
 
-    def move(self) -> None:
-        """From now on the client's datagrams come from another port."""
-        self._backs.append(make_socket())
+    def move(self, host: str = "127.0.0.1", *, forgets: bool = False) -> None:
+        """From now on the client's datagrams come from another port, or address.
+
+        If it `forgets`, what is still sent to the old one is lost.
+        """
+        if forgets:
+            loop = asyncio.get_running_loop()
+            for back in self._backs:
+                loop.remove_reader(back)
+                back.close()
+            self._backs.clear()
+        self._backs.append(make_socket(host))
         asyncio.get_running_loop().add_reader(self._backs[-1], self._to_client, self._backs[-1])
 
     def _to_server(self) -> None:

@@ -193,6 +193,20 @@ def sent_to_stranger(pair: Pair) -> int:
     return pair.network._link(pair.server.address, STRANGER).sent_size
 
 
+class Holder:
+    """Keeps what is sent from now on; the first `losses` of it, with a fitting id, are lost."""
+
+    def __init__(self, pair: Pair, ids: tuple[bytes, ...], losses: int = 1 << 30) -> None:
+        self.held: list[bytes] = []
+        self._ids = ids
+        self._losses = losses
+        pair.network.drop = self._hold
+
+    def _hold(self, index: int, data: bytes) -> bool:
+        self.held.append(data)
+        return len(self.held) <= self._losses and data[1:9] in self._ids
+
+
 class Copier:
     """Sees what the client sends, and lets copies of it arrive first, from an address of its own."""
 
@@ -235,12 +249,11 @@ def test_who_copies_everything_in_both_directions_of_time_slows_a_transfer_but_d
 
 def test_an_old_packet_that_comes_late_from_elsewhere_moves_nobody() -> None:
     pair = make_pair().open()
-    held: list[bytes] = []
-    pair.network.drop = lambda index, data: held.append(data) is None and len(held) == 1
+    holder = Holder(pair, pair.accepted.local_ids, losses=1)
     pair.connection.ping(pair.network.now)
     pair.network.run_for(1.0)
     pair.network.drop = None
-    pair.network.inject(held[0], STRANGER, pair.server)
+    pair.network.inject(holder.held[0], STRANGER, pair.server)
     assert pair.accepted.address == pair.client.address
     assert pair.accepted.statistics().migrations == 0
 
@@ -300,8 +313,7 @@ def test_addresses_that_take_turns_are_followed_at_a_limited_rate() -> None:
 
 
 def test_during_the_handshake_the_address_is_fixed() -> None:
-    held: list[bytes] = []
-    pair = make_pair(conditions=SLOW, drop=lambda index, data: held.append(data) is not None)
+    pair = make_pair(conditions=SLOW)
     pair.network.rebind(pair.client, keeps_old=True)
     pair.network.run_for(5.0)
     for connection in pair.server.events:
@@ -310,15 +322,12 @@ def test_during_the_handshake_the_address_is_fixed() -> None:
 
 def test_a_client_ignores_what_comes_from_another_address_than_its_servers() -> None:
     pair = make_pair().open()
-    held: list[bytes] = []
-    pair.network.drop = lambda index, data: (
-        held.append(data) is None and data[1:9] in pair.connection.local_ids
-    )
+    holder = Holder(pair, pair.connection.local_ids)
     start_download(pair, 100)
     pair.network.run_for(0.001)
     pair.network.drop = None
     before = pair.connection.statistics().packets_received
-    for data in held:
+    for data in holder.held:
         pair.network.inject(data, STRANGER, pair.client)
     assert pair.connection.statistics().packets_received == before
     finish_download(pair, 100)

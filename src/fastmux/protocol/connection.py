@@ -207,14 +207,17 @@ class Connection:
         if self.is_closed:
             return consumed
         after = self._data.progress()
-        path = None
-        if after.packets > before.packets:  # else nothing authentic and new came: it may be anybody's
-            local_id = bytes(train[1 : 1 + len(self.ids.local)])
-            path = mobility.arrive(address, via, local_id, consumed, now)
-        self._settle_batch(path or Path(address, is_validated=False, via=via))
-        if path is not None and after.newest > before.newest and not self.is_closed:
-            mobility.follow(path, now)
-            self._path = mobility.path
+        try:
+            path = None
+            if after.packets > before.packets:  # else nothing authentic and new came: it may be anybody's
+                local_id = bytes(train[1 : 1 + len(self.ids.local)])
+                path = mobility.arrive(address, via, local_id, consumed, now)
+            self._settle_batch(path or Path(address, is_validated=False, via=via))
+            if path is not None and after.newest > before.newest and not self.is_closed:
+                mobility.follow(path, now)
+                self._path = mobility.path
+        except ProtocolError as error:
+            self.fail(error.code, error.reason, now)
         return consumed
 
     def receive_handshake(self, header: LongHeader, packet: bytes, address: Address, now: float) -> None:
@@ -467,8 +470,9 @@ class Connection:
 
     def give_up_path(self, via: int) -> None:
         """Forget a local path that is not in use: its socket is gone."""
-        if self._mobility is not None:
+        if self._mobility is not None and not self.is_closed:
             self._mobility.give_up(via)
+            self.touch()
 
     def statistics(self) -> ConnectionStatistics:
         """Give the figures of now, or of the end."""

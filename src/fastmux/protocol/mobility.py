@@ -105,6 +105,8 @@ class Mobility:
                 case (c.FRAME_PATH_RESPONSE, bytes() as data):
                     self._charge(now)
                     self._on_response(data, path, now)
+        if self._data.control.kept_count > c.MAX_KEPT_CONTROL:
+            raise ProtocolError(c.ID_LIMIT_ERROR, "too many ids come and go unacknowledged")
 
     def _on_new_id(self, given: RemoteId, retire_before: int, now: float) -> None:
         is_first_time = not self._remote.knows(given.number)
@@ -173,8 +175,6 @@ class Mobility:
         """Send frames until they are acknowledged."""
         for frame in frames:
             self._data.control.keep(frame)
-        if self._data.control.kept_count > c.MAX_KEPT_CONTROL:
-            raise ProtocolError(c.ID_LIMIT_ERROR, "too many ids come and go unacknowledged")
 
     def _tell_retired(self, numbers: list[int]) -> None:
         self._keep([core.encode_frame((c.FRAME_RETIRE_ID, number)) for number in numbers])
@@ -273,10 +273,10 @@ class Mobility:
             paths.distrust(now)
         if path is self.path or path is paths.fallback:
             return
-        paths.drop(path)
-        self._drop_ids([path])
         reason = "the peer has given no unused id" if path.remote is None else "no answer"
         self._events.append(PathFailed(path.address, path.via, reason))
+        paths.drop(path)
+        self._drop_ids([path])
 
     def _drop_ids(self, gone: list[Path]) -> None:
         """Retire the ids of paths that are no more (§9.5), and say that their local paths are free."""
