@@ -44,7 +44,8 @@ class Control:
         "_data_path",
         "_done_tokens",
         "_kept",
-        "_mtu_probes",
+        "_mtu_probe",
+        "_mtu_probe_size",
         "_next_token",
         "_pings",
         "_pings_due",
@@ -58,9 +59,10 @@ class Control:
         self._pings: dict[int, float] = {}
         self._pings_due: list[int] = []
         self._done_tokens: dict[int, None] = {}  # as a set: an empty one is a third of its size
-        self._mtu_probes: dict[int, int] = {}
+        self._mtu_probe = 0  # the token of the newest; what becomes of older ones interests nobody
+        self._mtu_probe_size = 0
         self._ack_requests: dict[int, None] = {}
-        self._kept: dict[int, bytes] = {}
+        self._kept: dict[int, bytes] | None = None  # none where it would be empty
 
     # --- sending ------------------------------------------------------------------------------------
 
@@ -84,17 +86,19 @@ class Control:
     def keep(self, frame: bytes) -> None:
         """Send an encoded frame, again and again until it is acknowledged."""
         token = self._token()
+        if self._kept is None:
+            self._kept = {}
         self._kept[token] = frame
         self._data_path.queue_control(token, frame)
 
     @property
     def kept_count(self) -> int:
         """How many frames given to `keep` are not acknowledged."""
-        return len(self._kept)
+        return len(self._kept) if self._kept is not None else 0
 
     def forget_mtu_probes(self) -> None:
-        """Those on the way say nothing of the path that is used now."""
-        self._mtu_probes = {}
+        """What is on the way says nothing of the path that is used now."""
+        self._mtu_probe = 0
 
     @property
     def is_settled(self) -> bool:
@@ -115,7 +119,7 @@ class Control:
         size = self._traffic.next_mtu_probe(now)
         if size is not None:
             token = self._token()
-            self._mtu_probes[token] = size
+            self._mtu_probe, self._mtu_probe_size = token, size
             size = self._traffic.build(buffer, _PING, size, token, now)
             return size, size
         if self._pings_due:
@@ -187,28 +191,27 @@ class Control:
     def _on_acked(self, token: int, outcome: Outcome, now: float) -> None:
         if token in self._done_tokens:
             self._done_tokens.clear()
-        elif token in self._mtu_probes:
-            self._traffic.on_mtu_report(self._mtu_probes.pop(token), True, now)
+        elif token == self._mtu_probe:
+            self._traffic.on_mtu_report(self._mtu_probe_size, True, now)
         elif token in self._ack_requests:
             del self._ack_requests[token]
             self._traffic.on_ack_request_report(token, True)
         elif token in self._pings:
             outcome.events.append(PingAcknowledged(token, now - self._pings.pop(token)))
-        elif token in self._kept:
+        elif self._kept is not None and token in self._kept:
             del self._kept[token]
-            if not self._kept:
-                self._kept = {}  # an emptied one is four times its size
+            self._kept = self._kept or None
 
     def _on_lost(self, token: int, now: float) -> None:
         if token in self._done_tokens:
             del self._done_tokens[token]
             self.send_handshake_done()
-        elif token in self._mtu_probes:
-            self._traffic.on_mtu_report(self._mtu_probes.pop(token), False, now)
+        elif token == self._mtu_probe:
+            self._traffic.on_mtu_report(self._mtu_probe_size, False, now)
         elif token in self._ack_requests:
             del self._ack_requests[token]
             self._traffic.on_ack_request_report(token, False)
         elif token in self._pings:
             self._pings_due.append(token)
-        elif token in self._kept:
+        elif self._kept is not None and token in self._kept:
             self.keep(self._kept.pop(token))

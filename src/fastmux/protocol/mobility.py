@@ -30,13 +30,15 @@ _PING: Final = bytes((c.FRAME_PING,))
 class Mobility:
     """`path` is the one in use. Times are seconds; `events` is where what the user should know is put.
 
-    Invariant: `_paths` is there from the moment a second path is; a path's `remote` is an id in use, or None
-    as long as nothing was sent there.
+    Invariant: `_paths` is there from the moment a second path is, `_remote` from the moment one is tried or
+    the peer gives an id; until then there is one id, `_first_remote`. A path's `remote` is then an id in use,
+    or None as long as nothing was sent there.
     """
 
     __slots__ = (
         "_data",
         "_events",
+        "_first_remote",
         "_frames",
         "_fresh",
         "_is_client",
@@ -67,8 +69,8 @@ class Mobility:
         self._events = events
         self._random_bytes = random_bytes
         self._local = LocalIds(path.local_id, table)
-        self._remote = RemoteIds(remote_id)
-        path.remote = self._remote.used[0]
+        self._first_remote = remote_id
+        self._remote: RemoteIds | None = None
         self._paths: Paths | None = None
         self._frames: GlitchLimit | None = None
         self._fresh = b""  # NEW_ID frames that go with the challenges too, so that the answers can use them
@@ -109,10 +111,11 @@ class Mobility:
             raise ProtocolError(c.ID_LIMIT_ERROR, "too many ids come and go unacknowledged")
 
     def _on_new_id(self, given: RemoteId, retire_before: int, now: float) -> None:
-        is_first_time = not self._remote.knows(given.number)
+        remote = self._made_remote()
+        is_first_time = not remote.knows(given.number)
         if not is_first_time or given.number >= c.ACTIVE_ID_LIMIT:
             self._charge(now)  # the first few are what everybody sends
-        retired = self._remote.add(given, retire_before)
+        retired = remote.add(given, retire_before)
         for path in self._all:
             if path.remote is None or path.remote.number in retired:
                 self._address_anew(path)
@@ -122,7 +125,8 @@ class Mobility:
         """The id of a path is retired, or it waits for one: take another."""
         path.remote = None
         if path is self.path:
-            path.remote = self._remote.take() or self._remote.used[-1]
+            remote = self._made_remote()
+            path.remote = remote.take() or remote.used[-1]
             self._data.data_path.set_remote_id(path.remote.name)
         elif self._paths is not None and path.validation is not None:
             self._paths.is_due = True
@@ -133,7 +137,7 @@ class Mobility:
         A server that was given none uses the same one again, for its peer has chosen to move; a client waits.
         """
         if path.remote is None:
-            path.remote = self._remote.take() or (None if self._is_client else self.path.remote)
+            path.remote = self._made_remote().take() or (None if self._is_client else self.path.remote)
         return path.remote
 
     def _on_challenge(self, data: bytes, path: Path, now: float) -> None:
@@ -187,8 +191,15 @@ class Mobility:
 
     def _made_paths(self, now: float) -> Paths:
         if self._paths is None:
+            self._made_remote()
             self._paths = Paths(self.path, now)
         return self._paths
+
+    def _made_remote(self) -> RemoteIds:
+        if self._remote is None:
+            self._remote = RemoteIds(self._first_remote)
+            self.path.remote = self._remote.used[0]
+        return self._remote
 
     def find(self, address: Address, via: int) -> Path | None:
         """The path that leads there, if there is one."""
@@ -235,7 +246,7 @@ class Mobility:
             raise ValueError(f"local path {via} is in use")
         path = Path(self.path.address, is_validated=True, via=via)  # the address is known to be the peer's
         path.wants_use = True
-        if not self._remote.has_spare:  # those of paths that were left are given back, and replaced
+        if not self._made_remote().has_spare:  # those of paths that were left are given back, and replaced
             left = [other for other in paths.others if other.leaves_at is not None]
             for other in left:
                 paths.drop(other)
@@ -282,7 +293,7 @@ class Mobility:
         """Retire the ids of paths that are no more (§9.5), and say that their local paths are free."""
         for path in gone:
             if path.remote is not None and all(path.remote != other.remote for other in self._all):
-                self._remote.retire(path.remote.number)
+                self._made_remote().retire(path.remote.number)
                 self._tell_retired([path.remote.number])
             if path.via != self.path.via:
                 self._events.append(PathLeft(path.via))
