@@ -38,6 +38,7 @@ class Network:
         self._seed = seed
         self.trace = Trace()
         self.nodes: dict[Address, Node] = {}
+        self._owners: dict[Address, Node] = {}  # of addresses that are no more, too
         self.drop: Callable[[int, bytes], bool] | None = None
         self.datagrams = 0
         self._conditions = conditions or Conditions()
@@ -60,7 +61,7 @@ class Network:
         dice = Random(self.random.getrandbits(64))
         endpoint = Endpoint(configuration or Configuration(), random_bytes=dice.randbytes, accept=accept)
         node = Node(name, address, endpoint)
-        self.nodes[address] = node
+        self.nodes[address] = self._owners[address] = node
         return node
 
     def rebind(self, node: Node, address: Address | None = None, *, keeps_old: bool = False) -> Address:
@@ -91,11 +92,22 @@ class Network:
                 pair = (new if source == old else source, new if target == old else target)
                 seed = f"{self._seed}{pair}"
                 self._links[pair] = Link(self._links[source, target].conditions, Random(seed))
-        self.nodes[new] = node
+        self.nodes[new] = self._owners[new] = node
 
     def link(self, source: Node, target: Node) -> Link:
         """The direction from one node to another."""
         return self._link(source.address, target.address)
+
+    def links(self, source: Node, target: Node) -> list[Link]:
+        """The same by all addresses that the two ever had."""
+        ways = {
+            (one, other)
+            for one, owner in self._owners.items()
+            if owner is source
+            for other, whose in self._owners.items()
+            if whose is target
+        }
+        return [link for way, link in self._links.items() if way in ways]
 
     def share_link(self, source: Node, target: Node, link: Link) -> None:
         """Let this direction be one that others use too: their datagrams wait in the same queue."""
