@@ -470,3 +470,20 @@ def test_when_it_is_over_nothing_leads_to_a_connection_that_had_moved() -> None:
         assert node.endpoint._by_id == {}
         assert node.endpoint._by_first_id == {}
         assert node.endpoint.deadline() is None
+
+
+def test_large_datagrams_wait_until_the_path_is_validated() -> None:
+    """Where a datagram of 1,200 bytes may go, but none of the size in use, no timer may fire for it."""
+    pair = make_pair(conditions=Conditions(delay=0.02, rate=20_000_000)).open()
+    start_download(pair, 6_000_000)
+    reader = Reader(pair)
+    pair.network.run(lambda: reader.read() or reader.received > 3_000_000)
+    assert pair.accepted.statistics().mtu == 8952
+    pair.network.rebind(pair.client)
+    channel_id = pair.connection.data_path.open(c.KIND_STREAM)
+    pair.connection.data_path.write(channel_id, bytes(1300))
+    pair.accepted.ping(pair.network.now)
+    pair.connection.touch()
+    pair.network.run(reader.read)
+    assert reader.received == 6_000_000
+    assert pair.accepted.statistics().mtu == 8952

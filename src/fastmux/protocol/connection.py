@@ -395,7 +395,7 @@ class Connection:
         if self._closing is not None:
             return self._closing.deadline()
         if self._handshaking is None:
-            at = self._data.deadline(self._can_send())
+            at = self._data.deadline(self._path.send_limit)
             return at if self._mobility is None else earlier(at, self._mobility.deadline())
         times = [self._handshaking.deadline()]
         if self._data.has_keys:
@@ -418,7 +418,7 @@ class Connection:
             if self._handshaking is not None:
                 self._handshaking.handle_timeout(now)
             if self._data.has_keys:
-                self._data.handle_timeout(now, self._can_send())
+                self._data.handle_timeout(now, self._path.send_limit)
                 self._take_batch(now)
             if self._mobility is not None:
                 self._mobility.handle_timeout(now)
@@ -427,11 +427,6 @@ class Connection:
             self._fail_handshake(error, now)
         except ProtocolError as error:
             self.fail(error.code, error.reason, now)
-
-    def _can_send(self) -> bool:
-        """False while the path in use may not be sent a whole datagram more."""
-        limit = self._path.send_limit
-        return limit is None or limit >= c.BASE_PLPMTU
 
     def is_over(self, now: float) -> bool:
         """True if the endpoint may forget the connection."""

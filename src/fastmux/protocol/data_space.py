@@ -191,17 +191,22 @@ class DataSpace:
 
     # --- time ---------------------------------------------------------------------------------------
 
-    def deadline(self, can_send: bool = True) -> float | None:
+    def deadline(self, limit: int | None = None) -> float | None:
         """When to call `handle_timeout`, or to fill; None for never.
 
-        Without `can_send`, because the path is not validated, nothing is due that would send.
+        `limit` as of `fill`: nothing is due that it would not let go.
         """
-        at = earlier(self.traffic.deadline() if can_send else None, self.key_updates.deadline())
+        at = self.key_updates.deadline()
+        if self._may_send(limit):
+            at = earlier(at, self.traffic.deadline(probes_mtu=limit is None))
         return earlier(at, self.liveness.deadline(self.traffic.pto()))
 
-    def handle_timeout(self, now: float, can_send: bool = True) -> None:
+    def _may_send(self, limit: int | None) -> bool:
+        return limit is None or limit >= self.traffic.mtu.current
+
+    def handle_timeout(self, now: float, limit: int | None = None) -> None:
         """Find losses, probe, keep the path alive. The idle timeout is the connection's to ask about."""
-        if can_send and self.traffic.handle_timeout(now):
+        if self._may_send(limit) and self.traffic.handle_timeout(now):
             self.control.on_probe_timeout()
         self.key_updates.handle_timeout(now)
         if self.liveness.is_keep_alive_due(now):

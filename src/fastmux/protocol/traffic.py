@@ -284,7 +284,7 @@ class Traffic:
 
     # --- time ---------------------------------------------------------------------------------------
 
-    def deadline(self) -> float | None:
+    def deadline(self, *, probes_mtu: bool = True) -> float | None:
         """When to call `handle_timeout`, or to transmit."""
         data_path = self._data_path
         ack_at, loss_at, eliciting_at, expiry_at = data_path.deadlines()
@@ -292,7 +292,8 @@ class Traffic:
             loss_at = self.recovery.probe_at(eliciting_at, self.recovery.max_ack_delay)
         at = earlier(earlier(ack_at, loss_at), expiry_at)
         if self._has_room(data_path.bytes_in_flight):  # without it an ACK must come first
-            at = earlier(at, self.mtu.deadline)
+            if probes_mtu:
+                at = earlier(at, self.mtu.deadline)
             if self._is_paced and data_path.has_pending:
                 at = earlier(at, self._pacer.next_at)
         return at
