@@ -102,6 +102,19 @@ def test_an_id_that_is_in_use_can_be_retired_by_its_owner() -> None:
     assert spare in sent
 
 
+def test_a_peer_cannot_retire_all_of_its_ids() -> None:
+    """A number that this end has retired already comes again, and retires the one in use."""
+    pair = make_pair().open()
+    tell(pair, new_id(1))
+    mobility = pair.accepted._mobility
+    assert mobility is not None
+    remote = mobility._made_remote()
+    assert remote.take() is not None
+    remote.retire(1)
+    tell(pair, new_id(1, 1))
+    assert told(pair) == c.PROTOCOL_VIOLATION
+
+
 # --- what is too much -------------------------------------------------------------------------------------
 
 

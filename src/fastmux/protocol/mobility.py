@@ -126,7 +126,9 @@ class Mobility:
         path.remote = None
         if path is self.path:
             remote = self._made_remote()
-            path.remote = remote.take() or remote.used[-1]
+            path.remote = remote.take() or (remote.used[-1] if remote.used else None)
+            if path.remote is None:
+                raise ProtocolError(c.PROTOCOL_VIOLATION, "every id retired")
             self._data.data_path.set_remote_id(path.remote.name)
         elif self._paths is not None and path.validation is not None:
             self._paths.is_due = True

@@ -19,7 +19,7 @@ class ConnectionStatistics:
     but for `rtt`, which then is the initial guess); `mtu` is the datagram size in use; `last_seen` is when
     the last authentic packet came, on the clock that `now` is from; `key_updates` is how often both
     directions changed keys; `migrations` how often the connection went on by another path, `paths_validated`
-    how often one proved to be real.
+    how often one proved to be real after the handshake.
     """
 
     rtt: float
