@@ -6,13 +6,14 @@ PY := $(VENV)/bin/python
 EXTRAS := tunnel,rich,uvloop,test,dev
 ARGS ?=
 
-.PHONY: help demo test check lint bench bench-peers bench-growth coverage build clean distclean
+.PHONY: help demo test check lint programs bench bench-peers bench-growth coverage build clean distclean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       the main job: every kind of channel at once over one connection"
 	@echo "make test       the suite on both cores"
 	@echo "make check      linters, uvloop, other Pythons, sanitizers, seeds, instructions, the wheel"
+	@echo "make programs   the tunnel with ssh, curl, dig, iperf3, rsync, git, Chromium, as far as they are there"
 	@echo "make lint       ruff, mypy, cython-lint, stubtest"
 	@echo "make bench      benchmarks beside the goals: tables, JSON, plots (25 minutes; ARGS=--quick: 5)"
 	@echo "make bench-peers  installs the peers that pip can install here, and runs what they can do too"
@@ -49,6 +50,9 @@ check: build
 
 lint: build
 	$(PY) -m tools.check lint stubtest
+
+programs: build
+	FASTMUX_TEST_PROGRAMS=1 $(PY) -m pytest tests/programs -rs $(ARGS)
 
 bench: build $(VENV)/.bench
 	$(PY) -m bench $(ARGS)

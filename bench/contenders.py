@@ -179,6 +179,10 @@ class Workshop:
             self._python(raw_name(loop), "bench.raw_udp", "pingpong", times, loop, ()) for loop in self.loops
         ]
 
+    def plain_tcp(self, name: str, times: Times) -> Contender:
+        """Bulk over plain TCP, blocking, under a name that says through what."""
+        return self._python(name, "bench.tcp_plain", "bulk", times, "asyncio", ())
+
     def peers(self, workload: str, times: Times) -> list[Contender]:
         """Every installed peer that has this workload, on each of `peer_loops` if it has an event loop."""
         found = []

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.contenders import FLOOR, fastmux_name, raw_name, tls_name
-from bench.scenarios import BASE, CLEAN_LINK, IDLE, LINK_RATE, LOSSY
+from bench.scenarios import (
+    BASE,
+    CLEAN_LINK,
+    FASTMUX_FORWARD,
+    IDLE,
+    LINK_RATE,
+    LOSSY,
+    SSH_FORWARD,
+    SSH_GCM_FORWARD,
+)
 
 Sense = Literal["at least", "at most", "apart"]
 ASYNCIO, UVLOOP = fastmux_name("asyncio"), fastmux_name("uvloop")
@@ -115,6 +124,8 @@ GOALS = (
         "client.queue_delay",
         "at most",
     ),
+    Goal("forward", "TCP through -L, beside ssh -L", FASTMUX_FORWARD, 1.0, to=SSH_FORWARD),
+    Goal("forward", "the same, beside ssh -L with AES-GCM", FASTMUX_FORWARD, None, 1.0, to=SSH_GCM_FORWARD),
     Goal("sansio", "the core alone, sending", "cython, null", 250, 110, None, "sending", "at most", "ns"),
     Goal("sansio", "the core alone, receiving", "cython, null", 280, 130, None, "receiving", "at most", "ns"),
 )

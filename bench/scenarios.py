@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.contenders import Times, Workshop, fastmux_name
 from bench.emulator import EmulatedLink, compile_emulator
+from bench.forwards import FastmuxForward, SshForward, missing_programs
 from bench.harness import Contender
 from bench.linkshape import LinkShape
 from bench.namespaces import Namespaces, netem_missing
@@ -30,6 +31,12 @@ BASE = fastmux_name(what="one stream")
 MANY_IDLE = 100_000
 IDLE = fastmux_name(what=f"beside {MANY_IDLE:,} idle streams")
 SMALL_WINDOW = 262_144
+FORWARDS = DIRECT, FASTMUX_FORWARD, SSH_FORWARD, SSH_GCM_FORWARD = (
+    "TCP, nothing between",
+    "fastmux tunnel -L",
+    "ssh -L",
+    "ssh -L, aes128-gcm",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,14 @@ def _link(shop: Workshop, times: Times) -> list[Contender]:
     return found
 
 
+def _forward(shop: Workshop, times: Times) -> list[Contender]:
+    missing = missing_programs()
+    if missing:
+        shop.notes.append(f"no figures for ssh -L: not installed: {', '.join(missing)}")
+    names = FORWARDS if not missing else (DIRECT, FASTMUX_FORWARD)
+    return [shop.plain_tcp(name, times) for name in names]
+
+
 def _veth_bulk(shop: Workshop, times: Times) -> list[Contender]:
     return [*shop.floor(times), *shop.fastmux("bulk", times), *shop.tls("bulk", times)]
 
@@ -229,6 +244,7 @@ SCENARIOS = (
             ("client.ping_loaded", "ping under load ms", ".1f", 1e3),
         ),
     ),
+    Scenario("forward", "one TCP connection through a tunnel", BYTES, _forward, seconds=2.0, place="tunnel"),
     Scenario("veth-bulk", "one stream, one way, veth, MTU 1,500", BYTES, _veth_bulk, place="veth"),
     Scenario(
         "veth-pingpong",
@@ -262,6 +278,14 @@ def places(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Callable[[Co
     elif scenario.place == "veth":
         with Namespaces() as namespaces:
             yield "veth", lambda contender: namespaces
+    elif scenario.place == "tunnel":
+        tunnels: dict[str, Place] = {
+            DIRECT: Loopback(),
+            FASTMUX_FORWARD: FastmuxForward(folder),
+            SSH_FORWARD: SshForward(folder),
+            SSH_GCM_FORWARD: SshForward(folder, "aes128-gcm@openssh.com"),
+        }
+        yield "loopback, the tunnel's two processes beside the two ends", lambda it: tunnels[it.name]
     else:
         with contextlib.ExitStack() as stack:
             missing = netem_missing()

@@ -171,6 +171,13 @@ def demo(name: str, runner: Runner) -> None:
     runner.run(command, "demo", env=COMPILED)
 
 
+def programs(runner: Runner) -> None:
+    """The tunnel with ssh, curl, dig, iperf3, rsync, git and Chromium; missing ones skip their tests."""
+    need_compiled_core()
+    env = {**COMPILED, "FASTMUX_TEST_PROGRAMS": "1"}
+    runner.run(*PYTEST, "-rs", "tests/programs", env=env)
+
+
 def stages() -> list[Stage]:
     """Every stage, the longest first within an order, so that two at a time end together."""
     others = [
@@ -193,4 +200,5 @@ def stages() -> list[Stage]:
         Stage("stubtest", stubtest, 240),
         Stage("wheel", wheel, 300),
         *demos,
+        Stage("programs", programs, 600, order=2, alone=True),
     ]

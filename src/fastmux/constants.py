@@ -211,6 +211,10 @@ INITIAL_CONNECTION_WINDOW: Final = 2**20
 MAX_CONNECTION_WINDOW: Final = 32 * 2**20
 MAX_NEAR_WINDOW: Final = 3 * 2**20  # within a host or rack: what a socket buffer of 4 MiB surely holds
 CONNECTION_BUDGET: Final = 64 * 2**20  # received bytes held unread, over all channels
+# Credit is given back when a quarter of a window was used, but not for less than a train, which one call
+# sends, or half of a smaller window: a window must not leave the sender without work, nor cost many packets.
+CREDIT_STEP: Final = 65536
+CREDIT_STEP_DIVISOR: Final = 4
 # Connection credit that less urgent channels leave to the most urgent ones: 64 KiB, some 45 packets, is more
 # than interactive use sends in a round trip; but at most a quarter of the first window, or a small one would
 # be of no use, and its owner might wait for more to be used before it gives more.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from core.pump import Pump, read_all
 from fastmux import constants as c
 
@@ -102,6 +104,23 @@ def test_half_a_window_consumed_asks_for_a_higher_limit_once(make_pump: Callable
     pump.client.write(stream, bytes(5000))
     settle(pump)
     assert pump.server.readable_size(stream) == 9000
+
+
+@pytest.mark.parametrize(
+    ("window", "step"), [(9_999, 5_000), (131_072, 65_536), (200_000, 65_536), (300_000, 75_000)]
+)
+def test_the_step_is_a_quarter_of_a_window_or_a_train_but_at_most_half(
+    make_pump: Callable[..., Pump], window: int, step: int
+) -> None:
+    pump = quiet(make_pump, max_data=4 * window, max_channel_data=window)
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, bytes(window))
+    settle(pump)
+    pump.server.read(stream, step - 1)
+    assert pump.server.take_credit() == []
+    pump.server.read(stream, 1)
+    ((channel, consumed, _, limit),) = pump.server.take_credit()
+    assert (channel, consumed, limit) == (stream, step, window)
 
 
 def test_the_connection_asks_when_half_its_window_is_charged(make_pump: Callable[..., Pump]) -> None:

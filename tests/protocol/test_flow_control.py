@@ -65,6 +65,14 @@ def test_a_near_readers_window_doubles() -> None:
     assert windows == [n * KIB for n in (64, 128, 256, 500, 500, 500)]
 
 
+@pytest.mark.parametrize(("interval", "grown"), [(0.0049, 512 * KIB), (0.0051, 256 * KIB)])
+def test_a_quarter_that_was_read_in_half_the_time_counts_as_half(interval: float, grown: int) -> None:
+    policy = WindowPolicy(256 * KIB, 1024 * KIB)
+    limit, _ = policy.next_limit(64 * KIB, 64 * KIB, 256 * KIB, 1.0, NEAR)
+    _, window = policy.next_limit(128 * KIB, 128 * KIB, limit, 1.0 + interval, NEAR)
+    assert window == grown
+
+
 def test_a_slow_reader_keeps_a_small_window() -> None:
     assert set(read_half_windows(WindowPolicy(64 * KIB, 1024 * KIB), 20, 2.1 * RTT)) == {64 * KIB}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from fastmux._core_py.credit import credit_step
 from fastmux.constants import (
     CANCELLED,
     FRAME_MAX_CHANNEL_DATA,
@@ -365,7 +366,7 @@ class Channel(ABC):
         credit.held_size += held - told[2]
         if consumed != told[1]:
             credit.consumed += consumed - told[1]
-            wants_more = (consumed + self.window - self.limit) * 2 >= self.window
+            wants_more = consumed + self.window - self.limit >= credit_step(self.window)
             if wants_more and self.stopped_code is None and not self.is_size_known:
                 credit.note(self)
             self.check_done()

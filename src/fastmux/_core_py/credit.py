@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastmux.constants import CONNECTION_CHANNEL, FRAGMENT_UNIT
+from fastmux.constants import CONNECTION_CHANNEL, CREDIT_STEP, CREDIT_STEP_DIVISOR, FRAGMENT_UNIT
 
 if TYPE_CHECKING:
     from fastmux._core_py.channel import Channel
+
+
+def credit_step(window: int) -> int:
+    """How much credit is worth giving at once: a quarter of a window, or a train if that is up to half."""
+    return min((window + 1) // 2, max(window // CREDIT_STEP_DIVISOR, CREDIT_STEP))
 
 
 # Invariant: consumed <= charged; charged, consumed and held_size are the sums of those of all channels,
@@ -76,13 +81,13 @@ class Credit:
     @property
     def _is_connection_due(self) -> bool:
         is_news = self._listed_at is None or self.consumed > self._listed_at
-        return is_news and (self.charged + self.window - self.limit) * 2 >= self.window
+        return is_news and self.charged + self.window - self.limit >= credit_step(self.window)
 
     def take(self) -> list[tuple[int, int, int, int]]:
         """(channel id, consumed, charged, limit) of each channel noted, then of the connection if it is due.
 
-        The connection is due when half its window is charged; again, while its limit does not rise, when
-        more was consumed since it was listed.
+        The connection is due when a `credit_step` of its window is charged; again, while its limit does not
+        rise, when more was consumed since it was listed.
         """
         due = [
             (channel.id, channel.consumed, channel.charged, channel.limit) for channel in self._due.values()

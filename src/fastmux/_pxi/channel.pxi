@@ -233,7 +233,7 @@ cdef inline int channel_after_receiving(Path *path, Channel *channel) noexcept n
         path.consumed += consumed - channel.told_consumed
         channel.told_consumed = consumed
         if channel.stopped_code < 0 and not channel_is_size_known(channel):
-            if (consumed + channel.window - channel.limit) * 2 >= channel.window:
+            if consumed + channel.window - channel.limit >= credit_step(channel.window):
                 list_append(path, LIST_DUE, channel)
         return channel_check_done(path, channel)
     if channel_is_size_known(channel) and channel_is_receive_over(channel):

@@ -21,9 +21,14 @@ cdef int channel_set_limit(Path *path, Channel *channel, int64_t limit, int64_t 
     return OK if channel_is_size_known(channel) else pending_add(path, PENDING_MAX_CHANNEL_DATA, channel)
 
 
+cdef inline int64_t credit_step(int64_t window) noexcept nogil:
+    """How much credit is worth giving at once: a quarter of a window, or a train if that is up to half."""
+    return min((window + 1) // 2, max(window // CREDIT_STEP_DIVISOR, <int64_t>CREDIT_STEP))
+
+
 cdef inline bint path_is_due(Path *path) noexcept nogil:
     """True if the connection's limit wants raising, and was not listed with as much consumed."""
-    return path.consumed > path.listed_at and (path.charged + path.window - path.limit) * 2 >= path.window
+    return path.consumed > path.listed_at and path.charged + path.window - path.limit >= credit_step(path.window)
 
 
 cdef list path_take_credit(Path *path):

@@ -65,12 +65,14 @@ class WindowPolicy:
         return self._limit(consumed, charged), self.window
 
     def _for_near(self, gain: int, now: float, round_trip: float) -> int:
-        """Twice the window if half of it was used up fast."""
+        """Twice the window if it is used up so fast that half of it lasts no longer than `fast`."""
         turn = _NEAR_TIME if self.window < _AMPLE else _NEAR_TIME_BEYOND
         fast = max(_NEAR_ROUND_TRIPS * round_trip, turn)
-        is_fast = self._raised_at is not None and now - self._raised_at < fast
-        # `take_credit` lists after half a window, but after any reading once `budget` held a raise back.
-        return 2 * self.window if is_fast and 2 * gain >= self.window else self.window
+        # `take_credit` lists after a quarter to half a window, but after any reading once `budget` held back.
+        if self._raised_at is None or 4 * gain < self.window:
+            return self.window
+        is_fast = now - self._raised_at < fast * min(2 * gain / self.window, 1)
+        return 2 * self.window if is_fast else self.window
 
     def _for_far(self, consumed: int, now: float, round_trip: float) -> int:
         """So much as is read in some round trips, counted over one at least: bursts are no rate."""
