@@ -63,7 +63,11 @@ class MovingRelay:
 
     def _to_server(self) -> None:
         datagram, self._client = self._front.recvfrom(65536)
-        self._backs[-1].sendto(datagram, self._server)
+        self.carry(datagram, self._server)
+
+    def carry(self, datagram: bytes, server: Any) -> None:
+        """Send a datagram on to the server."""
+        self._backs[-1].sendto(datagram, server)
 
     def _to_client(self, back: socket.socket) -> None:
         self._front.sendto(back.recv(65536), self._client)

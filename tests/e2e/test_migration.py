@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastmux
+from e2e.copying_relay import CopyingRelay
 from e2e.moving_relay import MovingRelay
 from e2e.support import linux_only, run
 
@@ -148,5 +149,29 @@ def test_a_client_takes_new_sockets_on_its_own(
             assert len(names) == 5
             assert transfer.accepted[0].get_extra_info("peername") == conn.get_extra_info("sockname")
             assert conn.stats.migrations == transfer.accepted[0].stats.migrations == 4
+
+    run(main())
+
+
+def test_who_copies_every_datagram_and_is_always_the_first_gains_little(
+    client_tls: fastmux.TLSConfig, server_tls: fastmux.TLSConfig
+) -> None:
+    """He holds the server for the three seconds that it takes to give his address up, once."""
+
+    async def main() -> None:
+        transfer = Transfer()
+        async with fastmux.listen(transfer.serve, "127.0.0.1", 0, tls=server_tls) as server:
+            with CopyingRelay(server.port) as relay:
+                async with fastmux.connect("127.0.0.1", relay.port, tls=client_tls) as conn:
+                    running = asyncio.create_task(transfer.run(conn))
+                    await transfer.down.reached(SIZE // 6)
+                    relay.is_copying = True
+                    await running
+                    transfer.check()
+                    assert 0 < relay.answered_size <= 3 * relay.copied_size
+                    statistics = transfer.accepted[0].stats
+                    assert statistics.migrations == 2  # there and back
+                    assert transfer.accepted[0].get_extra_info("peername") == relay.address
+                await transfer.accepted[0].wait_closed()
 
     run(main())
