@@ -277,6 +277,8 @@ class Mobility:
         if old.via != path.via or old.address[0] != path.address[0]:  # RFC 9000 §9.4
             old.state = self._data.change_path(path.state)
             path.state = None
+        else:
+            self._data.traffic.probe()  # what went to the old port may be lost
         self._events.append(PathMoved(path.address, old.address, path.via, path.is_validated))
 
     def _fail(self, path: Path, paths: Paths, now: float) -> None:

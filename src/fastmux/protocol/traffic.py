@@ -106,12 +106,16 @@ class Traffic:
         left = PathState(self.rtt, self.recovery, self.congestion, self.mtu, self._pacer)
         self.rtt, self.recovery, self.congestion, self.mtu, self._pacer = known or self._new_path()
         self.recovery.max_ack_delay = left.recovery.max_ack_delay
-        self._data_path.probe(PROBES_PER_TIMEOUT)
-        self._probes_owed = PROBES_PER_TIMEOUT
+        self.probe()  # first: afterwards nothing counts as in flight
         self._data_path.leave_path()
         self._data_path.set_loss_delay(self.rtt.loss_delay)
         self._flight = 0
         return left
+
+    def probe(self) -> None:
+        """Send two probes as soon as anything may go, to learn what has arrived."""
+        self._data_path.probe(PROBES_PER_TIMEOUT)
+        self._probes_owed = PROBES_PER_TIMEOUT
 
     def _new_path(self) -> PathState:
         rtt = RttEstimator(self._configuration.initial_rtt)
