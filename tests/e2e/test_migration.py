@@ -118,6 +118,7 @@ def test_a_nat_changes_the_port_and_then_the_address(
                         relay.move(host, forgets=forgets)
                     await running
                     transfer.check()
+                    await conn.ping()  # the server has heard of the last move
                     statistics = transfer.accepted[0].stats
                     assert statistics.migrations >= 4
                     assert statistics.paths_validated >= 4
@@ -147,6 +148,7 @@ def test_a_client_takes_new_sockets_on_its_own(
             await running
             transfer.check()
             assert len(names) == 5
+            await conn.ping()  # the server has heard of the last move
             assert transfer.accepted[0].get_extra_info("peername") == conn.get_extra_info("sockname")
             assert conn.stats.migrations == transfer.accepted[0].stats.migrations == 4
 
