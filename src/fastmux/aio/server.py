@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -31,6 +32,7 @@ from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.connection_ids import RandomIds, SteeredIds
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
+from fastmux.qlog.tracing import observer_factory
 
 logger = logging.getLogger("fastmux.server")
 
@@ -241,6 +243,7 @@ def listen(
     reuse_port: bool = False,
     worker: WorkerPlace | None = None,
     close_timeout: float | None = CLOSE_TIMEOUT,
+    qlog: str | os.PathLike[str] | None = None,
     **settings: Unpack[Settings],
 ) -> Listener:
     """Listen for connections: `await listen(…)` or `async with listen(…) as server`.
@@ -249,8 +252,8 @@ def listen(
     verified. When it returns the connection is closed gracefully; when it raises, the error is logged and
     the connection closed with code INTERNAL. `host` may be a name with several addresses, None or "" for
     all; `port` 0 takes any free one (`server.port`). `tls` is a `TLSConfig` or `PLAINTEXT`; `close_timeout`
-    (seconds, None: unlimited) is how long `close` waits for handlers; `settings` are those of
-    `Configuration`.
+    (seconds, None: unlimited) is how long `close` waits for handlers; `qlog` is a directory that takes a
+    record of each connection (None: $QLOGDIR, or no record); `settings` are those of `Configuration`.
 
     `worker`, in place of host and port, is one of the places of `bind_group`: its packets are steered here
     by connection id, whatever address they come from. `reuse_port` only shares the port with other
@@ -274,4 +277,5 @@ def listen(
             ids = settings.get("connection_ids", RandomIds())
             settings["connection_ids"] = SteeredIds(ids, worker.index, worker.count)
         open_transports = partial(_open_place, worker)
+    settings.setdefault("observe", observer_factory(qlog))
     return Listener(Server(handler, tls, Configuration(**settings), close_timeout), open_transports)

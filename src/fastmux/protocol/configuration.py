@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fastmux import constants as c
 from fastmux.protocol.congestion import choice
 from fastmux.protocol.connection_ids import ConnectionIds, RandomIds, check_size
+from fastmux.protocol.observer import ObserverFactory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,8 @@ class Configuration:
     bounds the received bytes that one connection holds unread. `congestion` names the controller:
     cubic, newreno or bbr.
     `connection_ids` makes the ids by which the endpoint is addressed. `key_update_interval` is after how many
-    packets under one key this end changes keys.
+    packets under one key this end changes keys. `observe` makes an observer for each connection, or gives
+    None for it (qlog is one).
 
     Raises `ValueError` for a setting that cannot work.
     """
@@ -48,6 +50,7 @@ class Configuration:
     max_half_open_per_address: int = c.MAX_HALF_OPEN_PER_ADDRESS
     key_update_interval: int = c.KEY_UPDATE_INTERVAL
     congestion: str = "cubic"
+    observe: ObserverFactory | None = None
 
     def __post_init__(self) -> None:
         check_size(self.connection_ids.size)

@@ -21,6 +21,8 @@ from fastmux.protocol.gate import Gate
 from fastmux.protocol.handshake import Handshake
 from fastmux.protocol.handshake_packets import HandshakePackets
 from fastmux.protocol.negotiation import encode_version_negotiation
+from fastmux.protocol.observed import ObservedConnection
+from fastmux.protocol.observer import Subject
 from fastmux.protocol.surroundings import Ids, Surroundings
 from fastmux.protocol.timers import Timers
 from fastmux.records import LongHeader
@@ -209,13 +211,12 @@ class Endpoint:
             self._answers.append((packet, address))
 
     def _make(self, is_client: bool, address: Address, handshake: Handshake, ids: Ids) -> Connection:
-        return Connection(
-            is_client,
-            address,
-            handshake,
-            ids,
-            self._surroundings,
-        )
+        observe = self._configuration.observe
+        if observe is not None:
+            observer = observe(Subject(is_client, handshake.version, address, ids.local, ids.first))
+            if observer is not None:
+                return ObservedConnection(is_client, address, handshake, ids, self._surroundings, observer)
+        return Connection(is_client, address, handshake, ids, self._surroundings)
 
     def _unused_id(self) -> bytes:
         while True:
