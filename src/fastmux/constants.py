@@ -274,7 +274,7 @@ MAX_WAKEUP_TIME: Final = 0.002
 MAX_PLAIN_DESTINATIONS: Final = 1024  # remembered as refusing GSO; with more it goes off altogether
 
 # --- Records of connections (qlog) ---------------------------------------------------------------------
-QLOG_CHUNK_SIZE: Final = 32768  # bytes handed to the writing thread at once: few system calls, little memory
+QLOG_CHUNK_SIZE: Final = 2**18  # bytes handed to the writing thread at once: waking it costs the event loop
 QLOG_FLUSH_INTERVAL: Final = 1.0  # seconds after which what waits is handed over with the next event
 QLOG_EARLY_SIZE: Final = 16384  # of a server's connection that is not open yet: strangers make those
 QLOG_FILE_SIZE: Final = 64 * 2**20  # a graph of more than this opens in no viewer

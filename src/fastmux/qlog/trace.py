@@ -103,13 +103,8 @@ class Trace:
     def train_sent(self, train: Train, now: float) -> None:
         """Record a train: the last number stands for all, as an ACK of the train will name it."""
         if not self._file.is_full:
-            data = {
-                "header": {"packet_type": "1RTT", "packet_number": train.last},
-                "raw": {"length": train.size},
-                "fastmux_first_packet_number": train.first,
-                "fastmux_packet_count": train.packets,
-            }
-            self._add("transport:packet_sent", data, now)
+            milliseconds = self._milliseconds(now)
+            self._file.add(lines.train_sent(milliseconds, train), milliseconds)
 
     def train_received(self, train: Train, now: float) -> None:
         """Remember it for the batch, of which it is known what its ACKs said."""
@@ -176,21 +171,13 @@ class Trace:
         self._file.add(lines.event(milliseconds, name, data), milliseconds)
 
     def _add_received(self, summary: AckSummary | None, now: float) -> None:
-        frames: list[dict[str, Any]] = []
-        if summary is not None and summary.acked_packets:
-            # the ranges stay in the core: the largest number is what the batch tells
-            largest = summary.largest_acked
-            delay = round(summary.ack_delay * 1000, 3)
-            frames.append({"frame_type": "ack", "ack_delay": delay, "acked_ranges": [[largest, largest]]})
-        data = {
-            "header": {"packet_type": "1RTT", "packet_number": self._last},
-            "raw": {"length": self._size},
-            "frames": frames,
-            "fastmux_first_packet_number": self._first,
-            "fastmux_packet_count": self._count,
-        }
+        train = Train(self._first, self._last, self._count, self._size)
         self._first = self._last = self._count = self._size = 0
-        self._add("transport:packet_received", data, now)
+        acked, delay = None, 0.0
+        if summary is not None and summary.acked_packets:  # the ranges stay in the core
+            acked, delay = summary.largest_acked, summary.ack_delay * 1000
+        milliseconds = self._milliseconds(now)
+        self._file.add(lines.batch_received(milliseconds, train, acked, delay), milliseconds)
 
     def _add_metrics(self, metrics: Metrics, now: float) -> None:
         """Only what changed, as qlog wants it."""
