@@ -7,6 +7,7 @@ channel works.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, cast
@@ -17,6 +18,7 @@ from fastmux.aio.channel_table import ChannelTable
 from fastmux.aio.datagram_queue import DatagramQueue
 from fastmux.aio.driver import Driver
 from fastmux.aio.errors import renewed
+from fastmux.aio.logs import CONNECTION_LOGGER, ConnectionLog
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.moves import Moves
 from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
@@ -29,9 +31,12 @@ from fastmux.protocol import events
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.protocol.statistics import ConnectionStatistics
+from fastmux.security.names import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+logger = logging.getLogger(CONNECTION_LOGGER)
 
 CLOSE_TIMEOUT: Final = 10.0  # seconds that a graceful close may take if nothing else is said
 
@@ -190,7 +195,7 @@ class Connection:
         `BusyResourceError` if another task accepts or serves. Cancelled, it cancels the handlers.
         """
         self._acceptor.claim()
-        tasks = ChannelTasks(handler)
+        tasks = ChannelTasks(handler, ConnectionLog(self.id))
         try:
             while True:
                 tasks.start(await self._accept())
@@ -285,13 +290,18 @@ class Connection:
         return self._channels.closed_error is not None
 
     @property
+    def id(self) -> str:
+        """A name for logs, in hexadecimal digits: the same on both ends, unpredictable, no secret."""
+        return self._connection.ids.first.hex()
+
+    @property
     def peer(self) -> PeerIdentity:
         """Who the peer proved to be; its fields are empty for PLAINTEXT."""
         return self._connection.peer or PeerIdentity()
 
     @property
     def stats(self) -> ConnectionStatistics:
-        """Figures of now, or of the end."""
+        """Figures of now, or of the end; `ConnectionStatistics` says what each of them is."""
         return self._connection.statistics()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
@@ -415,6 +425,7 @@ class Connection:
                 self._all_moves.handle_event(event)
             case events.Opened():
                 self._is_opened = True
+                self._debug("open with %s port %d", *self._connection.address[:2])
                 self._life.wake_all()
             case events.Closed(error):
                 self._on_closed(error)
@@ -431,7 +442,12 @@ class Connection:
             if channel is not None:
                 channel.notify(flags)
 
+    def _debug(self, message: str, *arguments: object) -> None:
+        if logger.isEnabledFor(logging.DEBUG):
+            ConnectionLog(self.id).debug(message, *arguments)
+
     def _on_closed(self, error: ConnectionError) -> None:
+        self._debug("closed: %s", printable(str(error)))
         self._on_ready(self._channels.on_closed(error))
         if self._abort_timer is not None:
             self._abort_timer.cancel()

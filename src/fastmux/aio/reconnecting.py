@@ -13,9 +13,10 @@ from typing import Final
 
 from fastmux.aio.backoff import Backoff
 from fastmux.aio.connection import Connection
+from fastmux.aio.logs import CONNECTION_LOGGER
 from fastmux.exceptions import AuthenticationError
 
-logger = logging.getLogger("fastmux.connection")
+logger = logging.getLogger(CONNECTION_LOGGER)
 
 # Waiting mends none of these: one end is not who it should be, or a certificate or key file is of no use.
 _FATAL: Final = (
@@ -55,5 +56,5 @@ async def connections(
             if clock() - opened_at >= backoff.stable:
                 delays = backoff.delays(draw)
             delay = next(delays)
-            logger.info("the connection is over, the next one begins in %.1f s", delay)
+            logger.info("[%s] the connection is over, the next one begins in %.1f s", connection.id, delay)
         await asyncio.sleep(delay)

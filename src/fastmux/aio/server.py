@@ -21,6 +21,7 @@ from fastmux import constants as c
 from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
+from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.open_transport import open_transport, open_transport_on
 from fastmux.aio.refusal_log import RefusalLog
 from fastmux.aio.resolver import addresses_of
@@ -33,6 +34,7 @@ from fastmux.protocol.connection_ids import RandomIds, SteeredIds
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
 from fastmux.qlog.tracing import observer_factory
+from fastmux.security.names import printable
 
 logger = logging.getLogger("fastmux.server")
 
@@ -131,6 +133,7 @@ class Server:
 
     async def _run(self, connection: Connection) -> None:
         """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
+        log = ConnectionLog(connection.id, logger)
         try:
             await self._handler(connection)
         except asyncio.CancelledError:
@@ -138,9 +141,10 @@ class Server:
             raise
         except Exception as error:
             if connection.is_closed and isinstance(error, ConnectionError):
-                logger.debug("the handler of %r ended with its connection: %s", connection, error)
+                reason = printable(str(error))
+                log.debug("the handler of %r ended with its connection: %s", connection, reason)
             else:
-                logger.exception("the handler of %r failed; the connection is closed", connection)
+                log.exception("the handler of %r failed; the connection is closed", connection)
             connection.abort(c.INTERNAL, "the handler failed")
         else:
             await connection.aclose()
