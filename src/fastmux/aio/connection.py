@@ -302,7 +302,10 @@ class Connection:
     @property
     def stats(self) -> ConnectionStatistics:
         """Figures of now, or of the end; `ConnectionStatistics` says what each of them is."""
-        return self._connection.statistics()
+        try:
+            return self._connection.statistics()
+        except ClosedResourceError:  # read in another thread, just when it ended
+            return self._connection.statistics()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Facts by name: "peername", "sockname", "peer_certificate" (DER), "core", "socket_path".

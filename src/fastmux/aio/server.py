@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import ExitStack
@@ -33,6 +34,7 @@ from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.connection_ids import RandomIds, SteeredIds
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
+from fastmux.protocol.totals import Totals
 from fastmux.qlog.tracing import observer_factory
 from fastmux.security.names import printable
 
@@ -60,6 +62,8 @@ class Server:
         self._refusals = RefusalLog(time.monotonic)
         self._drivers: list[Driver] = []
         self._tasks: dict[asyncio.Task[None], Connection] = {}
+        self._ended = Totals()
+        self._lock = threading.Lock()  # `totals` may be asked for in another thread, as Prometheus does
         self._closing: asyncio.Task[None] | None = None
         self._is_closed = asyncio.Event()
 
@@ -120,6 +124,14 @@ class Server:
                     total[name] = total.get(name, 0) + count
         return total
 
+    def totals(self) -> dict[str, int]:
+        """The counts of `ConnectionStatistics`, summed over all connections since the start.
+
+        "connections" is how many there were. No sum ever falls. May be called in any thread.
+        """
+        with self._lock:
+            return self._ended.with_open(connection.stats for connection in self.connections)
+
     # --- connections ----------------------------------------------------------------------------------
 
     def _on_accepted(self, driver: Driver, accepted: ProtocolConnection) -> None:
@@ -129,7 +141,11 @@ class Server:
             return
         task = driver.loop.create_task(self._run(connection), name=f"fastmux {connection!r}")
         self._tasks[task] = connection
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._on_ended)
+
+    def _on_ended(self, task: asyncio.Task[None]) -> None:
+        with self._lock:
+            self._ended.end(self._tasks.pop(task).stats)
 
     async def _run(self, connection: Connection) -> None:
         """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
