@@ -6,7 +6,7 @@
 --
 -- Frames are shown of handshake packets (anybody can open them), of PLAINTEXT connections, and of those whose
 -- secrets are in a key log: preference `fastmux.keylog_file`, else $SSLKEYLOGFILE. For all of that the capture
--- must hold the beginning of the connection. Tags are not checked.
+-- must hold the beginning of the connection. Tags are not checked: what is forged or damaged looks malformed.
 
 local here = (__DIR__ or debug.getinfo(1, "S").source:match("^@(.*[/\\])") or "./"):gsub("[^/\\]$", "%0/")
 local crypto = dofile(here .. "fastmux_crypto.lua")
@@ -122,12 +122,18 @@ local function handshake_keys(connection, side)
   return connection.keys[name]
 end
 
--- A secret from the log, or by the ratchet from the one before (§5.4).
+-- A secret from the log, or by the ratchet from the newest one before (§5.4).
 local function secret_of(connection, side, generation)
-  local found = secrets[side .. generation .. " " .. connection.random]
-  if found or generation == 0 then return found end
-  local before = secret_of(connection, side, generation - 1)
-  return before and crypto.expand_label(before, "fastmux ku", #before)
+  local known = generation
+  local secret
+  while known >= 0 and not secret do
+    secret = secrets[side .. known .. " " .. connection.random]
+    known = known - 1
+  end
+  for _ = known + 2, secret and generation or 0 do
+    secret = crypto.expand_label(secret, "fastmux ku", #secret)
+  end
+  return secret
 end
 
 local function application_keys(connection, side, generation)
@@ -140,6 +146,7 @@ local function application_keys(connection, side, generation)
       read_key_log()
       secret = secret_of(connection, side, generation)
     end
+    secrets[name .. " " .. connection.random] = secret
     connection.keys[name] = secret and crypto.keys(secret, suite)
   end
   return connection.keys[name]
@@ -158,7 +165,7 @@ local function place_of(connection, side, truncated, phase)
       generation = generation + 1
       state.generation, state.began_at = generation, number
     else
-      generation = generation - 1 -- one of the old keys that came late
+      generation = math.max(generation - 1, 0) -- one of the old keys that came late
     end
   end
   state.largest = math.max(state.largest, number)

@@ -149,18 +149,21 @@ def test_a_plaintext_connection_needs_no_keys(tmp_path: Path) -> None:
     assert {"OPEN", "STREAM", "MESSAGE", "DATAGRAM", "APPLICATION_CLOSE"} <= names_of(rows)
 
 
-def test_damaged_packets_and_foreign_ones_break_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_damaged_packets_and_foreign_ones_break_nothing(
+    credentials: Path, keylog: Path, tmp_path: Path, is_plain: bool
+) -> None:
     random = Random(6)
-    datagrams = conversation(talk)
+    datagrams = conversation(talk) if is_plain else secured(credentials)
     damaged: list[Datagram] = []
     for is_to_server, datagram in datagrams:
         damaged.append((is_to_server, datagram))
-        for _ in range(5):
+        for _ in range(10):
             copy = bytearray(datagram)
-            for _ in range(random.randrange(1, 8)):
-                copy[random.randrange(min(len(copy), 60))] = random.randrange(256)
+            for _ in range(random.randrange(8)):
+                copy[random.randrange(min(len(copy), 80))] = random.randrange(256)
             damaged.append((is_to_server, bytes(copy[: random.randrange(1, len(copy) + 1)])))
         damaged.append((is_to_server, random.randbytes(random.randrange(1, 100))))
-    rows = dissected(write_capture(tmp_path / "f.pcap", damaged), FIELDS)
+    rows = dissected(write_capture(tmp_path / "f.pcap", damaged), FIELDS, keylog)
     assert len(rows) == len(damaged)
     assert sum(bool(row[4]) for row in rows) > 10
