@@ -18,7 +18,8 @@ _WARNING: Final = "loglevel:warning"
 
 class TraceFile:
     """Invariant: `_waiting` holds less than a chunk, or, before `begin`, at most `early_size` bytes; what was
-    accepted is never more than `max_size`, the last QLOG_FILE_RESERVE bytes only for `end`.
+    accepted is never more than `max_size`, the last QLOG_FILE_RESERVE bytes only for `end`. Given up is
+    a file that the directory does not take, or of which it did not take the beginning.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class TraceFile:
         self._left_out = 0
         self._has_begun = False
         self._is_full = False
+        self._is_given_up = False
         self._flush_at = 0.0
 
     @property
@@ -52,8 +54,7 @@ class TraceFile:
         if not self._has_begun:
             self._has_begun = True
             if not self._directory.admits_file():
-                self._is_full = True
-                self._waiting.clear()
+                self._give_up()
 
     def add(self, record: bytes, milliseconds: float) -> None:
         """Add a record of the time `milliseconds`; when the file is full, one that says so, and no more."""
@@ -76,10 +77,13 @@ class TraceFile:
 
     def end(self, make_last: Callable[[], bytes], milliseconds: float) -> None:
         """Add the last record, full or not, and hand over everything."""
-        if self._has_begun and self._directory.is_open:
+        if self._has_begun and not self._is_given_up:
             self._append(make_last())
             self._hand_over(milliseconds)
-        self._is_full = True
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._is_full = self._is_given_up = True
         self._waiting.clear()
 
     def _append(self, record: bytes) -> None:
@@ -88,6 +92,7 @@ class TraceFile:
 
     def _hand_over(self, milliseconds: float) -> None:
         is_first = not self._size
+        events = len(self._waiting)
         if self._left_out:
             text = f"{self._left_out} events are missing here: they came faster than they can be kept"
             self._waiting.insert(int(is_first), self._warning(milliseconds, text))
@@ -96,9 +101,9 @@ class TraceFile:
             self._size += len(data)
             self._left_out = 0
         elif self._directory.is_open and not is_first:
-            self._left_out += len(self._waiting)
+            self._left_out += events
         else:
-            self._is_full = True
+            self._give_up()
         self._waiting.clear()
         self._waiting_size = 0
 
