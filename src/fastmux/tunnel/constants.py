@@ -22,6 +22,8 @@ MAX_CONFIGURATION_SIZE: Final = 2**20  # bytes: a larger file is a mistake
 MAX_REVOKED: Final = 100_000  # names, pins and serial numbers; a CRL of a MiB has a quarter of that
 CERTIFICATE_WARNING_DAYS: Final = 30  # `check-config` warns of a certificate that ends within these
 DEFAULT_PORT: Final = 4433  # of a server (UDP), where none is given
+CONGESTION_CONTROLLERS: Final = ("cubic", "newreno", "bbr")  # as fastmux.connect names them
+DEFAULT_CONGESTION: Final = "cubic"  # fair to what shares the path; bbr bears a path that loses at random
 
 # --- Forwarding -----------------------------------------------------------------------------------
 MAX_ANSWER_TEXT_SIZE: Final = 255  # bytes: its length is one byte

@@ -52,7 +52,9 @@ class Tunneling:
         tls = checked_tls(self._settings.credentials)
 
         async def connect() -> fastmux.Connection:
-            return await fastmux.connect(host, port, tls=tls, open_timeout=c.ATTEMPT_TIMEOUT)
+            return await fastmux.connect(
+                host, port, tls=tls, open_timeout=c.ATTEMPT_TIMEOUT, congestion=self._settings.congestion
+            )
 
         return Supervisor(connect, retry_max=self._settings.retry_max, on_open=on_open)
 

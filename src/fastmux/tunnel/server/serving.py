@@ -66,7 +66,7 @@ class Serving:
 
     def _listeners(self, tls: fastmux.TLSConfig) -> list[Listener]:
         timeout = self._settings.drain_timeout
-        more: Settings = {}
+        more: Settings = {"congestion": self._settings.congestion}
         if self._settings.max_connections:
             more["max_connections"] = self._settings.max_connections
         handle = self._service.handle
@@ -104,7 +104,7 @@ class Serving:
         return await self._service.apply(settings.policy)
 
     def _warn_of_what_stays(self, settings: ServeSettings) -> None:
-        for name in ("listen", "credentials", "metrics", "workers", "max_connections"):
+        for name in ("listen", "credentials", "metrics", "workers", "max_connections", "congestion"):
             if getattr(settings, name) != getattr(self._settings, name):
                 logger.warning("the configuration has another value for %s: it takes a restart", name)
 
