@@ -15,9 +15,9 @@ import fastmux
 from fastmux.exceptions import ConnectionClosed
 from fastmux.tunnel.access.access import Access
 from fastmux.tunnel.access.rules import parse_rule
+from fastmux.tunnel.control.stream_clients import StreamClients
 from fastmux.tunnel.forwarding.wire import label_of, read_answer
 from fastmux.tunnel.notation.targets import Target
-from fastmux.tunnel.operation.stream_clients import StreamClients
 from fastmux.tunnel.server.service import Service
 from fastmux.tunnel.settings.credentials import Credentials
 from fastmux.tunnel.settings.settings import Policy

@@ -11,7 +11,7 @@ from aio.virtual_loop import settle, virtual
 from fastmux import Stream
 from fastmux.exceptions import ChannelReset, ConnectionClosed, EndOfStream
 from fastmux.tunnel.client.stdio import relay
-from fastmux.tunnel.command_line.exits import LOST, UNREACHABLE, CommandError, command_error
+from fastmux.tunnel.exits import LOST, UNREACHABLE, CommandError, command_error
 from fastmux.tunnel.forwarding.wire import AnswerCode, encode_answer
 
 CONNECTED = encode_answer(AnswerCode.CONNECTED, "")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import fastmux
 from fastmux.exceptions import BrokenResourceError, EndOfStream
-from fastmux.tunnel.command_line.exits import LOST, UNREACHABLE, CommandError
 from fastmux.tunnel.constants import OPEN_TIMEOUT
+from fastmux.tunnel.exits import LOST, UNREACHABLE, CommandError
 from fastmux.tunnel.forwarding.wire import OpenRefused, read_answer
 
 if TYPE_CHECKING:
