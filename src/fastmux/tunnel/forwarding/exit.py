@@ -78,6 +78,7 @@ class Exit:
         self._accepted = accepted
         self._max_sockets = max_sockets
         self._pings = PingEcho(asyncio.get_running_loop().time)
+        self._going_away = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until the connection ends. Raises `ConnectionClosed` if it ended with an error.
@@ -152,7 +153,13 @@ class Exit:
     async def _listen(self, stream: Stream, target: Target, record: ChannelRecord) -> str:
         bound = await self._bind(target)
         listener = ExitListener(
-            self._connection, stream, self.identity, self._registry, self._limits, self._is_busy
+            self._connection,
+            stream,
+            self.identity,
+            self._registry,
+            self._limits,
+            self._is_busy,
+            self._going_away,
         )
         return await listener.serve(bound, record)
 
