@@ -7,13 +7,13 @@ take anything with it: every suspension point comes before the data is touched.
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from fastmux import constants as c
 from fastmux.aio.errors import renewed
+from fastmux.aio.loop import Loop
 from fastmux.aio.open_fields import check_priority
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
@@ -30,7 +30,7 @@ class ChannelHost(Protocol):
     """What a channel needs of its connection."""
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop:
+    def loop(self) -> Loop:
         """The event loop of the connection."""
         ...
 

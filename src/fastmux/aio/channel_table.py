@@ -6,7 +6,6 @@ know: accepting, opening, the socket. A channel that nobody has opened or accept
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
@@ -43,7 +42,7 @@ class ChannelTable:
     )
 
     def __init__(self, driver: Driver, connection: ProtocolConnection) -> None:
-        self.loop: asyncio.AbstractEventLoop = driver.loop
+        self.loop = driver.loop
         self.data_path = connection.data_path
         self.write_limit = driver.configuration.write_limit
         self.closed_error: ConnectionError | None = None

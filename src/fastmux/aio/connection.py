@@ -6,7 +6,6 @@ channel works.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, cast
@@ -17,6 +16,7 @@ from fastmux.aio.channel_table import ChannelTable
 from fastmux.aio.datagram_queue import DatagramQueue
 from fastmux.aio.driver import Driver
 from fastmux.aio.errors import renewed
+from fastmux.aio.loop import Handle, Waiter
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
 from fastmux.aio.openers import Openers
@@ -75,10 +75,10 @@ class Connection:
         self._openers: dict[int, Openers] = {}  # by kind, as soon as this end opens one
         self._datagrams = DatagramQueue()
         self._datagram_reader = WaiterSlot(loop, "receiving datagrams of this connection")
-        self._pings: dict[int, asyncio.Future[float | None]] = {}
+        self._pings: dict[int, Waiter[float | None]] = {}
         self._life = WaiterQueue(loop)
         self._is_opened = False
-        self._abort_timer: asyncio.TimerHandle | None = None
+        self._abort_timer: Handle | None = None
         connection.user_data = self
 
     def __repr__(self) -> str:
@@ -243,7 +243,7 @@ class Connection:
         self._check_usable()
         token = self._connection.ping(self._driver.clock())
         self._channels.schedule()
-        future: asyncio.Future[float | None] = self._driver.loop.create_future()
+        future: Waiter[float | None] = self._driver.loop.create_future()
         self._pings[token] = future
         try:
             round_trip = await future
@@ -305,12 +305,12 @@ class Connection:
         After `timeout` seconds (None: never), or when cancelled, the connection is aborted. May be repeated.
         """
         self._begin_close(c.NO_ERROR, "")
+        timer = None if timeout is None else self._driver.loop.call_later(timeout, self.abort)
         try:
-            async with asyncio.timeout(timeout):
-                await self.wait_closed()
-        except TimeoutError:
-            self.abort()
+            await self.wait_closed()
         finally:
+            if timer is not None:
+                timer.cancel()
             if not self.is_closed:
                 self.abort()
 
