@@ -24,13 +24,21 @@ def test_a_loop_calls_back_soon_later_and_when_something_can_be_read(loop_factor
         near, far = socket.socketpair()
         with near, far:
             readable, writable = loop.create_future(), loop.create_future()
-            loop.add_reader(near.fileno(), lambda: readable.done() or readable.set_result(None))
-            loop.add_writer(near.fileno(), lambda: writable.done() or writable.set_result(None))
+
+            def on_readable() -> None:
+                loop.remove_reader(near.fileno())
+                readable.set_result(None)
+
+            def on_writable() -> None:
+                loop.remove_writer(near.fileno())
+                writable.set_result(None)
+
+            loop.add_reader(near.fileno(), on_readable)
+            loop.add_writer(near.fileno(), on_writable)
             await writable
+            assert not readable.done()
             far.send(b"x")
             await readable
-            loop.remove_reader(near.fileno())
-            loop.remove_writer(near.fileno())
         assert calls == ["soon", "threadsafe"]
         assert not loop.is_closed()
 

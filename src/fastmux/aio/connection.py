@@ -17,11 +17,14 @@ from fastmux.aio.datagram_queue import DatagramQueue
 from fastmux.aio.driver import Driver
 from fastmux.aio.errors import renewed
 from fastmux.aio.loop import Handle, Waiter
+from fastmux.aio.loop_methods import LoopMethods
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
 from fastmux.aio.openers import Openers
+from fastmux.aio.ports import Ports
 from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
 from fastmux.aio.stream import Stream
+from fastmux.aio.stream_server import ProtocolFactory, StreamServer
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 from fastmux.protocol import events
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT: Final = 10.0  # seconds that a graceful close may take if nothing else is said
 
 
-class Connection:
+class Connection(LoopMethods):
     """One authenticated connection with any number of channels. Made by `connect` and for `listen`'s handler.
 
     `async with` closes it: gracefully after a clean block, at once after an error. Times are in seconds,
@@ -50,6 +53,7 @@ class Connection:
         "__weakref__",
         "_abort_timer",
         "_acceptor",
+        "_accepts",
         "_channels",
         "_connection",
         "_datagram_reader",
@@ -61,6 +65,7 @@ class Connection:
         "_openers",
         "_owns_driver",
         "_pings",
+        "_ports",
     )
 
     def __init__(self, driver: Driver, connection: ProtocolConnection, *, owns_driver: bool = False) -> None:
@@ -72,6 +77,8 @@ class Connection:
         self._channels = ChannelTable(driver, connection)
         self._incoming: deque[int] | None = None  # none before the first: an empty one costs 760 bytes
         self._acceptor = WaiterSlot(loop, "accepting channels of this connection")
+        self._accepts = False  # whether anybody ever did
+        self._ports: Ports | None = None  # of `create_server`
         self._openers: dict[int, Openers] = {}  # by kind, as soon as this end opens one
         self._datagrams = DatagramQueue()
         self._datagram_reader = WaiterSlot(loop, "receiving datagrams of this connection")
@@ -162,6 +169,7 @@ class Connection:
         end, `ConnectionClosed`.
         """
         self._acceptor.check()
+        self._accepts = True
         return await self._accept()
 
     def __aiter__(self) -> Self:
@@ -187,6 +195,7 @@ class Connection:
         `BusyResourceError` if another task accepts or serves. Cancelled, it cancels the handlers.
         """
         self._acceptor.claim()
+        self._accepts = True
         tasks = ChannelTasks(handler)
         try:
             while True:
@@ -397,18 +406,40 @@ class Connection:
         find = self._channels.find
         for channel_id, flags in ready:
             if flags & c.READY_OPENED:
-                if self._incoming is None:
-                    self._incoming = deque()
-                self._incoming.append(channel_id)
-                self._acceptor.wake()
+                self._offer(channel_id)
             channel = find(channel_id)
             if channel is not None:
                 channel.notify(flags)
+
+    def _offer(self, channel_id: int) -> None:
+        """A channel of the peer's is for a `create_server` or for whoever accepts."""
+        if self._ports is not None and self._ports.take(channel_id, self._accepts):
+            return
+        if self._incoming is None:
+            self._incoming = deque()
+        self._incoming.append(channel_id)
+        self._acceptor.wake()
+
+    def _listen(self, factory: ProtocolFactory, host: str, port: int) -> StreamServer:
+        self._check_usable()
+        if self._ports is None:
+            self._ports = Ports(self._channels)
+        server = self._ports.listen(factory, host, port)
+        self._channels.loop.call_soon(self._offer_again)  # later: several may be made one after the other
+        return server
+
+    def _offer_again(self) -> None:
+        if self._incoming and not self.is_closed:
+            waiting, self._incoming = self._incoming, None
+            for channel_id in waiting:
+                self._offer(channel_id)
 
     def _on_closed(self, error: ConnectionError) -> None:
         self._on_ready(self._channels.on_closed(error))
         if self._abort_timer is not None:
             self._abort_timer.cancel()
+        if self._ports is not None:
+            self._ports.on_closed(error)
         if self._channels.is_closing:
             self._channels.discard()
         for future in self._pings.values():
