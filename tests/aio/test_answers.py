@@ -45,10 +45,11 @@ def test_every_code_has_a_sentence_and_the_peers_text_is_escaped_in_it() -> None
 def test_programs_for_tcp_get_the_error_of_a_socket(
     code: AnswerCode, kind: type[OSError], number: int
 ) -> None:
-    error = os_error_of(OpenRefused(code, "why"))
+    error = os_error_of(OpenRefused(code, "why"), "host port 22")
     assert isinstance(error, kind)
     assert error.errno == number
-    assert "why" in str(error)
+    assert "host port 22: " in str(error)
+    assert "(why)" in str(error)
 
 
 @virtual

@@ -73,11 +73,15 @@ class OpenRefused(Exception):
         return f"{sentence} ({printable(self.text)})" if self.text else sentence
 
 
-def os_error_of(refusal: OpenRefused) -> OSError:
-    """What a TCP socket would have raised: `ConnectionRefusedError` unless the code says something else."""
+def os_error_of(refusal: OpenRefused, place: str) -> OSError:
+    """What a TCP socket would have raised: `ConnectionRefusedError` unless the code says something else.
+
+    `place` is what was asked for, as text.
+    """
+    text = f"{place}: {refusal}"
     if refusal.code == AnswerCode.NAME_NOT_FOUND:
-        return socket.gaierror(socket.EAI_NONAME, str(refusal))
-    return OSError(_NUMBERS.get(refusal.code, errno.ECONNREFUSED), str(refusal))
+        return socket.gaierror(socket.EAI_NONAME, text)
+    return OSError(_NUMBERS.get(refusal.code, errno.ECONNREFUSED), text)
 
 
 def encode_answer(code: AnswerCode, text: str = "") -> bytes:

@@ -62,7 +62,7 @@ class LoopMethods(ABC):
             stream = await self.open_stream(label, priority=priority)
         else:
             stream = await self.open_stream(tcp_label(host or "", port or 0), priority=priority)
-            await _wait_for_answer(stream)
+            await _wait_for_answer(stream, f"{host} port {port}")
         try:
             protocol = protocol_factory()
             transport = StreamTransport(stream, protocol)
@@ -93,13 +93,13 @@ class LoopMethods(ABC):
         return self._listen(protocol_factory, host or "", port or 0)
 
 
-async def _wait_for_answer(stream: Stream) -> None:
+async def _wait_for_answer(stream: Stream, place: str) -> None:
     """Wait until the far end is connected; when it is not, or this is cancelled, the stream is given up."""
     try:
         await read_answer(stream)
     except OpenRefused as refusal:
         stream.reset(c.CANCELLED)
-        raise os_error_of(refusal) from refusal
+        raise os_error_of(refusal, place) from refusal
     except BaseException:
         stream.reset(c.CANCELLED)
         raise

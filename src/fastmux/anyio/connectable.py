@@ -37,6 +37,7 @@ class Connectable(anyio.abc.ByteStreamConnectable):
             raise ValueError("give host and port, or a label, not both")
         self._connection = connection
         self._is_answered = label is None
+        self._place = f"{host} port {port}"
         self._label = tcp_label(host or "", port or 0) if label is None else label
 
     async def connect(self) -> ByteStream:
@@ -51,7 +52,8 @@ class Connectable(anyio.abc.ByteStreamConnectable):
                     stream.reset(c.CANCELLED)
                     raise
         except OpenRefused as refusal:
-            raise ConnectionFailed(str(refusal)) from os_error_of(refusal)
+            failure = os_error_of(refusal, self._place)
+            raise ConnectionFailed(str(failure)) from failure
         except (ConnectionError, ClosedResourceError) as error:
             raise ConnectionFailed(str(error)) from error
         return ByteStream(stream)
