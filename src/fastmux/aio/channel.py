@@ -316,16 +316,12 @@ class Channel:
 
     async def wait_for_room(self) -> None:
         """Wait until `send` would not wait. Raises as `send`."""
-        if self._writers or (self._is_full and not self._has_room()):
+        if self._writers or (self._is_full and not self.has_room()):
             self._check_sending()
             await self._take_turn()
         self._check_sending()
         if self.is_stopped:
             raise BrokenResourceError("the peer asked to stop sending")
-
-    def has_room(self) -> bool:
-        """Whether less than `write_limit` is unsent."""
-        return self._has_room()
 
     def end_now(self) -> None:
         """What `send_eof` does, without regard to who waits. Raises as it does."""
@@ -357,8 +353,8 @@ class Channel:
         if self._host.is_discarded and self._host.closed_error is not None:
             raise renewed(self._host.closed_error)
 
-    def _has_room(self) -> bool:
-        """Whether a sender may go on now, without looking at who waits."""
+    def has_room(self) -> bool:
+        """Whether less than `write_limit` is unsent: a sender may go on, if nobody waits before it."""
         if not self._is_full:
             return True
         self._is_full = self._host.data_path.unsent_size(self._id) >= self._host.write_limit
@@ -386,7 +382,7 @@ class Channel:
             return
         if self._is_closed or self._host.closed_error is not None or self._host.is_closing:
             self._writers.wake_all()
-        elif self._has_room():
+        elif self.has_room():
             self._writers.wake_first()
 
     def _received(self) -> None:

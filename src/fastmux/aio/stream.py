@@ -36,7 +36,7 @@ class Stream(Channel):
         Raises `ClosedResourceError` after `send_eof`, `reset` or `aclose`, `BrokenResourceError` if the peer
         asked to stop, `ConnectionClosed`, TypeError for anything that is not a buffer.
         """
-        if self._writers or (self._is_full and not self._has_room()):
+        if self._writers or (self._is_full and not self.has_room()):
             self._check_sending()
             await self._take_turn()
         self._check_sending()

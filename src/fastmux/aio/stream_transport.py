@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from fastmux import constants as c
 from fastmux.aio.callback_waiters import CallbackQueue, CallbackSlot
 from fastmux.aio.errors import renewed
+from fastmux.aio.protocol_calls import ProtocolCalls
 from fastmux.aio.write_buffer import WriteBuffer
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError
 
 if TYPE_CHECKING:
     from fastmux.aio.stream import Stream
 
-READ_SIZE: Final = 2**18  # bytes a read may take: a train is at most 64 KiB, but trains come in rows
 READS_PER_TURN: Final = 8  # then others have their turn
 
 
@@ -42,11 +42,11 @@ class StreamTransport(asyncio.Transport):
 
     __slots__ = (
         "_buffer",
+        "_calls",
         "_dropped_size",
         "_has_lost_data",
         "_is_at_end",
         "_is_broken",
-        "_is_buffered",
         "_is_closing",
         "_is_ended",
         "_is_lost",
@@ -56,7 +56,6 @@ class StreamTransport(asyncio.Transport):
         "_is_writing_news",
         "_loop",
         "_on_lost",
-        "_protocol",
         "_stream",
     )
 
@@ -92,7 +91,7 @@ class StreamTransport(asyncio.Transport):
         self._is_reading_paused = False
         self._is_scheduled = False
         self._is_writing_news = False
-        self.set_protocol(protocol)
+        self._calls = ProtocolCalls(self, protocol, self._end)
         stream.call_back(
             CallbackSlot(self._loop, "receiving from this channel", self._schedule),
             CallbackQueue(self._loop, self._on_writers_woken),
@@ -104,7 +103,7 @@ class StreamTransport(asyncio.Transport):
 
     def start(self) -> None:
         """Call the protocol's `connection_made`, and read from now on."""
-        self._tell(self._protocol.connection_made, self)
+        self._calls.call(self._calls.protocol.connection_made, self)
         self._schedule()
 
     # --- about it -----------------------------------------------------------------------------------
@@ -117,12 +116,11 @@ class StreamTransport(asyncio.Transport):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Call this protocol from now on; a `BufferedProtocol` or a `Protocol`."""
-        self._protocol = protocol
-        self._is_buffered = isinstance(protocol, asyncio.BufferedProtocol)
+        self._calls.exchange(protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """The protocol that is called."""
-        return self._protocol
+        return self._calls.protocol
 
     def is_closing(self) -> bool:
         """True from the call of `close` or `abort`, or the end, on."""
@@ -151,52 +149,23 @@ class StreamTransport(asyncio.Transport):
             if self._is_reading_paused or self._is_closing or self._is_at_end:
                 return
             try:
-                has_more = self._read_into() if self._is_buffered else self._read_data()
+                size = self._calls.feed(self._stream)
             except ConnectionError as error:
                 self._end(error)
                 return
             except ClosedResourceError:  # somebody closed the stream itself
                 self._end(None)
                 return
-            if not has_more:
+            if size <= 0:
+                if size < 0:
+                    self._on_end()
                 return
         self._schedule()
-
-    def _read_data(self) -> bool:
-        """Give a `Protocol` what is there. False if nothing was."""
-        data = self._stream.read_now(READ_SIZE)
-        if data:
-            self._tell(cast(asyncio.Protocol, self._protocol).data_received, data)
-            return True
-        if data is None:
-            self._on_end()
-        return False
-
-    def _read_into(self) -> bool:
-        """Let a `BufferedProtocol` say where it wants what is there. False if nothing was."""
-        protocol = cast(asyncio.BufferedProtocol, self._protocol)
-        buffer = self._tell(protocol.get_buffer, -1)
-        if self._is_lost:
-            return False
-        try:
-            size = self._stream.read_into_now(cast(bytearray, buffer))
-            if size == 0 and memoryview(cast(bytearray, buffer)).nbytes == 0:
-                raise ValueError("get_buffer() returned an empty buffer")
-        except (TypeError, ValueError, BufferError) as error:
-            self._blame("get_buffer", error)
-            return False
-        if size > 0:
-            self._tell(protocol.buffer_updated, size)
-            return True
-        if size < 0:
-            self._on_end()
-        return False
 
     def _on_end(self) -> None:
         """The peer's end: the protocol may want to go on writing."""
         self._is_at_end = True
-        protocol = cast(asyncio.Protocol, self._protocol)
-        if self._tell(protocol.eof_received):
+        if self._calls.eof_received():
             self._look_at_broken()
         else:
             self.close()
@@ -298,12 +267,12 @@ class StreamTransport(asyncio.Transport):
     def _pause_protocol_if(self, size: int) -> None:
         if size > self._buffer.high and not self._is_protocol_paused:
             self._is_protocol_paused = True
-            self._tell(self._protocol.pause_writing)
+            self._calls.call(self._calls.protocol.pause_writing)
 
     def _resume_protocol_if_due(self) -> None:
         if self._is_protocol_paused and self.get_write_buffer_size() <= self._buffer.low:
             self._is_protocol_paused = False
-            self._tell(self._protocol.resume_writing)
+            self._calls.call(self._calls.protocol.resume_writing)
 
     # --- a peer that takes no more ----------------------------------------------------------------------
 
@@ -358,7 +327,7 @@ class StreamTransport(asyncio.Transport):
     def _lose(self, error: BaseException | None) -> None:
         try:
             # typeshed has Exception, but asyncio gives whatever a protocol raised
-            self._protocol.connection_lost(cast(Exception | None, error))
+            self._calls.protocol.connection_lost(cast(Exception | None, error))
         finally:
             self._stream.stop_calling_back()
             if self._on_lost is not None:
@@ -413,24 +382,3 @@ class StreamTransport(asyncio.Transport):
             self._stream.read_now(1)
         except ConnectionError as error:
             self._end(error)
-
-    def _tell(self, method: Callable[..., object], *arguments: object) -> object:
-        """Call the protocol. What it raises ends the transport, as it would on a socket."""
-        try:
-            return method(*arguments)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self._blame(method.__name__, error)
-            return None
-
-    def _blame(self, name: str, error: BaseException) -> None:
-        self._loop.call_exception_handler(
-            {
-                "message": f"Fatal error: protocol.{name}() call failed.",
-                "exception": error,
-                "transport": self,
-                "protocol": self._protocol,
-            }
-        )
-        self._end(error)
