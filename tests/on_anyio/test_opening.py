@@ -52,6 +52,7 @@ def test_a_handlers_fault_is_logged_and_its_connections_end_is_not(
 
         async def handle(connection: Connection) -> None:
             if faulty:
+                await connection.receive_datagram()  # the client is sure to be there then
                 raise ValueError("I do not like it")
             try:
                 async with anyio.create_task_group() as group:
@@ -62,6 +63,7 @@ def test_a_handlers_fault_is_logged_and_its_connections_end_is_not(
 
         async with listen(handle, "127.0.0.1", 0, tls=PLAINTEXT) as server:
             async with connect("127.0.0.1", server.port, tls=PLAINTEXT) as connection:
+                connection.send_datagram(b"now")
                 with pytest.raises(ConnectionClosed) as caught:
                     await connection.accept()
                 assert caught.value.code == c.INTERNAL
