@@ -25,11 +25,11 @@ def web() -> Iterator[Web]:
         yield server
 
 
-def credentials_file(tmp_path: Path) -> Path:
-    path = tmp_path / "users"
-    path.write_text(f"ann:{PASSWORD}\n")
+def user_option(tmp_path: Path) -> str:
+    path = tmp_path / "ann.password"
+    path.write_text(f"{PASSWORD}\n")
     path.chmod(0o600)
-    return path
+    return f"ann:{path}"
 
 
 @pytest.fixture(params=["http", "http with CONNECT", "socks5", "socks5h"])
@@ -79,7 +79,7 @@ def test_only_the_right_password_opens_a_proxy(
     gateway.serve(rules=(f"*=127.0.0.1:{web.port}",))
     port = free_port()
     option = ("--http", str(port)) if kind == "http" else ("-D", str(port))
-    gateway.tunnel(*option, "--users", credentials_file(tmp_path))
+    gateway.tunnel(*option, "--user", user_option(tmp_path))
     address = f"http://127.0.0.1:{web.port}/"
     for user in (None, "ann:wrong", f"bob:{PASSWORD}"):
         options = ["--proxy", f"{kind}://127.0.0.1:{port}", *(["--proxy-user", user] if user else [])]

@@ -13,16 +13,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from fastmux.security.certificates import (
+    general_name,
     issue_client,
     issue_server,
     make_ca,
     make_credentials,
+    reissue,
     write_credential,
 )
 from fastmux.security.config import TLSConfig
 from fastmux.security.handshake import TLSHandshake
 from security.support import NOW, pump
 
+DAY = datetime.timedelta(days=1)
 NAMES = ["ca", "ca_key", "server", "server_key", "client", "client_key"]
 
 
@@ -86,6 +89,45 @@ def test_a_certificate_has_one_role_and_its_names() -> None:
     )
     with pytest.raises(x509.ExtensionNotFound):
         extension(client, x509.SubjectAlternativeName)
+
+
+def test_a_name_may_be_a_uri() -> None:
+    certificate = issue_client(make_ca(), "ann", ["spiffe://corp.example/dev/ann"]).certificate
+    assert extension(certificate, x509.SubjectAlternativeName) == x509.SubjectAlternativeName(
+        [x509.UniformResourceIdentifier("spiffe://corp.example/dev/ann")]
+    )
+    for name in ("spiffe://", "spiffe://a b", "spiffe://\xe9", "://x", "a:b"):
+        with pytest.raises(ValueError, match="neither a host name"):
+            general_name(name)
+
+
+def test_a_certificate_issued_again_says_the_same_for_another_period() -> None:
+    ca = make_ca(now=NOW)
+    first = issue_server(ca, "gw", ["gw.example", "::1"], days=1, now=NOW)
+    again = reissue(first.certificate, first.key, ca, days=9, now=NOW)
+    assert again.certificate.subject == first.certificate.subject
+    assert again.certificate.serial_number != first.certificate.serial_number
+    assert again.certificate.public_key() == first.certificate.public_key()
+    assert again.certificate.not_valid_after_utc - first.certificate.not_valid_after_utc == 8 * DAY
+    for each in first.certificate.extensions:
+        assert each in list(again.certificate.extensions)
+
+
+def test_a_certificate_issued_again_with_another_key_is_named_after_it() -> None:
+    ca = make_ca()
+    first = issue_client(ca, "laptop")
+    key = issue_client(ca, "other").key
+    again = reissue(first.certificate, key, ca).certificate
+    expected = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    assert extension(again, x509.SubjectKeyIdentifier) == expected
+    again.verify_directly_issued_by(ca.certificate)
+
+
+def test_a_root_issued_again_signs_itself() -> None:
+    ca = make_ca(now=NOW, days=5)
+    again = reissue(ca.certificate, ca.key, None, days=50, now=NOW).certificate
+    again.verify_directly_issued_by(again)
+    issue_client(ca, "laptop").certificate.verify_directly_issued_by(again)
 
 
 def test_only_a_ca_may_sign() -> None:

@@ -12,6 +12,7 @@ from fastmux.security.files import (
     make_private_directory,
     read_certificate_file,
     read_key_file,
+    replace_private_file,
     write_private_file,
 )
 
@@ -92,11 +93,50 @@ def test_writing_never_replaces_nor_follows(tmp_path: Path) -> None:
     assert not target.exists()
 
 
-@pytest.mark.parametrize("name", ["", ".key", "../a", "a/b", "a\0", "a b", "x" * 65, "é", "a\n"])
+@pytest.mark.parametrize("name", ["", ".key", "../a", "a/b", "a\0", "a b", "x" * 77, "é", "a\n"])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="is not a file name"):
         write_private_file(tmp_path, name, b"")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replaced_file_keeps_what_it_was_beside_it(tmp_path: Path) -> None:
+    write_private_file(tmp_path, "a.key", b"first")
+    for old, new in ((b"first", b"second"), (b"second", b"third")):
+        assert replace_private_file(tmp_path, "a.key", new) == tmp_path / "a.key.old"
+        assert (tmp_path / "a.key").read_bytes() == new
+        assert (tmp_path / "a.key.old").read_bytes() == old
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.key", "a.key.old"]
+
+
+def test_a_replaced_file_is_the_old_or_the_new_one_to_whoever_has_it_open(tmp_path: Path) -> None:
+    path = write_private_file(tmp_path, "a.key", b"first")
+    with open(path, "rb") as opened:
+        replace_private_file(tmp_path, "a.key", b"second")
+        assert opened.read() == b"first"
+
+
+def test_replacing_follows_nothing_and_uses_nothing_that_is_left_over(tmp_path: Path) -> None:
+    path = write_private_file(tmp_path, "a.key", b"first")
+    (tmp_path / "link.key").symlink_to(path)
+    with pytest.raises(PermissionError, match="name the file itself"):
+        replace_private_file(tmp_path, "link.key", b"second")
+    target = tmp_path / "target"
+    (tmp_path / "a.key.old.new").symlink_to(target)
+    with pytest.raises(FileExistsError):
+        replace_private_file(tmp_path, "a.key", b"second")
+    assert path.read_bytes() == b"first" and not target.exists()
+    with pytest.raises(FileNotFoundError):
+        replace_private_file(tmp_path, "none.key", b"second")
+
+
+def test_a_replacement_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = write_private_file(tmp_path, "a.key", b"first")
+    (tmp_path / "a.key.old").mkdir()
+    with pytest.raises(OSError):
+        replace_private_file(tmp_path, "a.key", b"second")
+    assert path.read_bytes() == b"first"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.key", "a.key.old"]
 
 
 def test_an_existing_directory_is_taken_if_only_we_can_write_in_it(tmp_path: Path) -> None:

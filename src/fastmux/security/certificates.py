@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ DEFAULT_CA_DAYS: Final = 3650
 _BACKDATE: Final = datetime.timedelta(hours=1)  # clocks of other machines may be behind
 _SERVER_AUTH: Final = ExtendedKeyUsageOID.SERVER_AUTH
 _CLIENT_AUTH: Final = ExtendedKeyUsageOID.CLIENT_AUTH
+_MADE_ANEW: Final = (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier)  # they follow from the keys
+_URI: Final = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def issue_server(
     """Issue a server's certificate for `names` (host names, `*.` wildcards, addresses).
 
     It ends no later than its issuer. Raises ValueError for names that are none, or if there are
-    none at all.
+    none at all. A name may be a URI too (`spiffe://…`), which says who it is, not where.
     """
     every = tuple(names)
     if not every:
@@ -111,6 +114,26 @@ def issue_client(
     It ends no later than its issuer. Raises ValueError for names that are none.
     """
     return _issue(issuer, common_name, tuple(names), _CLIENT_AUTH, days, now)
+
+
+def reissue(
+    certificate: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: Credential | None,
+    *,
+    days: int = DEFAULT_DAYS,
+    now: datetime.datetime | None = None,
+) -> Credential:
+    """Issue a certificate again: the same subject, names, role and whatever else it says, a new period.
+
+    `key` may be its own or a new one; without an issuer it signs itself, as a root does. It ends no
+    later than its issuer. Raises ValueError for less than one day.
+    """
+    builder = _builder(certificate.subject, key, issuer, days, now)
+    for extension in certificate.extensions:
+        if not isinstance(extension.value, _MADE_ANEW):
+            builder = builder.add_extension(extension.value, critical=extension.critical)
+    return _sign(builder, key, issuer)
 
 
 def make_credentials(
@@ -142,6 +165,19 @@ def write_credential(directory: Path, name: str, credential: Credential) -> tupl
     return write_private_file(directory, f"{name}.pem", credential.certificate_pem), key_path
 
 
+def general_name(name: str) -> x509.GeneralName:
+    """Return a host name (`*.` may be in front), address or URI as an alternative name. Raises ValueError."""
+    if _URI.fullmatch(name):
+        return x509.UniformResourceIdentifier(name)
+    if name.startswith("*."):
+        parsed = parse_host(name.removeprefix("*."))
+        if isinstance(parsed, str):
+            return x509.DNSName(f"*.{parsed}")
+        raise ValueError(f"{name!r} is neither a host name nor an IP address")
+    host = parse_host(name)
+    return x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(ipaddress.ip_address(host))
+
+
 def _issue(
     issuer: Credential,
     common_name: str,
@@ -158,13 +194,13 @@ def _issue(
         .add_extension(x509.ExtendedKeyUsage([role]), critical=False)
     )
     if names:
-        alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
+        alternatives = x509.SubjectAlternativeName([general_name(name) for name in names])
         builder = builder.add_extension(alternatives, critical=False)
     return _sign(builder, key, issuer)
 
 
 def _builder(
-    common_name: str,
+    name: str | x509.Name,
     key: ec.EllipticCurvePrivateKey,
     issuer: Credential | None,
     days: int,
@@ -172,7 +208,7 @@ def _builder(
 ) -> x509.CertificateBuilder:
     if days < 1:
         raise ValueError(f"a certificate lasts at least one day, not {days}")
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) if isinstance(name, str) else name
     now = now or datetime.datetime.now(datetime.UTC)
     end = now + datetime.timedelta(days=days)
     issuer_name, issuer_key = subject, key.public_key()
@@ -199,16 +235,6 @@ def _sign(
     if issuer is None or issuer.certificate.issuer == issuer.certificate.subject:
         return Credential(certificate, key)  # a root is the peer's to have, never sent
     return Credential(certificate, key, (issuer.certificate, *issuer.chain))
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    if name.startswith("*."):
-        parsed = parse_host(name.removeprefix("*."))
-        if isinstance(parsed, str):
-            return x509.DNSName(f"*.{parsed}")
-        raise ValueError(f"{name!r} is neither a host name nor an IP address")
-    host = parse_host(name)
-    return x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(ipaddress.ip_address(host))
 
 
 def _key_usage(signs_certificates: bool) -> x509.KeyUsage:

@@ -12,7 +12,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", re.ASCII)
+# A certificate's name of 64 characters at most, then `.pem` or `.key`, `.old`, `.new`.
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,75}", re.ASCII)
 _MAX_FILE_SIZE: Final = 2**20  # a PEM file beyond it is a mistake
 _OTHERS: Final = 0o077
 _OTHERS_WRITE: Final = 0o022
@@ -91,7 +92,7 @@ def write_private_file(directory: Path, name: str, data: bytes) -> Path:
     """Write a new file of mode 0600 and return its path.
 
     Raises FileExistsError rather than overwrite or follow anything; ValueError for a name that is
-    not 1 to 64 letters, digits, dots, underscores and hyphens without a leading dot.
+    not 1 to 76 letters, digits, dots, underscores and hyphens without a leading dot.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a file name for a certificate or key")
@@ -100,3 +101,35 @@ def write_private_file(directory: Path, name: str, data: bytes) -> Path:
     with open(os.open(path, flags, 0o600), "wb") as file:
         file.write(data)
     return path
+
+
+def replace_private_file(directory: Path, name: str, data: bytes) -> Path:
+    """Replace a file at once, with its owner and mode, and keep what it was as `name.old`.
+
+    Whoever opens it finds the old or the new content whole. Returns the path of the old one. Raises
+    PermissionError for a symbolic link, ValueError for a name as `write_private_file` does, and OSError: a
+    `.new` file that an interrupted call left is not used.
+    """
+    path = directory / name
+    if path.is_symlink():
+        raise PermissionError(f"{path} is a symbolic link: name the file itself")
+    status = path.stat()
+    old = path.read_bytes()
+    backup = _put_in_place(directory, f"{name}.old", old, status)
+    _put_in_place(directory, name, data, status)
+    return backup
+
+
+def _put_in_place(directory: Path, name: str, data: bytes, like: os.stat_result) -> Path:
+    new = write_private_file(directory, f"{name}.new", data)
+    try:
+        if _HAS_MODES:
+            if like.st_uid != os.geteuid():
+                os.chown(new, like.st_uid, like.st_gid)
+            new.chmod(stat.S_IMODE(like.st_mode) & 0o644)
+        with open(new, "rb") as file:
+            os.fsync(file.fileno())
+        return new.replace(directory / name)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

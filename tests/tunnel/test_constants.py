@@ -1,0 +1,23 @@
+"""The limits of the tunnel: each has a use, and each is a limit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fastmux.tunnel import constants
+
+ROOM = Path(constants.__file__).parent
+NAMES = [name for name in vars(constants) if name.isupper()]
+
+
+def test_every_constant_is_used() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in ROOM.rglob("*.py") if path.name != "constants.py")
+    assert [name for name in NAMES if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_number_is_above_zero_or_a_priority() -> None:
+    numbers = {
+        name: vars(constants)[name] for name in NAMES if isinstance(vars(constants)[name], int | float)
+    }
+    assert [name for name, value in numbers.items() if value <= 0 and "PRIORITY" not in name] == []
