@@ -43,6 +43,21 @@ def test_datagrams_pings_and_a_close_in_good_order(backend: Backend) -> None:
     backend.run(main)
 
 
+def test_a_client_moves_to_another_socket(backend: Backend) -> None:
+    async def main() -> None:
+        async with pair() as ends:
+            before = ends.client.inner.get_extra_info("sockname")
+            await ends.client.migrate()
+            assert ends.client.inner.get_extra_info("sockname") != before
+            mine, theirs = await ends.stream()
+            await mine.send(b"still here")
+            assert await theirs.receive() == b"still here"
+            await mine.aclose()
+            await theirs.aclose()
+
+    backend.run(main)
+
+
 def test_an_abort_is_told_to_who_accepts(backend: Backend) -> None:
     async def main() -> None:
         async with pair() as ends:

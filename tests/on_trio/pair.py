@@ -17,10 +17,10 @@ import trio.testing
 from aio.link import Link, LinkTransport
 from fastmux import PLAINTEXT
 from fastmux.aio.client import open_connection
-from fastmux.aio.driver import Driver
 from fastmux.aio.settings import Settings
 from fastmux.protocol.configuration import Configuration
 from fastmux.trio import Connection, MessageChannel, Server, Stream
+from fastmux.trio.driver import TrioDriver
 from fastmux.trio.loop import running_loop
 from fastmux.trio.server import Handler
 
@@ -52,7 +52,7 @@ class World:
         """A client's connection."""
         self.clients += 1
         transport = self.link.attach(f"client-{self.clients}")
-        driver = Driver(transport, self.configuration, clock=trio.current_time, loop=running_loop())
+        driver = TrioDriver(transport, self.configuration)
         handshake = PLAINTEXT.create_handshake(True, "server")
         return Connection(await open_connection(driver, self.server_transport.sockname, handshake))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 import trio
 
-from fastmux import PLAINTEXT, TLSConfig
+from fastmux import PLAINTEXT, Backoff, TLSConfig
 from fastmux.exceptions import AuthenticationError, HandshakeError
 from fastmux.security.certificates import make_credentials
 from fastmux.trio import Connection, Stream, connect, listen
@@ -121,5 +122,26 @@ def test_a_host_without_an_address_is_an_os_error() -> None:
         assert await addresses_of("127.0.0.1", 1) == [(socket.AF_INET, ("127.0.0.1", 1))]
         with pytest.raises(OSError, match=r"."):
             await connect("no-such-host.invalid", 1, tls=PLAINTEXT)
+
+    trio.run(main)
+
+
+def test_a_loop_over_connect_connects_again() -> None:
+    async def say_goodbye(connection: Connection) -> None:
+        await connection.receive_datagram()
+
+    async def main() -> None:
+        async with listen(say_goodbye, "127.0.0.1", 0, tls=PLAINTEXT) as server:
+            backoff = Backoff(initial=0.001, maximum=0.001)
+            turns = 0
+            connector = connect("127.0.0.1", server.port, tls=PLAINTEXT, backoff=backoff)
+            async with aclosing(aiter(connector)) as connections:
+                async for connection in connections:
+                    turns += 1
+                    connection.send_datagram(b"go")
+                    await connection.wait_closed()
+                    if turns == 3:
+                        break
+            assert turns == 3
 
     trio.run(main)

@@ -19,12 +19,12 @@ from aio.pair import Pair, pair
 from fastmux.aio.connection import Connection
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import PeerIdentity
-from fastmux.tunnel.access import Access, AccessDenied
-from fastmux.tunnel.counters import ChannelRecord, ChannelRegistry
-from fastmux.tunnel.exit import AcceptedHandler, Exit
-from fastmux.tunnel.outlet import Outlet
-from fastmux.tunnel.rate import RateLimit
-from fastmux.tunnel.reverse import Reverse
+from fastmux.tunnel.access.access import Access, AccessDenied
+from fastmux.tunnel.forwarding.counters import ChannelRecord, ChannelRegistry
+from fastmux.tunnel.forwarding.exit import AcceptedHandler, Exit
+from fastmux.tunnel.forwarding.outlet import Outlet
+from fastmux.tunnel.forwarding.rate import RateLimit
+from fastmux.tunnel.forwarding.reverse import Reverse
 
 
 def _uvloop() -> asyncio.AbstractEventLoop:

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import fastmux
 from fastmux.exceptions import ConnectionClosed
-from fastmux.tunnel.access import Access
-from fastmux.tunnel.credentials import Credentials
-from fastmux.tunnel.rules import parse_rule
-from fastmux.tunnel.service import Service
-from fastmux.tunnel.settings import Policy
-from fastmux.tunnel.stream_clients import StreamClients
-from fastmux.tunnel.targets import Target
-from fastmux.tunnel.wire import label_of, read_answer
+from fastmux.tunnel.access.access import Access
+from fastmux.tunnel.access.rules import parse_rule
+from fastmux.tunnel.forwarding.wire import label_of, read_answer
+from fastmux.tunnel.notation.targets import Target
+from fastmux.tunnel.operation.stream_clients import StreamClients
+from fastmux.tunnel.server.service import Service
+from fastmux.tunnel.settings.credentials import Credentials
+from fastmux.tunnel.settings.settings import Policy
 
 
 def credentials(keys: Path, name: str) -> Credentials:

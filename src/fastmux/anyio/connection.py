@@ -130,6 +130,15 @@ class Connection(anyio.abc.AsyncResource):
         with of_connection():
             return await self._inner.receive_datagram()
 
+    async def migrate(self, local_address: tuple[str, int] | None = None) -> None:
+        """Go on by a new socket, bound to `local_address` (None: any), without a break. For a client's end.
+
+        Raises as `fastmux.Connection.migrate`.
+        """
+        await anyio.lowlevel.checkpoint()
+        with of_connection():
+            await self._inner.migrate(local_address)
+
     async def ping(self) -> float:
         """Measure a round trip to the peer and back, in seconds."""
         await anyio.lowlevel.checkpoint()

@@ -27,8 +27,8 @@ from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
 from fastmux.trio.client import addresses_of
 from fastmux.trio.connection import Connection
+from fastmux.trio.driver import TrioDriver
 from fastmux.trio.errors import is_end
-from fastmux.trio.loop import running_loop
 from fastmux.trio.transport import open_transport
 
 logger = logging.getLogger("fastmux.server")
@@ -64,14 +64,12 @@ class Server:
 
     def serve(self, transport: TrainTransport, **options: Any) -> Driver:
         """Accept connections over one more transport; `options` go to the `Driver`."""
-        driver = Driver(
+        driver: TrioDriver = TrioDriver(
             transport,
             self._configuration,
             accept=self._create_handshake,
             on_accepted=lambda connection: self._on_accepted(driver, connection),
             on_refused=self._refusals.add,
-            clock=trio.current_time,
-            loop=running_loop(),
             **options,
         )
         self._drivers.append(driver)

@@ -14,8 +14,8 @@ from fastmux.tunnel.cli import main
 
 # None of these is needed to carry bytes; together they would take a third of the time that it has.
 TOO_HEAVY = {
-    "fastmux.tunnel.configuration",
-    "fastmux.tunnel.access",
+    "fastmux.tunnel.settings.configuration",
+    "fastmux.tunnel.access.access",
     "h11",
     "importlib.metadata",
     "msgspec",
@@ -66,8 +66,10 @@ def test_a_system_without_poll_is_told_what_to_use_instead(
 
 def test_it_loads_nothing_that_it_does_not_need() -> None:
     code = (
-        "import sys, fastmux.tunnel.commands.connect, fastmux.tunnel.stdio, fastmux.tunnel.standard_io\n"
-        "import fastmux.tunnel.signals, fastmux.tunnel.targets, fastmux.security.handshake\n"
+        "import sys, fastmux.tunnel.commands.connect\n"
+        "import fastmux.tunnel.client.stdio, fastmux.tunnel.client.standard_io\n"
+        "import fastmux.tunnel.command_line.signals, fastmux.tunnel.notation.targets\n"
+        "import fastmux.security.handshake\n"
         "print(*sys.modules)"
     )
     done = subprocess.run(

@@ -8,7 +8,7 @@ from aio.pair import pair
 from aio.virtual_loop import virtual
 from fastmux.tunnel.constants import MAX_STATUS_CHANNELS, MAX_STATUS_CONNECTIONS
 from fastmux.tunnel.control import status
-from fastmux.tunnel.counters import ChannelRegistry
+from fastmux.tunnel.forwarding.counters import ChannelRegistry
 
 
 def registry(count: int) -> ChannelRegistry:

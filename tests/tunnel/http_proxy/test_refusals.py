@@ -6,10 +6,10 @@ import h11
 import pytest
 
 from fastmux.exceptions import ConnectionClosed
+from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.http_proxy.errors import RequestRefused, UpstreamFailed
 from fastmux.tunnel.http_proxy.refusals import bad_gateway, encode_refusal, refusal_for
 from fastmux.tunnel.http_proxy.request_target import Origin
-from fastmux.tunnel.wire import AnswerCode, OpenRefused
 
 ORIGIN = Origin("example.org", 80)
 

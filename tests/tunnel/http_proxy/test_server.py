@@ -10,7 +10,7 @@ import pytest
 
 from aio.conftest import LoopFactory
 from fastmux.tunnel.http_proxy.server import HttpProxy
-from fastmux.tunnel.targets import Target
+from fastmux.tunnel.notation.targets import Target
 from tunnel.http_proxy.exchanges import GET, OK, Answers
 from tunnel.proxies.world import LOOPBACK, Client, world
 

@@ -10,10 +10,10 @@ import pytest
 from aio.pair import Pair, pair
 from aio.virtual_loop import virtual
 from fastmux.aio.stream import Stream
-from fastmux.tunnel.counters import ChannelRecord, ChannelRegistry
+from fastmux.tunnel.forwarding.counters import ChannelRecord, ChannelRegistry
+from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.http_proxy.errors import UpstreamFailed
 from fastmux.tunnel.http_proxy.upstream import Upstream
-from fastmux.tunnel.rate import RateLimit
 from tunnel.proxies.world import receive_all, receive_exactly
 
 GET = h11.Request(method="GET", target="/", headers=[("Host", "a")])

@@ -16,11 +16,11 @@ import pytest
 from aio.pair import pair
 from fastmux.aio.connection import Connection
 from fastmux.aio.stream import Stream
-from fastmux.tunnel.counters import ChannelRegistry
+from fastmux.tunnel.forwarding.counters import ChannelRegistry
+from fastmux.tunnel.forwarding.splice import splice
+from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.http_proxy.server import HttpProxy
 from fastmux.tunnel.socks.server import SocksServer
-from fastmux.tunnel.splice import splice
-from fastmux.tunnel.wire import AnswerCode, OpenRefused
 from tunnel.proxies.world import LOOPBACK, FakeOutlet
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -15,13 +15,13 @@ import pytest
 import fastmux
 from e2e.peer import tls_of
 from fastmux.security.certificates import make_credentials
-from fastmux.tunnel.access import Access
-from fastmux.tunnel.counters import ChannelRegistry
-from fastmux.tunnel.exit import Exit
+from fastmux.tunnel.access.access import Access
+from fastmux.tunnel.access.rules import parse_rule
+from fastmux.tunnel.forwarding.counters import ChannelRegistry
+from fastmux.tunnel.forwarding.exit import Exit
+from fastmux.tunnel.forwarding.outlet import Outlet
 from fastmux.tunnel.http_proxy.server import HttpProxy
-from fastmux.tunnel.outlet import Outlet
 from fastmux.tunnel.proxies.listener import ProxyListener
-from fastmux.tunnel.rules import parse_rule
 from fastmux.tunnel.socks.addresses import SocksAddress, encode_address
 from fastmux.tunnel.socks.datagrams import datagram_header
 from fastmux.tunnel.socks.server import SocksServer

@@ -8,9 +8,9 @@ import logging
 import pytest
 
 from aio.conftest import LoopFactory
+from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.proxies.client_socket import ClientSocket
 from fastmux.tunnel.proxies.listener import ProxyListener
-from fastmux.tunnel.targets import Target
 from tunnel.proxies.world import LOOPBACK
 
 

@@ -20,12 +20,12 @@ from fastmux.aio.connection import Connection
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import EndOfStream
-from fastmux.tunnel.counters import ChannelRecord, ChannelRegistry
-from fastmux.tunnel.outlet import Outlet
+from fastmux.tunnel.forwarding.counters import ChannelRecord, ChannelRegistry
+from fastmux.tunnel.forwarding.outlet import Outlet
+from fastmux.tunnel.forwarding.rate import RateLimit
+from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.proxies.client_socket import ClientSocket
 from fastmux.tunnel.proxies.listener import ProxyListener
-from fastmux.tunnel.rate import RateLimit
-from fastmux.tunnel.targets import Target
 
 LOOPBACK = Target("tcp", "127.0.0.1", 0)
 

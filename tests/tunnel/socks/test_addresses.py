@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from fastmux.constants import MAX_LABEL_SIZE
 from fastmux.tunnel import constants as c
+from fastmux.tunnel.forwarding.wire import label_of
+from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.socks.addresses import (
     AddressTypeError,
     SocksAddress,
@@ -17,8 +19,6 @@ from fastmux.tunnel.socks.addresses import (
     encode_address,
 )
 from fastmux.tunnel.socks.errors import SocksError
-from fastmux.tunnel.targets import Target
-from fastmux.tunnel.wire import label_of
 
 NAMES = st.from_regex(
     r"([a-z0-9_]([a-z0-9-]{0,9}[a-z0-9])?\.){0,4}[a-z]([a-z0-9-]{0,9}[a-z0-9])?", fullmatch=True

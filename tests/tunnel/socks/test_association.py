@@ -13,10 +13,10 @@ from aio.virtual_loop import settle, virtual
 from fastmux import constants
 from fastmux.exceptions import ChannelReset
 from fastmux.tunnel import constants as c
+from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.socks.addresses import SocksAddress, decode_address, encode_address
 from fastmux.tunnel.socks.datagrams import datagram_header, decode_datagram
 from fastmux.tunnel.socks.server import SocksServer
-from fastmux.tunnel.targets import Target
 from tunnel.proxies.world import LOOPBACK, Client, World, client_of, world
 
 ASSOCIATE = b"\5\1\0\5\3\0\1\0\0\0\0\0\0"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fastmux.exceptions import ConnectionClosed
+from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.socks.negotiation import Reply
 from fastmux.tunnel.socks.refusals import reply_for
-from fastmux.tunnel.wire import AnswerCode, OpenRefused
 
 
 @pytest.mark.parametrize("code", [code for code in AnswerCode if 1 <= code <= 8])

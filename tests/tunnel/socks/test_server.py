@@ -10,10 +10,10 @@ import pytest
 
 from aio.virtual_loop import settle, virtual
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.rate import RateLimit
+from fastmux.tunnel.forwarding.rate import RateLimit
+from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.socks.negotiation import Reply
 from fastmux.tunnel.socks.server import SocksServer
-from fastmux.tunnel.wire import AnswerCode, OpenRefused
 from tunnel.proxies.world import (
     LOOPBACK,
     World,

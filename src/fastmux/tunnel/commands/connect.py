@@ -10,9 +10,9 @@ import select
 
 import click
 
-from fastmux.tunnel import options as o
-from fastmux.tunnel.credentials import Credentials
-from fastmux.tunnel.exits import ConfigurationError
+from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.settings.credentials import Credentials
 
 
 @click.command("connect")
@@ -45,8 +45,8 @@ def command(
 
 
 def _connect(server: tuple[str, int], credentials: Credentials, label: str) -> None:
-    from fastmux.tunnel.signals import run_until_signal
-    from fastmux.tunnel.standard_io import Input, Output
-    from fastmux.tunnel.stdio import connect_stdio
+    from fastmux.tunnel.client.standard_io import Input, Output
+    from fastmux.tunnel.client.stdio import connect_stdio
+    from fastmux.tunnel.command_line.signals import run_until_signal
 
     run_until_signal(connect_stdio(server, credentials.tls(), label, Input(0), Output(1)))

@@ -9,10 +9,10 @@ import sys
 
 import click
 
-from fastmux.tunnel import options as o
+from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.command_line.exits import DONE, UNREACHABLE
 from fastmux.tunnel.constants import MAX_PING_SIZE, MIN_PING_INTERVAL, MIN_PING_SIZE, OPEN_TIMEOUT
-from fastmux.tunnel.credentials import Credentials
-from fastmux.tunnel.exits import DONE, UNREACHABLE
+from fastmux.tunnel.settings.credentials import Credentials
 
 
 @click.command("ping")
@@ -68,8 +68,8 @@ def _ping(
     import asyncio
 
     import fastmux
-    from fastmux.tunnel.pinging import Pinger, PingResult
-    from fastmux.tunnel.signals import run_until_signal
+    from fastmux.tunnel.client.pinging import Pinger, PingResult
+    from fastmux.tunnel.command_line.signals import run_until_signal
 
     result = PingResult()
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from fastmux.tunnel import options as o
-from fastmux.tunnel.credentials import Credentials
+from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.settings.credentials import Credentials
 
 
 @click.command("serve")
@@ -60,10 +60,10 @@ def _serve(credentials: Credentials, log: o.Log, options: dict[str, Any]) -> Non
     import asyncio
     import os
 
-    from fastmux.tunnel.front import Front
-    from fastmux.tunnel.serving import Serving
-    from fastmux.tunnel.settings import ServeOptions, serve_settings
-    from fastmux.tunnel.workers import WorkerGroup
+    from fastmux.tunnel.operation.front import Front
+    from fastmux.tunnel.server.serving import Serving
+    from fastmux.tunnel.server.workers import WorkerGroup
+    from fastmux.tunnel.settings.settings import ServeOptions, serve_settings
 
     given = ServeOptions(credentials=credentials, **options)
     settings = serve_settings(given, os.getpid())

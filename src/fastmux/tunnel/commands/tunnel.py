@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastmux.tunnel import options as o
-from fastmux.tunnel.credentials import Credentials
-from fastmux.tunnel.exits import ConfigurationError
+from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.settings.credentials import Credentials
 
 if TYPE_CHECKING:
     import logging
 
-    from fastmux.tunnel.front import Front
+    from fastmux.tunnel.operation.front import Front
 
 
 @click.command("tunnel")
@@ -62,7 +62,7 @@ def command(
     attempt, 5 a forward was refused.
     """
     with o.reported():
-        from fastmux.tunnel.users import read_users
+        from fastmux.tunnel.settings.users import read_users
 
         given = {name: value for name, value in options.items() if value}
         if user:
@@ -76,9 +76,9 @@ def _tunnel(credentials: Credentials, log: o.Log, options: dict[str, Any], exits
     import asyncio
     import os
 
-    from fastmux.tunnel.front import Front
-    from fastmux.tunnel.settings import TunnelOptions, tunnel_settings
-    from fastmux.tunnel.tunneling import Tunneling
+    from fastmux.tunnel.client.tunneling import Tunneling
+    from fastmux.tunnel.operation.front import Front
+    from fastmux.tunnel.settings.settings import TunnelOptions, tunnel_settings
 
     given = TunnelOptions(credentials=credentials, **options)
     settings = tunnel_settings(given, os.getpid())
@@ -96,7 +96,7 @@ async def _beside_line(running: Any, front: Front, handler: logging.StreamHandle
     """Run, with a line on the terminal if there is one."""
     import asyncio
 
-    from fastmux.tunnel import live
+    from fastmux.tunnel.client import live
 
     showing = asyncio.create_task(live.show(front.status, handler)) if live.is_possible() else None
     try:

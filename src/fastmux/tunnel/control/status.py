@@ -21,7 +21,7 @@ from fastmux.tunnel.constants import MAX_STATUS_CHANNELS, MAX_STATUS_CONNECTIONS
 
 if TYPE_CHECKING:
     from fastmux.aio.connection import Connection
-    from fastmux.tunnel.counters import ChannelRegistry
+    from fastmux.tunnel.forwarding.counters import ChannelRegistry
 
 Fields: TypeAlias = dict[str, Any]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from fastmux.security.names import printable
+from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.http_proxy.errors import RequestRefused, UpstreamFailed
 from fastmux.tunnel.http_proxy.request_target import Origin
-from fastmux.tunnel.wire import AnswerCode, OpenRefused
 
 _STATUS = {AnswerCode.NOT_ALLOWED: 403, AnswerCode.BUSY: 503, AnswerCode.TIMED_OUT: 504}
 

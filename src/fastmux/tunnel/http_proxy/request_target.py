@@ -11,8 +11,8 @@ from typing import Final
 
 from fastmux.security.names import printable
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.hosts import canonical_host, host_and_port
 from fastmux.tunnel.http_proxy.errors import RequestRefused
+from fastmux.tunnel.notation.hosts import canonical_host, host_and_port
 
 HTTP_PORT: Final = 80
 

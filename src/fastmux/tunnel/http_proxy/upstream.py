@@ -14,9 +14,9 @@ import h11
 
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.counters import ChannelRecord
+from fastmux.tunnel.forwarding.counters import ChannelRecord
+from fastmux.tunnel.forwarding.rate import RateLimit, take_all
 from fastmux.tunnel.http_proxy.errors import UpstreamFailed
-from fastmux.tunnel.rate import RateLimit, take_all
 
 if TYPE_CHECKING:
     from fastmux.aio.stream import Stream

@@ -16,7 +16,11 @@ import h11
 
 from fastmux.exceptions import ClosedResourceError
 from fastmux.security.names import printable
-from fastmux.tunnel.counters import CLOSED, ChannelRecord, ChannelRegistry
+from fastmux.tunnel.forwarding.counters import CLOSED, ChannelRecord, ChannelRegistry
+from fastmux.tunnel.forwarding.outlet import Outlet
+from fastmux.tunnel.forwarding.rate import RateLimit
+from fastmux.tunnel.forwarding.splice import splice
+from fastmux.tunnel.forwarding.wire import OpenRefused
 from fastmux.tunnel.http_proxy.credentials import login_required, parse_basic
 from fastmux.tunnel.http_proxy.errors import RequestRefused, UpstreamFailed
 from fastmux.tunnel.http_proxy.exchange import ClientGone, Exchange
@@ -24,13 +28,9 @@ from fastmux.tunnel.http_proxy.refusals import bad_gateway, encode_refusal, refu
 from fastmux.tunnel.http_proxy.request_reader import RequestReader
 from fastmux.tunnel.http_proxy.request_target import Origin, parse_absolute_target, parse_connect_target
 from fastmux.tunnel.http_proxy.upstream import Upstream
-from fastmux.tunnel.outlet import Outlet
 from fastmux.tunnel.proxies.client_socket import ClientSocket
 from fastmux.tunnel.proxies.login import Login
 from fastmux.tunnel.proxies.occasional import OccasionalLog
-from fastmux.tunnel.rate import RateLimit
-from fastmux.tunnel.splice import splice
-from fastmux.tunnel.wire import OpenRefused
 
 if TYPE_CHECKING:
     from fastmux.aio.stream import Stream

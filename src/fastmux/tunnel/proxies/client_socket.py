@@ -11,7 +11,7 @@ import ipaddress
 import socket
 
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.socket_end import SocketEnd, socket_end
+from fastmux.tunnel.forwarding.socket_end import SocketEnd, socket_end
 
 
 class ClientSocket:

@@ -11,10 +11,10 @@ import socket
 from abc import ABC, abstractmethod
 
 from fastmux.security.names import printable
-from fastmux.tunnel.acceptor import Acceptor
-from fastmux.tunnel.binding import bind
+from fastmux.tunnel.forwarding.acceptor import Acceptor
+from fastmux.tunnel.forwarding.binding import bind
+from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.proxies.client_socket import ClientSocket
-from fastmux.tunnel.targets import Target
 
 logger = logging.getLogger("fastmux.tunnel.proxies")
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from fastmux.security.names import printable
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.hosts import canonical_host, host_and_port
+from fastmux.tunnel.notation.hosts import canonical_host, host_and_port
 from fastmux.tunnel.socks.errors import SocksError
 
 IPV4: Final = 1

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 from fastmux.protocol.events import Address
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.counters import ChannelRegistry
-from fastmux.tunnel.datagram_socket import DatagramSocket
-from fastmux.tunnel.outlet import Outlet
-from fastmux.tunnel.rate import RateLimit
+from fastmux.tunnel.forwarding.counters import ChannelRegistry
+from fastmux.tunnel.forwarding.datagram_socket import DatagramSocket
+from fastmux.tunnel.forwarding.outlet import Outlet
+from fastmux.tunnel.forwarding.rate import RateLimit
+from fastmux.tunnel.forwarding.udp_flows import UdpFlows
 from fastmux.tunnel.socks.addresses import SocksAddress
 from fastmux.tunnel.socks.datagrams import datagram_header, decode_datagram
 from fastmux.tunnel.socks.errors import SocksError
-from fastmux.tunnel.udp_flows import UdpFlows
 
 logger = logging.getLogger("fastmux.tunnel.socks")
 

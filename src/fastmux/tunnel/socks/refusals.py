@@ -5,8 +5,8 @@ Owns: the mapping. May not know: sockets.
 
 from __future__ import annotations
 
+from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.socks.negotiation import Reply
-from fastmux.tunnel.wire import AnswerCode, OpenRefused
 
 # The codes of an answer up to 8 are those of RFC 1928 §6; these are fastmux's own.
 _OWN = {AnswerCode.NAME_NOT_FOUND: Reply.HOST_UNREACHABLE, AnswerCode.BUSY: Reply.GENERAL_FAILURE}

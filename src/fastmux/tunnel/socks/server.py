@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from fastmux.exceptions import ClosedResourceError
 from fastmux.security.names import printable
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.counters import ChannelRegistry
-from fastmux.tunnel.outlet import Outlet
+from fastmux.tunnel.forwarding.counters import ChannelRegistry
+from fastmux.tunnel.forwarding.outlet import Outlet
+from fastmux.tunnel.forwarding.splice import splice
+from fastmux.tunnel.forwarding.wire import OpenRefused
+from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.proxies.client_socket import ClientSocket
 from fastmux.tunnel.proxies.listener import ProxyListener
 from fastmux.tunnel.proxies.login import Login
@@ -30,9 +33,6 @@ from fastmux.tunnel.socks.negotiation import (
     encode_reply,
 )
 from fastmux.tunnel.socks.refusals import reply_for
-from fastmux.tunnel.splice import splice
-from fastmux.tunnel.targets import Target
-from fastmux.tunnel.wire import OpenRefused
 
 logger = logging.getLogger("fastmux.tunnel.socks")
 
