@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "protocol": GROUND | {"core"},
     "security": GROUND | {"protocol"},
     "aio": GROUND | {"core", "protocol", "security"},
-    "anyio": USERS,
+    "anyio": USERS | {"trio"},
     "trio": USERS,
     "portmux": USERS,
     "tunnel": USERS | {"anyio", "trio", "portmux"},
