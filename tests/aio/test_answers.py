@@ -11,7 +11,7 @@ from aio.pair import pair
 from aio.virtual_loop import virtual
 from fastmux import constants as c
 from fastmux.aio.answers import AnswerCode, OpenRefused, encode_answer, os_error_of, read_answer
-from fastmux.exceptions import ChannelReset
+from fastmux.exceptions import ChannelReset, ConnectionClosed
 
 
 def test_an_answer_is_a_code_a_length_and_a_text() -> None:
@@ -23,6 +23,7 @@ def test_a_long_text_is_cut_between_two_characters() -> None:
     answer = encode_answer(AnswerCode.BUSY, "é" * 200)
     assert answer[1] == 254
     assert answer[2:].decode() == "é" * 127
+    assert encode_answer(AnswerCode.NOT_ALLOWED, "\udc80") == b"\x02\x01?"
 
 
 def test_every_code_has_a_sentence_and_the_peers_text_is_escaped_in_it() -> None:
@@ -95,3 +96,7 @@ async def test_a_reset_or_an_end_in_place_of_an_answer_is_told_apart() -> None:
         with pytest.raises(ConnectionError, match="without an answer"):
             await read_answer(mine)
         await mine.aclose()
+        mine, _ = await ends.stream()
+        ends.server.abort()
+        with pytest.raises(ConnectionClosed):
+            await read_answer(mine)

@@ -10,15 +10,10 @@ import pytest
 
 from e2e.support import LogWatch, run
 from fastmux import Stream
+from fastmux.aio.answers import AnswerCode, encode_answer, read_answer
 from fastmux.exceptions import ChannelReset, EndOfStream
 from fastmux.tunnel.access.lookups import Lookups
-from fastmux.tunnel.forwarding.wire import (
-    AnswerCode,
-    encode_answer,
-    label_of,
-    listen_label_of,
-    read_answer,
-)
+from fastmux.tunnel.forwarding.wire import label_of, listen_label_of
 from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.settings.settings import Policy
 from tunnel.served import Served, echo_target, echoes, open_tcp, policy, served

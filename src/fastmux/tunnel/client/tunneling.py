@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable
 
 import fastmux
+from fastmux.aio.answers import OpenRefused
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.client.client import TunnelClient
 from fastmux.tunnel.client.supervisor import Supervisor
 from fastmux.tunnel.control.lines import ControlError
 from fastmux.tunnel.control.status import Fields
 from fastmux.tunnel.exits import UNREACHABLE, CommandError, ConfigurationError
-from fastmux.tunnel.forwarding.wire import OpenRefused
 from fastmux.tunnel.notation.targets import Forward
 from fastmux.tunnel.operation.exposition import Family
 from fastmux.tunnel.settings.configuration import ClientForward

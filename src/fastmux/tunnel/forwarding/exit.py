@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fastmux import constants as c
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError
@@ -28,16 +29,7 @@ from fastmux.tunnel.forwarding.exit_listener import ExitListener
 from fastmux.tunnel.forwarding.ping_echo import PingEcho
 from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.splice import outcome_of
-from fastmux.tunnel.forwarding.wire import (
-    Accepted,
-    AnswerCode,
-    Dial,
-    Listen,
-    OpenRefused,
-    Ping,
-    Request,
-    parse_label,
-)
+from fastmux.tunnel.forwarding.wire import Accepted, Dial, Listen, Ping, Request, parse_label
 from fastmux.tunnel.notation.targets import Target
 
 if TYPE_CHECKING:

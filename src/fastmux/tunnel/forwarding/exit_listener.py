@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from fastmux.aio.answers import AnswerCode, OpenRefused, encode_answer, read_answer
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
 from fastmux.protocol.events import Address
 from fastmux.tunnel.constants import FORWARD_OPEN_TIMEOUT, PRIORITY_BULK, PRIORITY_INTERACTIVE
@@ -21,13 +22,7 @@ from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.splice import outcome_of
 from fastmux.tunnel.forwarding.udp_flows import UdpFlows
 from fastmux.tunnel.forwarding.udp_listener import UdpListener
-from fastmux.tunnel.forwarding.wire import (
-    AnswerCode,
-    OpenRefused,
-    accepted_label_of,
-    encode_answer,
-    read_answer,
-)
+from fastmux.tunnel.forwarding.wire import accepted_label_of
 
 if TYPE_CHECKING:
     from fastmux.aio.connection import Connection
