@@ -54,7 +54,7 @@ cdef enum:
     KEEP_SHARE = 2  # a view keeps no more alive than twice what it shows: unsent data stays bounded
     MAX_OWNERS = 8  # views on views: numpy keeps each array between an array and its memory
 
-# What a channel keeps until it is acknowledged: `size` bytes at `data`, inside the exact bytes object `owner`.
+# What a channel keeps until it is acknowledged: `size` bytes at `data`, inside the exact bytes `owner`.
 cdef struct Kept:
     const uint8_t *data
     int64_t size
@@ -83,7 +83,7 @@ cdef object as_kept(object data):
 
 
 cdef object part_behind(object data, const char *start, Py_ssize_t size):
-    """The part of exact bytes that these bytes of `data` are, as `as_kept` returns it; None if they are none."""
+    """The part of exact bytes that these bytes of `data` are, as `as_kept` returns it, or None."""
     cdef bytes owner = bytes_behind(data)
     cdef Py_ssize_t at, whole
     if owner is None:

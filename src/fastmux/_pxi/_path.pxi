@@ -159,7 +159,7 @@ cdef int check_readable(Channel *channel) except -1:
 cdef int64_t path_send_messages(
     Path *path, Channel *channel, list messages, double now, bint limited
 ) except -1:
-    """Takes what `as_kept` gave one by one, while less than the write limit is unsent if `limited`: how many."""
+    """Takes what `as_kept` gave, while less than the write limit is unsent if `limited`: how many."""
     cdef MessageQueue *queue = &as_messages(channel).sending
     cdef int64_t taken = 0
     cdef Kept kept
