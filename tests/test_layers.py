@@ -32,6 +32,8 @@ ALLOWED: dict[str, set[str]] = {
     "security": GROUND | {"protocol"},
     "aio": GROUND | {"core", "protocol", "security"},
     "anyio": USERS,
+    "dask": USERS | {"dask_comm"},
+    "dask_comm": USERS,
     "trio": USERS,
     "portmux": USERS,
     "tunnel": USERS | {"anyio", "trio", "portmux"},

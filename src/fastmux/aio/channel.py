@@ -160,6 +160,16 @@ class Channel:
         self._priority = priority
         self._host.schedule()
 
+    @property
+    def is_stopped(self) -> bool:
+        """True once nothing more can be sent: closed here, the connection over, or the peer asked to stop.
+
+        A peer that closes or resets its end asks so: one need not send to find out that it is gone.
+        """
+        if self._is_closed or self._host.closed_error is not None:
+            return True
+        return self._host.data_path.stop_code(self._id) is not None
+
     # ending
 
     async def send_eof(self) -> None:

@@ -1,0 +1,1 @@
+"""Dask's comm over fastmux. Its public names are those of `fastmux.dask`."""
