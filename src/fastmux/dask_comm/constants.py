@@ -12,7 +12,9 @@ PREFIX: Final = "fastmux://"
 # --- Frames ------------------------------------------------------------------------------------------
 MAX_FRAMES: Final = 2**20  # of one message: a thousand times what a large graph has; their sizes take 8 MiB
 JOINED_SIZE: Final = 2**17  # a message of fewer bytes goes, and comes, in one piece: as Dask's TCP
-PIECE_SIZE: Final = 2**18  # of a buffer that must be copied: a copy at a time, small enough for a cache
+# Of a buffer that must be copied, one copy at a time. Measured: 656 MB/s, beside 564 with half of it and 615
+# with twice as much, which malloc gives back to the system each time.
+PIECE_SIZE: Final = 2**17
 MAPPED_SIZE: Final = 2**20  # a larger frame is received into pages that cost nothing before its bytes come
 
 # --- Links ---------------------------------------------------------------------------------------------

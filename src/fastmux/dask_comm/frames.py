@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,9 @@ def _allocate(size: int) -> memoryview:
     if size < MAPPED_SIZE:
         return memoryview(bytearray(size))
     try:
-        pages = mmap.mmap(-1, size)
+        if sys.platform == "win32":
+            return memoryview(mmap.mmap(-1, size))
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared ones are never huge
     except (OSError, OverflowError) as error:
         raise MemoryError(f"no room for a frame of {size} bytes") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):

@@ -251,16 +251,18 @@ class Pool:
         finally:
             del self._dials[key]
         link = Link(connection)
-        link.watch(self._linger)
+        link.watch(self._on_unused)
         self._links[key] = link
         task = asyncio.create_task(self._serve(link, key.tls), name="fastmux dask link")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self._linger(link)
+        self._close_in(LINGER, link)  # whoever waits for it takes a lease before
         return link
 
     async def _serve(self, link: Link, tls: AnyTLS) -> None:
         """Until its connection ends, or the loop does: then it is aborted, so that the peer need not wait."""
+
+        connection = link.connection
 
         def take(link: Link, stream: Stream) -> None:
             taker = self.announced(tls)[1]
@@ -271,17 +273,30 @@ class Pool:
 
         try:
             await link.serve(take)
+            await connection.wait_closed()
+        except asyncio.CancelledError:
+            _abort_at_once(connection)
+            raise
         finally:
-            link.connection.abort()
             self.forget(link)
             timer = self._timers.pop(link, None)
             if timer is not None:
                 timer.cancel()
 
-    def _linger(self, link: Link) -> None:
-        loop = asyncio.get_running_loop()
+    def close_unused(self) -> None:
+        """Close what nobody uses, without waiting."""
+        for link in set(self._links.values()) & self._timers.keys():
+            self._timers[link].cancel()
+            self._close_unused(link)
+
+    def _on_unused(self, link: Link) -> None:
+        """Close it in a while; at once, if nothing here is in use: the program may be about to end."""
+        is_busy = self.takers or self._dials or any(other.leases for other in self._links.values())
+        self._close_in(_seconds("linger", LINGER) if is_busy else 0.0, link)
+
+    def _close_in(self, delay: float, link: Link) -> None:
         if not link.connection.is_closed and link not in self._timers:
-            self._timers[link] = loop.call_later(_seconds("linger", LINGER), self._close_unused, link)
+            self._timers[link] = asyncio.get_running_loop().call_later(delay, self._close_unused, link)
 
     def _close_unused(self, link: Link) -> None:
         del self._timers[link]
@@ -289,6 +304,14 @@ class Pool:
             logger.debug("closing %r: nobody uses it", link)
             self.forget(link)
             link.connection.close()
+
+
+def _abort_at_once(connection: Connection) -> None:
+    """Abort where the loop is about to end: what lingers for the peer's stragglers must not outlive it."""
+    before = asyncio.all_tasks()
+    connection.abort()
+    for task in asyncio.all_tasks() - before:
+        task.cancel()
 
 
 _pools: Final[dict[asyncio.AbstractEventLoop, Pool]] = {}

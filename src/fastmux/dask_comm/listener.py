@@ -82,6 +82,8 @@ class FastmuxListener(BaseListener):
         for task in self._serving:
             task.cancel()
         server.close()
+        if self._pool is not None and not self._pool.takers:
+            self._pool.close_unused()
 
     @property
     def _contact(self) -> Address:
