@@ -2,8 +2,9 @@
 
     python -m bench.dask_comm server|client --scheme fastmux|tls --certificates DIR [--port N] …
 
-Each array is acknowledged before the next one leaves, as between workers. Both schemes go through Dask's own listener, connector, handshake and serialization, with the same
-certificates and without compression. Owns the options and both sides. Knows no scheme but by its name.
+Each array is acknowledged before the next one leaves, as between workers. Both schemes go through Dask's own
+listener, connector, handshake and serialization, with the same certificates and without compression. Owns the
+options and both sides. Knows no scheme but by its name.
 """
 
 import argparse

@@ -1,1 +1,0 @@
-"""Dask's comm over fastmux. Its public names are those of `fastmux.dask`."""
