@@ -53,5 +53,4 @@ class FastmuxBackend(Backend):
     def get_local_address_for(self, loc: str) -> str:
         """The local address from which `loc` is reached."""
         host = _utils.ensure_ip(parse_host_port(loc)[0])
-        local = _utils.get_ipv6(host) if ":" in host else _utils.get_ip(host)
-        return str(unparse_host_port(local, None))
+        return str(unparse_host_port(_utils.get_ip(host), None))
