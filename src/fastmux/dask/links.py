@@ -198,6 +198,11 @@ class Pool:
         """The links that lead somewhere."""
         return tuple(self._links.values())
 
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Where they lead, in the same order."""
+        return tuple(self._links)
+
     async def acquire(self, key: Key) -> Lease:
         """A lease of the connection to an address, which is opened if there is none.
 

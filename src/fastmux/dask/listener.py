@@ -33,8 +33,8 @@ _utils: Any = utils  # without types
 class FastmuxListener(BaseListener):
     """Listens at one address until `stop`; comms that are open then go on.
 
-    Invariant: `_server` is None before `start` and after `stop`; `_serving` are the tasks that accept comms,
-    one a connection; `_tasks` those of comms that Dask's handler has not returned from.
+    Invariant: `_server` is None before `start` and after `stop`; `_tasks` are those of comms that Dask's
+    handler has not returned from.
     """
 
     prefix = PREFIX
@@ -60,7 +60,7 @@ class FastmuxListener(BaseListener):
         self._server: fastmux.Server | None = None
         self._bound: Address = ("", 0)
         self._pool: Pool | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -79,8 +79,7 @@ class FastmuxListener(BaseListener):
             return
         if self._pool is not None:
             self._pool.takers.pop(self._contact, None)
-        for task in self._serving:
-            task.cancel()
+        self._stopped.set()
         server.close()
         if self._pool is not None and not self._pool.takers:
             self._pool.close_unused()
@@ -113,14 +112,13 @@ class FastmuxListener(BaseListener):
         """One connection that a peer opened: until it ends, or after `stop` the last comm does."""
         link = Link(connection)
         serving = asyncio.create_task(link.serve(self._take), name=f"fastmux dask {connection!r}")
-        self._serving.add(serving)
+        stopped = asyncio.create_task(self._stopped.wait())
         try:
-            if self._server is not None:
-                await asyncio.wait({serving})
-            await link.wait_unused()
+            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await link.wait_unused()  # new comms are refused meanwhile
         finally:
             serving.cancel()
-            self._serving.discard(serving)
+            stopped.cancel()
             if self._pool is not None:
                 self._pool.forget(link)
 
