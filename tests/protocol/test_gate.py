@@ -59,4 +59,4 @@ def test_an_empty_gate_remembers_no_host() -> None:
         assert "a" in door
         door.leave("a")
     assert door.is_empty
-    assert not door._hosts
+    assert not door._prefixes

@@ -26,6 +26,12 @@ class Table:
     def drop_id(self, local_id: bytes) -> None:
         del self.ids[local_id]
 
+    def watch_token(self, token: bytes, known: bytes) -> None:
+        self.watched = (token, known)
+
+    def forget_token(self, token: bytes) -> None:
+        self.watched = None
+
     def reset_token(self, local_id: bytes) -> bytes:
         return local_id * 2
 

@@ -104,6 +104,7 @@ class Connection:
             is_client=is_client,
             parameters=encode_parameters(parameters_of(configuration), grease=random_bytes(_GREASE_SIZE)),
             first_id=ids.first,
+            retry=ids.retry,
         )
         self._data = DataSpace(is_client, ids.local, rtt, configuration, random_bytes)
         self._batch_at: float | None = None  # when something came that no policy has seen yet
@@ -125,6 +126,11 @@ class Connection:
     def local_ids(self) -> tuple[bytes, ...]:
         """The ids by which this end is addressed."""
         return (self.ids.local,) if self._mobility is None else self._mobility.local_ids
+
+    @property
+    def reset_tokens(self) -> tuple[bytes, ...]:
+        """By which of the endpoint's tokens the peer can say that it knows this connection no more."""
+        return () if self._mobility is None else self._mobility.reset_tokens
 
     @property
     def has_opened(self) -> bool:
@@ -230,7 +236,7 @@ class Connection:
                 if error is not None and header.source_id == self.ids.first:
                     self._end(error, [], now)
                     self.data_path.close()
-            elif self._is_from_peer(header, self._handshaking.space.packets.remote_id):
+            else:
                 self._take_handshake_packet(self._handshaking, header, packet, now)
 
     def _take_handshake_packet(
@@ -239,7 +245,6 @@ class Connection:
         try:
             if not handshaking.receive(header, packet, now):
                 return
-            handshaking.space.packets.remote_id = header.source_id
             self._data.liveness.on_handshake_packet(now)
             self._follow_handshake(handshaking, now)
         except HandshakeError as error:
@@ -248,12 +253,12 @@ class Connection:
             self.fail(error.code, error.reason, now)
         self.touch()
 
-    def _is_from_peer(self, header: LongHeader, remote_id: bytes) -> bool:
-        """The peer's ids are fixed from its first packet (a client learns them with it)."""
-        if len(header.source_id) < c.MIN_CONNECTION_ID_SIZE:
-            return False
-        is_first = self.is_client and remote_id == self.ids.first
-        return is_first or header.source_id == remote_id
+    def on_stateless_reset(self, now: float) -> None:
+        """The peer says that it knows this connection no more: there is nobody to say anything to."""
+        if not self.is_closed:
+            text = "the peer knows this connection no more: it was restarted, or has given it up"
+            error = ConnectionClosed(c.CONNECTION_UNKNOWN, text, remote=True)
+            self._end(error, [], now, is_gone=True)
 
     def _repeat_close(self, size: int, address: Address) -> None:
         if self._closing is not None and address == self.address:
