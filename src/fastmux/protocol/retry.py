@@ -95,7 +95,7 @@ class RetryTokens:
     def issue(self, address: Address, first_id: bytes, source_id: bytes, now: float) -> bytes:
         """Make a token for a client at `address` whose first packet went to `first_id`."""
         key = self._newest_key(now)
-        age = int((now - key.made_at) * 1000).to_bytes(_AGE_SIZE, "big")
+        age = max(int((now - key.made_at) * 1000), 0).to_bytes(_AGE_SIZE, "big")
         mac = _mac(key.secret, age, address, first_id, source_id)
         return bytes((key.generation,)) + age + mac + first_id
 
