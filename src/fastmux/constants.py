@@ -274,8 +274,8 @@ RETRY_SHARE: Final = 8  # above this part of a half-open limit a Retry comes fir
 RETRY_FREE_BURST: Final = 128.0  # handshakes that begin at once without one: when a server has restarted
 RETRY_FREE_RATE: Final = 50.0  # and per second; what goes beyond takes one round trip longer, no more
 RETRY_KEY_LIFETIME: Final = 120.0  # seconds until tokens are made with another key
-RETRY_TOKEN_LIFETIME: Final = 10.0  # seconds: the round trip of a Retry, and some losses
-MAX_SPENT_TOKENS: Final = 16384  # remembered for their lifetime: ten times what comes at MAX_HANDSHAKE_RATE
+RETRY_TOKEN_LIFETIME: Final = 30.0  # seconds: a client takes one Retry only, so it must outlive dark times
+MAX_SPENT_TOKENS: Final = 16384  # remembered for their lifetime: twice what comes at MAX_HANDSHAKE_RATE
 # A handshake costs a server about 2 ms: these leave half of a core, and nine tenths of it beside one address.
 # What may come at once are the half-open limits: every client of a server that restarts.
 MAX_HANDSHAKE_RATE: Final = 250.0
