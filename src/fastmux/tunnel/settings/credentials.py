@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import socket
 import os
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
