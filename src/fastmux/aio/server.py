@@ -266,6 +266,10 @@ def listen(
             raise ValueError("listen needs a port, or the place of a worker")
         if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
             raise ValueError("reuse_port: this system has no SO_REUSEPORT")
+        if reuse_port and settings.get("reset_key") is not None:
+            raise ValueError(
+                "reset_key and reuse_port do not go together: a process would end the connections of another"
+            )
         open_transports = partial(_open_addresses, host, port, reuse_port)
     else:
         if host is not None or port is not None or reuse_port:
