@@ -293,3 +293,14 @@ SOCKET_BUFFER_SIZE: Final = 4 * 2**20
 MAX_TRAINS_PER_WAKEUP: Final = 64
 MAX_WAKEUP_TIME: Final = 0.002
 MAX_PLAIN_DESTINATIONS: Final = 1024  # remembered as refusing GSO; with more it goes off altogether
+
+# --- Records of connections (qlog) ---------------------------------------------------------------------
+QLOG_CHUNK_SIZE: Final = 2**18  # bytes handed to the writing thread at once: waking it costs the event loop
+QLOG_FLUSH_INTERVAL: Final = 1.0  # seconds after which what waits is handed over with the next event
+QLOG_EARLY_SIZE: Final = 16384  # of a server's connection that is not open yet: strangers make those
+QLOG_FILE_SIZE: Final = 64 * 2**20  # a graph of more than this opens in no viewer
+QLOG_FILE_RESERVE: Final = 4096  # of it for the last records
+QLOG_DIRECTORY_SIZE: Final = 2**30  # of all files of a process, so that a forgotten QLOGDIR fills no disk
+QLOG_MAX_FILES: Final = 10_000  # of a process; small ones cost inodes
+QLOG_BACKLOG_SIZE: Final = 8 * 2**20  # bytes that wait for a slow disk; more are left out, and that is said
+QLOG_METRICS_INTERVAL: Final = 0.001  # seconds between two records of metrics, unless something was lost

@@ -392,3 +392,19 @@ def test_a_place_and_an_address_exclude_each_other_and_one_is_needed() -> None:
                 listen(wait, host, port, worker=place, tls=PLAINTEXT, reuse_port=reuse_port)
     with pytest.raises(ValueError, match="needs a port"):
         listen(wait, "127.0.0.1", tls=PLAINTEXT)
+
+
+@virtual
+async def test_totals_keep_what_connections_counted_that_are_over() -> None:
+    async with world(wait) as w:
+        assert w.server.totals()["connections"] == 0
+        first = await w.connect()
+        await first.ping()
+        during = w.server.totals()
+        assert (during["connections"], len(w.server.connections)) == (1, 1)
+        await first.aclose()
+        await asyncio.sleep(5)
+        after = w.server.totals()
+        assert not w.server.connections
+        assert after["connections"] == 1
+        assert after["packets_received"] >= during["packets_received"] > 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from fastmux.protocol.connection_ids import ConnectionIds
+from fastmux.protocol.observer import ObserverFactory
 
 
 class Settings(TypedDict, total=False):
@@ -39,3 +40,4 @@ class Settings(TypedDict, total=False):
     max_handshake_rate: float | None
     max_handshake_rate_per_address: float | None
     reset_key: bytes | None
+    observe: ObserverFactory | None

@@ -11,6 +11,7 @@ from typing import Final
 from fastmux import constants as c
 from fastmux.protocol.congestion import choice
 from fastmux.protocol.connection_ids import ConnectionIds, RandomIds, check_size
+from fastmux.protocol.observer import ObserverFactory
 
 RETRY_CHOICES: Final = ("auto", "always", "never")
 _POSITIVE: Final = (
@@ -31,7 +32,8 @@ class Configuration:
     bounds the received bytes that one connection holds unread. `congestion` names the controller:
     cubic, newreno or bbr.
     `connection_ids` makes the ids by which the endpoint is addressed. `key_update_interval` is after how many
-    packets under one key this end changes keys.
+    packets under one key this end changes keys. `observe` makes an observer for each connection, or gives
+    None for it (qlog is one).
     `retry` says when a server has clients prove their address before it remembers anything of them: "auto"
     (when many come), "always" or "never". `max_handshake_rate` and `max_handshake_rate_per_address` are how
     many handshakes a second a server begins, in all and with one network (/32 of IPv4, /64 of IPv6); as many
@@ -68,6 +70,7 @@ class Configuration:
     max_handshake_rate: float | None = c.MAX_HANDSHAKE_RATE
     max_handshake_rate_per_address: float | None = c.MAX_HANDSHAKE_RATE_PER_ADDRESS
     reset_key: bytes | None = field(default=None, repr=False)
+    observe: ObserverFactory | None = None
 
     def __post_init__(self) -> None:
         check_size(self.connection_ids.size)

@@ -22,6 +22,8 @@ from fastmux.protocol.events import Address, Transmit
 from fastmux.protocol.handshake import Handshake
 from fastmux.protocol.handshake_packets import HandshakePackets
 from fastmux.protocol.negotiation import encode_version_negotiation
+from fastmux.protocol.observed import ObservedConnection
+from fastmux.protocol.observer import Subject
 from fastmux.protocol.retry import NO_RETRY, Retry, encode_retry
 from fastmux.protocol.stateless_reset import ResetLimit, ResetTokens, encode_reset
 from fastmux.protocol.surroundings import Ids, Surroundings
@@ -257,13 +259,12 @@ class Endpoint:
         return "accepted"
 
     def _make(self, is_client: bool, address: Address, handshake: Handshake, ids: Ids) -> Connection:
-        return Connection(
-            is_client,
-            address,
-            handshake,
-            ids,
-            self._surroundings,
-        )
+        observe = self._configuration.observe
+        if observe is not None:
+            observer = observe(Subject(is_client, handshake.version, address, ids.local, ids.first))
+            if observer is not None:
+                return ObservedConnection(is_client, address, handshake, ids, self._surroundings, observer)
+        return Connection(is_client, address, handshake, ids, self._surroundings)
 
     def _unused_id(self) -> bytes:
         while True:
