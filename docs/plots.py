@@ -1,6 +1,6 @@
 """Draws the plots of the site from the tables of benchmarks.md, when the site is built.
 
-Owns: which tables, and how a bar is drawn. May not know: a figure of its own; a plot cannot differ from its page.
+Owns: which tables, and how a bar is drawn. May not know: a figure of its own.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ mpl.rcParams["svg.hashsalt"] = "fastmux"  # the same figures give the same file
 HERE = Path(__file__).parent
 FOLDER = HERE / "generated"
 OURS, THEIRS = "#0b6e99", "#9aa5b1"
-# By name of the picture: the first column's heading in benchmarks.md, the column that is drawn, and its title.
+# By name of the picture: the first column's heading in benchmarks.md, the column that is drawn, the title.
 PLOTS = {
     "bulk": ("one stream, one way", "MB/s", "One stream, one way: MB/s (more is better)"),
-    "bulk-cpu": ("one stream, one way", "CPU s/GB", "The same: CPU seconds of both ends a GB (less is better)"),
+    "bulk-cpu": ("one stream, one way", "CPU s/GB", "The same: CPU seconds a GB, both ends (less is better)"),
     "streams": ("100 streams, one way", "MB/s", "100 streams, one way: MB/s (more is better)"),
     "round-trips": ("64 B there and back", "p50 µs", "64 bytes there and back: median µs (less is better)"),
     "messages": ("16 KiB messages, one way", "/s", "Messages of 16 KiB a second (more is better)"),
@@ -40,7 +40,7 @@ def cells(line: str) -> list[str]:
 
 
 def table(text: str, first_heading: str, column: str) -> dict[str, float]:
-    """A column of the table with this first heading, by the rows' names. Raises ValueError if it is not there."""
+    """A column of the table with this first heading, by the rows' names. Raises ValueError without one."""
     lines = iter(text.splitlines())
     for line in lines:
         headings = cells(line)

@@ -28,8 +28,8 @@ async def main(tls: fastmux.TLSConfig) -> None:
         conn.close(0, name)
 
     async with fastmux.listen(handler, "127.0.0.1", 0, tls=tls) as server:
-        async with fastmux.connect("127.0.0.1", server.port, tls=tls, congestion="bbr") as conn:
-            try:
-                await use(conn)
-            except fastmux.ChannelReset as error:
-                conn.abort(error.code)
+        conn: fastmux.Connection = await fastmux.connect("127.0.0.1", server.port, tls=tls, congestion="bbr")
+        try:
+            await use(conn)
+        except fastmux.ChannelReset as error:
+            conn.abort(error.code)

@@ -1,8 +1,8 @@
 """Builds the wheels that this machine can build, and tries each as somebody who has only pip would.
 
 Owns: the wheel of an interpreter, its repair, an environment without a compiler, and the tests beside it.
-May not know: what is tested. Wheels are built from the source archive, never from the checkout, and their tests
-run in an unpacked archive outside the checkout whose Python source is gone: what passes there is the wheel.
+May not know: what is tested. Wheels are built from the source archive, never from the checkout, and their
+tests run in an unpacked archive outside the checkout whose Python source is gone: what passes is the wheel.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def run_tests(runner: Runner, binaries: Path, env: Mapping[str, str]) -> None:
 
 
 def check_types(runner: Runner, binaries: Path) -> None:
-    """A typed program beside the installed package passes `mypy --strict`, and one with a mistake does not."""
+    """A typed program passes `mypy --strict` beside the installed package; one with a mistake does not."""
     with tempfile.TemporaryDirectory(prefix="fastmux-typed-") as folder:
         program = Path(folder, "program.py")
         text = TYPED_PROGRAM.read_text("utf-8")

@@ -67,7 +67,8 @@ def test_every_room_of_the_source_is_a_package_that_can_be_imported() -> None:
     ]
     code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
     names = [name.removesuffix(".__init__") for name in modules]
-    done = subprocess.run([sys.executable, "-P", "-c", code, *names], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-P", "-c", code, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

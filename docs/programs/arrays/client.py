@@ -4,13 +4,14 @@ import asyncio
 import json
 from typing import Any
 
-import fastmux
 import numpy as np
+
+import fastmux
 
 
 async def send_array(conn: fastmux.Connection, array: np.ndarray[Any, np.dtype[Any]]) -> bytes:
     header = json.dumps({"shape": array.shape, "dtype": array.dtype.str})
-    data = memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")
+    data = np.ascontiguousarray(array).reshape(-1).data.cast("B")
     async with await conn.open_stream(label=header) as stream:
         for start in range(0, len(data), 1 << 20):  # a megabyte at a time: that much is copied at once
             await stream.send(data[start : start + (1 << 20)])

@@ -4,8 +4,9 @@ import asyncio
 import json
 import math
 
-import fastmux
 import numpy as np
+
+import fastmux
 
 LARGEST = 1 << 30  # the other end must not decide how much memory this one gives
 
@@ -25,7 +26,7 @@ async def take_array(channel: fastmux.Stream | fastmux.MessageChannel) -> None:
         channel.reset(code=2)
         return
     array = np.empty(header["shape"], dtype)
-    await receive_exactly(channel, memoryview(array.reshape(-1)).cast("B"))
+    await receive_exactly(channel, array.reshape(-1).data.cast("B"))
     await channel.send(str(array.sum()).encode())
 
 

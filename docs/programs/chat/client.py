@@ -17,12 +17,11 @@ async def listen(channel: fastmux.MessageChannel) -> None:
 async def main(name: str) -> None:
     tls = fastmux.TLSConfig(f"keys/{name}.pem", f"keys/{name}.key", "keys/ca.pem")
     async with fastmux.connect("127.0.0.1", 4433, tls=tls) as conn:
-        async with await conn.open_message_channel(label="chat") as channel:
-            listener = asyncio.create_task(listen(channel))
-            while line := await asyncio.to_thread(sys.stdin.readline):
-                await channel.send(line.strip().encode())
-            await channel.wait_delivered()
-            listener.cancel()
+        channel = await conn.open_message_channel(label="chat")
+        listener = asyncio.create_task(listen(channel))
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            await channel.send(line.strip().encode())
+        listener.cancel()  # leaving the block delivers what was sent, then closes
 
 
 if __name__ == "__main__":

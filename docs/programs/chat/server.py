@@ -4,6 +4,7 @@ import asyncio
 
 import fastmux
 
+GONE = (fastmux.BrokenResourceError, fastmux.ClosedResourceError, ConnectionError)
 members: set[fastmux.MessageChannel] = set()
 
 
@@ -13,7 +14,7 @@ def tell(text: str, but: fastmux.MessageChannel | None = None) -> None:
             continue
         try:
             channel.send_nowait(text.encode())
-        except (fastmux.WouldBlock, fastmux.BrokenResourceError, fastmux.ClosedResourceError, ConnectionError):
+        except (fastmux.WouldBlock, *GONE):
             members.discard(channel)  # a megabyte unread, or gone: the room goes on without
 
 

@@ -1,4 +1,4 @@
-"""A player: takes all states that wait, draws the newest, and forgets what is older than what it has drawn."""
+"""A player: takes all states that wait, draws the newest, forgets what is older than what it drew."""
 
 import asyncio
 import struct

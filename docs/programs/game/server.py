@@ -8,6 +8,7 @@ import fastmux
 
 STATE = struct.Struct("!Qff")  # tick, x, y
 TICK = 1 / 30
+GONE = (fastmux.ClosedResourceError, fastmux.BrokenResourceError, ConnectionError)
 players: set[fastmux.MessageChannel] = set()
 
 
@@ -30,7 +31,7 @@ async def run_world() -> None:
                 channel.send_nowait(state)
             except fastmux.WouldBlock:
                 pass  # this player's way is full: it gets the next state
-            except (fastmux.ClosedResourceError, fastmux.BrokenResourceError, ConnectionError):
+            except GONE:
                 players.discard(channel)
         tick += 1
         await asyncio.sleep(TICK)

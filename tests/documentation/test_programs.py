@@ -1,0 +1,124 @@
+"""The programs of the tutorial and how-tos run as they stand, but for the port, and print what is said."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from documentation.pages import DOCS, PROGRAMS, printed
+from fastmux.security.certificates import make_credentials
+from fastmux.tunnel.certs import issue
+
+PAGES = {
+    "echo": "tutorial.md",
+    "files": "howto/files.md",
+    "rpc": "howto/rpc.md",
+    "game": "howto/game.md",
+    "arrays": "howto/numpy.md",
+}
+
+
+def write(name: str, program: str, folder: Path, port: int) -> Path:
+    """A program of a page with another port, in a folder of its own."""
+    text = (PROGRAMS / name / program).read_text("utf-8")
+    assert text.count("4433") == 1
+    path = folder / program
+    path.write_text(text.replace("4433", str(port)), "utf-8")
+    return path
+
+
+def line_of(stream: IO[str] | None) -> str:
+    """The next line that a program prints."""
+    assert stream is not None
+    return stream.readline().rstrip("\n")
+
+
+@contextmanager
+def running(path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A program that runs beside the test, ended afterwards."""
+    with subprocess.Popen(
+        [sys.executable, path.name, *arguments],
+        cwd=path.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def serving(name: str, folder: Path) -> Iterator[int]:
+    """The server of a page; gives the port that it says it listens on."""
+    make_credentials(folder / "keys", days=1)
+    with running(write(name, "server.py", folder, 0)) as server:
+        line = line_of(server.stdout)
+        assert line.startswith("listening on UDP port "), server.stderr and server.stderr.read()
+        yield int(line.split()[-1])
+
+
+def run(path: Path, *arguments: str) -> str:
+    """What a program prints that ends by itself, without an error."""
+    done = subprocess.run(
+        [sys.executable, path.name, *arguments],
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def pattern_of(text: str) -> str:
+    """What a page shows, as a pattern: an ellipsis is what differs from run to run."""
+    return re.escape(text).replace("…", r"\S+")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_pages_programs_run_and_print_what_it_says(name: str, tmp_path: Path) -> None:
+    if name == "arrays":
+        pytest.importorskip("numpy")
+    arguments = []
+    if name == "files":
+        arguments = ["one.bin", "two.bin"]
+        for number, argument in enumerate(arguments, 1):
+            (tmp_path / argument).write_bytes(bytes(range(256)) * 1000 * number)
+    with serving(name, tmp_path) as port:
+        shown = run(write(name, "client.py", tmp_path, port), *arguments)
+    expected = printed(DOCS / PAGES[name], "client.py")
+    promised, found = (sorted(text.splitlines()) for text in (expected, shown))  # files end in any order
+    assert re.fullmatch(pattern_of("\n".join(promised)), "\n".join(found))
+    for argument in arguments:
+        assert (tmp_path / "received" / argument).read_bytes() == (tmp_path / argument).read_bytes()
+
+
+def test_a_chat_of_two_goes_as_its_page_says(tmp_path: Path) -> None:
+    with serving("chat", tmp_path) as port:
+        issue(tmp_path / "keys", "anna", is_server=False)
+        client = write("chat", "client.py", tmp_path, port)
+        with running(client) as first:
+            assert line_of(first.stdout) == printed(DOCS / "howto/chat.md", "client.py").strip()
+            with running(client, "anna") as second:
+                assert line_of(second.stdout) == "* hello anna"
+                assert line_of(first.stdout) == "* anna is here"
+                assert second.stdin is not None
+                second.stdin.write("good morning\n")
+                second.stdin.flush()
+                assert line_of(first.stdout) == "anna: good morning"
+                second.stdin.close()
+                assert line_of(first.stdout) == "* anna has left"
+                assert second.wait(30) == 0
