@@ -23,6 +23,7 @@ WHEELHOUSE = BUILD / "wheelhouse"  # what could be published
 TYPED_PROGRAM = ROOT / "tools" / "typed_program.py"
 # Tests that say something about an installed package; the others read the checkout or need its tools.
 OUTSIDE_TESTS = ("tests/core", "tests/aio", "tests/installed")
+TEST_REQUIREMENTS = ("hypothesis", "pytest", "pytest-timeout")  # all that these tests need
 
 
 def one_wheel(folder: Path, pattern: str) -> Path:
@@ -60,7 +61,7 @@ def publishable(runner: Runner, wheel: Path, tag: str) -> Path:
     return one_wheel(WHEELHOUSE, f"fastmux-*-{tag}-*linux*.whl")
 
 
-def install(runner: Runner, python: Path | str, name: str, wheel: Path, extras: str) -> Path:
+def install(runner: Runner, python: Path | str, name: str, wheel: Path) -> Path:
     """A fresh environment with this wheel, made where there is no compiler; returns its `bin` folder."""
     home = BUILD / name
     shutil.rmtree(home, ignore_errors=True)
@@ -68,7 +69,7 @@ def install(runner: Runner, python: Path | str, name: str, wheel: Path, extras: 
     binaries = home / "bin"
     runner.run(
         *(binaries / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:"),
-        f"fastmux{extras} @ {wheel.as_uri()}",
+        *(f"fastmux[tunnel,rich,uvloop] @ {wheel.as_uri()}", *TEST_REQUIREMENTS),
         env={"PATH": str(binaries), "CC": "no-compiler-here"},
     )
     runner.run(binaries / "python", "-m", "pip", "check")

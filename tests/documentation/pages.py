@@ -40,7 +40,7 @@ def blocks(page: Path, language: str) -> list[str]:
 def printed(page: Path, what: str) -> str:
     """What a page says that a program prints: the block with the caption "`what` prints"."""
     text = page.read_text(encoding="utf-8")
-    start = rf"^```\{{code-block\}} text\n:caption: {re.escape(what)}.* prints\n\n"
+    start = rf"^```\{{code-block\}} text\n:caption: {re.escape(what)}[^\n]* prints\n\n"
     found = re.search(rf"{start}(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert found is not None, f"{name_of(page)} does not say what {what} prints"
     return found.group(1)

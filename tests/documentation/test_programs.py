@@ -22,7 +22,10 @@ PAGES = {
     "rpc": "howto/rpc.md",
     "game": "howto/game.md",
     "arrays": "howto/numpy.md",
+    "trio": "howto/trio.md",
+    "anyio": "howto/trio.md",
 }
+NEEDED = {"arrays": ("numpy",), "trio": ("trio",), "anyio": ("anyio", "trio")}
 
 
 def write(name: str, program: str, folder: Path, port: int) -> Path:
@@ -90,8 +93,8 @@ def pattern_of(text: str) -> str:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_pages_programs_run_and_print_what_it_says(name: str, tmp_path: Path) -> None:
-    if name == "arrays":
-        pytest.importorskip("numpy")
+    for module in NEEDED.get(name, ()):
+        pytest.importorskip(module)
     arguments = []
     if name == "files":
         arguments = ["one.bin", "two.bin"]
@@ -99,7 +102,7 @@ def test_a_pages_programs_run_and_print_what_it_says(name: str, tmp_path: Path) 
             (tmp_path / argument).write_bytes(bytes(range(256)) * 1000 * number)
     with serving(name, tmp_path) as port:
         shown = run(write(name, "client.py", tmp_path, port), *arguments)
-    expected = printed(DOCS / PAGES[name], "client.py")
+    expected = printed(DOCS / PAGES[name], "anyio client.py" if name == "anyio" else "client.py")
     promised, found = (sorted(text.splitlines()) for text in (expected, shown))  # files end in any order
     assert re.fullmatch(pattern_of("\n".join(promised)), "\n".join(found))
     for argument in arguments:
