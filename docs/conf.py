@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # for `plots`
+sys.path.insert(0, str(HERE))  # for the two extensions of its own
 
 project = "fastmux"
 author = "the fastmux authors"
 copyright = author
-release = re.findall(r'"(.+)"', (HERE.parent / "src/fastmux/_version.py").read_text("utf-8"))[0]
+VERSION_FILE = HERE.parent / "src/fastmux/_version.py"
+release = re.findall(r'__version__\b.*"(.+)"', VERSION_FILE.read_text("utf-8"))[0]
 version = release
 
 extensions = [
@@ -20,6 +21,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "docstrings",
     "plots",
 ]
 exclude_patterns = ["programs"]
@@ -31,6 +33,8 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b6e99", "color-brand-content": "#0b6e99"},
     "dark_css_variables": {"color-brand-primary": "#5fb8dc", "color-brand-content": "#5fb8dc"},
 }
+html_static_path = ["static"]
+html_css_files = ["fastmux.css"]
 html_show_sourcelink = False
 html_show_copyright = False
 
@@ -41,7 +45,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_class_signature = "separated"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 add_module_names = False
 python_use_unqualified_type_names = True
 default_role = "code"  # docstrings say `name` for code, as Markdown does

@@ -5,7 +5,6 @@ Owns: which tables, and how a bar is drawn. May not know: a figure of its own.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +63,6 @@ def draw(title: str, rows: dict[str, float], path: Path) -> None:
     colours = [OURS if name.startswith("fastmux") else THEIRS for name in rows]
     axes.barh(list(rows), list(rows.values()), color=colours)
     axes.invert_yaxis()
-    if max(rows.values()) > 30 * min(rows.values()):
-        axes.set_xscale("log")
-        axes.set_xlim(left=10 ** math.floor(math.log10(min(rows.values()))))
     axes.margins(x=0.1)
     axes.set_title(title, fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)

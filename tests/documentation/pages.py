@@ -7,10 +7,12 @@ that sends everything back (`echoing`).
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 
 import fastmux
 from fastmux.security.certificates import make_credentials
@@ -86,3 +88,12 @@ def cells_of(page: Path, heading: str) -> list[list[str]]:
                 rows.append([cell.strip() for cell in row.strip("|").split(" | ")])
             return rows
     raise AssertionError(f"{name_of(page)} has no table {heading!r}")
+
+
+def extension(name: str) -> ModuleType:
+    """One of the site's own extensions of Sphinx, loaded from its file."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from documentation.pages import DOCS
+from documentation.pages import DOCS, extension
 
 
 @pytest.fixture(scope="module")
 def plots() -> ModuleType:
     """docs/plots.py, which Sphinx loads as an extension."""
     pytest.importorskip("matplotlib")
-    spec = importlib.util.spec_from_file_location("plots", DOCS / "plots.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return extension("plots")
 
 
 def test_a_column_of_a_table_is_read_by_its_headings(plots: ModuleType) -> None:
