@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "security": GROUND | {"protocol"},
     "aio": GROUND | {"core", "protocol", "security"},
     "anyio": USERS | {"trio"},
+    "dask": USERS,
     "trio": USERS,
     "portmux": USERS,
     "tunnel": USERS | {"anyio", "trio", "portmux"},
