@@ -106,8 +106,8 @@ def sanitizer(runner: Runner) -> None:
     where = f"import fastmux._core as c; assert c.__file__.startswith({str(tree)!r}), c.__file__"
     runner.run(sys.executable, "-c", where, env=env)
     patience = ("-o", "timeout=400", "-o", "faulthandler_timeout=350")
-    # The benchmarks' own tests and the programs of the pages bring no code of the core, but plots and processes
-    # that bear no preloading.
+    # The benchmarks' own tests and the programs of the pages bring no code of the core, but plots and
+    # processes that bear no preloading.
     ignored = ("--ignore=tests/benchmarks", "--ignore=tests/documentation")
     runner.run(*PYTEST, *patience, *ignored, env=env)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import textwrap
 import tomllib
 
 import pytest
 
 import fastmux
-from documentation.pages import DOCS, ROOT, cells_of
+from documentation.pages import DOCS, ROOT, blocks, cells_of
+from fastmux import exceptions
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection_ids import RandomIds
 from fastmux.protocol.statistics import ConnectionStatistics
@@ -22,6 +24,11 @@ SIZES = {2**20: "MiB", 2**10: "KiB"}
 @pytest.mark.parametrize("name", sorted(set(fastmux.__all__) - MODULES))
 def test_every_public_name_is_in_the_reference(name: str) -> None:
     assert re.search(rf"fastmux\.{name}\b", API)
+
+
+def test_the_tree_of_errors_is_that_of_the_code() -> None:
+    (tree,) = blocks(DOCS / "reference/errors.md", "text")
+    assert textwrap.indent(tree, "    ").rstrip() in (exceptions.__doc__ or "")
 
 
 def shown(value: object) -> str:

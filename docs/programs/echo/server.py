@@ -1,4 +1,4 @@
-"""Sends everything back: the bytes of every stream, the messages of every message channel."""
+"""Sends everything back: the bytes of streams, the messages of message channels."""
 
 import asyncio
 
