@@ -24,7 +24,7 @@ WHEELHOUSE = BUILD / "wheelhouse"  # what could be published
 TYPED_PROGRAM = ROOT / "tools" / "typed_program.py"
 # Tests that say something about an installed package; the others read the checkout or need its tools.
 OUTSIDE_TESTS = ("tests/core", "tests/aio", "tests/installed")
-TEST_REQUIREMENTS = ("hypothesis", "pytest", "pytest-timeout")  # all that these tests need
+TEST_REQUIREMENTS = ("hypothesis", "numpy", "pytest", "pytest-timeout")  # all that these tests need
 
 
 def one_wheel(folder: Path, pattern: str) -> Path:
