@@ -139,7 +139,7 @@ class Server:
         if self._closing is not None:
             connection.abort(c.REFUSED, "the server is closing")
             return
-        task = driver.loop.create_task(self._run(connection), name=f"fastmux {connection!r}")
+        task = asyncio.create_task(self._run(connection), name=f"fastmux {connection!r}")
         self._tasks[task] = connection
         task.add_done_callback(self._on_ended)
 
@@ -289,6 +289,10 @@ def listen(
             raise ValueError("listen needs a port, or the place of a worker")
         if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
             raise ValueError("reuse_port: this system has no SO_REUSEPORT")
+        if reuse_port and settings.get("reset_key") is not None:
+            raise ValueError(
+                "reset_key and reuse_port do not go together: a process would end the connections of another"
+            )
         open_transports = partial(_open_addresses, host, port, reuse_port)
     else:
         if host is not None or port is not None or reuse_port:

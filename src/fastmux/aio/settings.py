@@ -36,4 +36,8 @@ class Settings(TypedDict, total=False):
     max_half_open_per_address: int
     key_update_interval: int
     congestion: str
+    retry: str
+    max_handshake_rate: float | None
+    max_handshake_rate_per_address: float | None
+    reset_key: bytes | None
     observe: ObserverFactory | None

@@ -22,9 +22,10 @@ MAX_CONFIGURATION_SIZE: Final = 2**20  # bytes: a larger file is a mistake
 MAX_REVOKED: Final = 100_000  # names, pins and serial numbers; a CRL of a MiB has a quarter of that
 CERTIFICATE_WARNING_DAYS: Final = 30  # `check-config` warns of a certificate that ends within these
 DEFAULT_PORT: Final = 4433  # of a server (UDP), where none is given
+CONGESTION_CONTROLLERS: Final = ("cubic", "newreno", "bbr")  # as fastmux.connect names them
+DEFAULT_CONGESTION: Final = "cubic"  # fair to what shares the path; bbr bears a path that loses at random
 
 # --- Forwarding -----------------------------------------------------------------------------------
-MAX_ANSWER_TEXT_SIZE: Final = 255  # bytes: its length is one byte
 SPLICE_CHUNK_SIZE: Final = 2**18  # bytes a read may take: 64 KiB cost 25 % more CPU, 1 MiB no less
 MIN_SPLICE_CHUNK_SIZE: Final = 1024  # bytes: what a slow RateLimit cuts reads down to
 RATE_LIMIT_BURST: Final = 0.1  # seconds of rate that may go at once: a read is a quarter of it

@@ -16,9 +16,10 @@ import fastmux
 from e2e.support import LogWatch, run
 from fastmux.exceptions import ChannelReset, ConnectionClosed
 from fastmux.security.certificates import issue_client, make_ca, write_credential
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.control.lines import ControlError
-from fastmux.tunnel.server.serving import Serving, checked_tls
+from fastmux.tunnel.exits import ConfigurationError
+from fastmux.tunnel.server.serving import Serving
+from fastmux.tunnel.settings.credentials import checked_tls
 from fastmux.tunnel.settings.settings import ServeOptions, serve_settings
 from tunnel.served import credentials, echo_target, echoes, open_tcp
 
@@ -74,6 +75,26 @@ def test_it_serves_until_it_is_drained(keys: Path) -> None:
             await stream.aclose()
             await task
             await connection.aclose()
+
+    run(main())
+
+
+def test_clients_of_a_server_that_was_killed_hear_so_from_the_next_one(keys: Path) -> None:
+    """As its socket is closed first, the first one says nothing of its end."""
+
+    async def main() -> None:
+        given = options(keys, "*=127.0.0.1:1")
+        async with started(given) as (first, _, port):
+            connection = await connect(keys, port)
+            await connection.ping()
+            for server in first._servers:
+                for driver in server._drivers:
+                    driver.transport.close()
+            again = replace(given, listen=(f"127.0.0.1:{port}",))
+            async with started(again):
+                async with asyncio.timeout(5):
+                    with pytest.raises(ConnectionClosed, match="restarted"):
+                        await connection.ping()
 
     run(main())
 

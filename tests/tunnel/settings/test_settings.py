@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.constants import DEFAULT_RETRY_MAX, DRAIN_TIMEOUT, MAX_SOCKETS_PER_IDENTITY
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.settings import settings as s
 from fastmux.tunnel.settings.credentials import Credentials
@@ -183,3 +183,14 @@ def test_a_forward_is_parsed_by_its_kind() -> None:
 def test_connect_and_ping_take_certificates_and_name_from_a_file(tmp_path: Path) -> None:
     merged = s.client_credentials(Credentials(key="k"), write(tmp_path, CLIENT))
     assert merged == Credentials(str(tmp_path / "client.pem"), "k", "", "gw")
+
+
+def test_the_controller_is_that_of_the_option_then_of_the_file_then_the_librarys(tmp_path: Path) -> None:
+    rules = ("127.0.0.1:22",)
+    config = write(tmp_path, SERVER.replace("workers = 3", 'congestion = "bbr"'))
+    assert s.serve_settings(s.ServeOptions(allow=rules), 42).congestion == "cubic"
+    assert s.serve_settings(s.ServeOptions(config=config), 42).congestion == "bbr"
+    assert s.serve_settings(s.ServeOptions(config=config, congestion="newreno"), 42).congestion == "newreno"
+    config = write(tmp_path, CLIENT.replace('limit = "1M"', 'congestion = "bbr"'))
+    assert s.tunnel_settings(s.TunnelOptions(config=config), 42).congestion == "bbr"
+    assert s.tunnel_settings(s.TunnelOptions(server=("gw", 1)), 42).congestion == "cubic"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fastmux.tunnel.command_line import exits
-from fastmux.tunnel.constants import DEFAULT_PORT
+from fastmux.tunnel import exits
+from fastmux.tunnel.constants import CONGESTION_CONTROLLERS, DEFAULT_PORT
 from fastmux.tunnel.operation.journal import FORMATS, escaped, set_up
 from fastmux.tunnel.settings.credentials import Credentials
 
@@ -173,6 +173,13 @@ def config_option(function: F) -> F:
     path = click.Path(dir_okay=False)
     text = "A configuration file (TOML); options go before it."
     return click.option("--config", type=path, envvar="FASTMUX_CONFIG", help=text)(function)
+
+
+def congestion_option(function: F) -> F:
+    """Add --congestion."""
+    names = click.Choice(CONGESTION_CONTROLLERS)
+    text = "How fast this end sends; bbr bears a path that loses packets.  [default: cubic]"
+    return click.option("--congestion", type=names, help=text)(function)
 
 
 def control_option(function: F) -> F:

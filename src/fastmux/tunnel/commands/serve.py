@@ -29,6 +29,7 @@ from fastmux.tunnel.settings.credentials import Credentials
 @click.option(
     "--drain-timeout", type=o.DURATION, help="How long SIGTERM lets channels finish.  [default: 30s]"
 )
+@o.congestion_option
 @o.control_option
 @o.log_options
 def command(credentials: Credentials, log: o.Log, **options: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastmux.tunnel.command_line import options as o
-from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--retry-max", type=o.DURATION, help="Longest wait between two attempts.  [default: 30s]")
 @click.option("--exit-on-forward-failure", is_flag=True, help="End if a forward cannot be had.")
 @click.option("--metrics", metavar="[ADDR:]PORT", help="Where Prometheus may ask, over HTTP (TCP).")
+@o.congestion_option
 @o.control_option
 @o.log_options
 def command(

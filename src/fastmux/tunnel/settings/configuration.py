@@ -73,7 +73,7 @@ class Revoked:
 class Server:
     """`[server]`: addresses to listen on (host "" is all interfaces) and the rest of `fastmux serve`.
 
-    `control` is a path or "none"; `drain_timeout` is in seconds.
+    `control` is a path or "none"; `drain_timeout` is in seconds; `congestion` names a controller.
     """
 
     listen: tuple[tuple[str, int], ...] = ()
@@ -81,6 +81,7 @@ class Server:
     metrics: tuple[str, int] | None = None
     control: str | None = None
     log_format: str | None = None
+    congestion: str | None = None
     drain_timeout: float | None = None
 
 
@@ -98,7 +99,7 @@ class ClientForward:
 class Client:
     """`[client]`: the server, its name, and what is forwarded.
 
-    `limit` is in bytes a second, `retry_max` in seconds.
+    `limit` is in bytes a second, `retry_max` in seconds; `congestion` names a controller.
     """
 
     server: tuple[str, int] | None = None
@@ -106,6 +107,7 @@ class Client:
     metrics: tuple[str, int] | None = None
     control: str | None = None
     log_format: str | None = None
+    congestion: str | None = None
     limit: int | None = None
     retry_max: float | None = None
     forwards: tuple[ClientForward, ...] = ()

@@ -27,6 +27,7 @@ class ServerTable(_Table, frozen=True):
     metrics: str | None = None
     control: str | None = None
     log_format: str | None = None
+    congestion: str | None = None
     drain_timeout: str | None = None
 
 
@@ -103,6 +104,7 @@ class ClientTable(_Table, frozen=True):
     metrics: str | None = None
     control: str | None = None
     log_format: str | None = None
+    congestion: str | None = None
     limit: str | None = None
     retry_max: str | None = None
     forward: list[ForwardTable] = []

@@ -16,7 +16,7 @@ from fastmux.security.names import printable
 from fastmux.tunnel.access.identity_patterns import IdentityKind, parse_identity
 from fastmux.tunnel.access.revocation import NOTHING_REVOKED, parse_revoked
 from fastmux.tunnel.access.rules import Rule, parse_destination
-from fastmux.tunnel.constants import DEFAULT_PORT, MAX_RULES
+from fastmux.tunnel.constants import CONGESTION_CONTROLLERS, DEFAULT_PORT, MAX_RULES
 from fastmux.tunnel.notation.hosts import canonical_host
 from fastmux.tunnel.notation.targets import LOOPBACK, Protocol, parse_address, parse_bind, parse_target
 from fastmux.tunnel.notation.units import parse_duration, parse_rate
@@ -84,6 +84,7 @@ class ConfigurationReader:
             metrics=self._parse("server.metrics", _local_address, table.metrics),
             control=self._parse("server.control", self._control, table.control),
             log_format=self._parse("server.log_format", _log_format, table.log_format),
+            congestion=self._parse("server.congestion", _congestion, table.congestion),
             drain_timeout=self._parse("server.drain_timeout", parse_duration, table.drain_timeout),
         )
 
@@ -98,6 +99,7 @@ class ConfigurationReader:
             metrics=self._parse("client.metrics", _local_address, table.metrics),
             control=self._parse("client.control", self._control, table.control),
             log_format=self._parse("client.log_format", _log_format, table.log_format),
+            congestion=self._parse("client.congestion", _congestion, table.congestion),
             limit=self._parse("client.limit", parse_rate, table.limit),
             retry_max=self._parse("client.retry_max", parse_duration, table.retry_max),
             forwards=tuple(forward for forward in forwards if forward),
@@ -205,6 +207,12 @@ def _destination(text: str) -> Rule:
     except ValueError as error:
         hint = "; the identity stands in 'identity', not here" if "=" in text else ""
         raise ValueError(f"{error}{hint}") from None
+
+
+def _congestion(text: str) -> str:
+    if text not in CONGESTION_CONTROLLERS:
+        raise ValueError(f"{printable(text)!r} is none of {', '.join(CONGESTION_CONTROLLERS)}")
+    return text
 
 
 def _log_format(text: str) -> str:

@@ -17,8 +17,8 @@ from fastmux.tunnel.access.access import Access
 from fastmux.tunnel.access.lookups import Lookups
 from fastmux.tunnel.access.revocation import NOTHING_REVOKED
 from fastmux.tunnel.access.rules import parse_rule
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.control.paths import IS_POSSIBLE, NO_CONTROL, default_path
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.notation.targets import LOOPBACK, parse_address, parse_bind, parse_forward
 from fastmux.tunnel.settings.configuration import ClientForward, Configuration, Limits, read_configuration
 from fastmux.tunnel.settings.credentials import Credentials
@@ -42,6 +42,7 @@ class ServeOptions:
     limit: int | None = None
     limit_per_identity: int | None = None
     drain_timeout: float | None = None
+    congestion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class ServeSettings:
     drain_timeout: float
     max_connections: int | None
     log_format: str | None
+    congestion: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class TunnelOptions:
     control: str = ""
     limit: int | None = None
     retry_max: float | None = None
+    congestion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class TunnelSettings:
     limit: int | None
     retry_max: float
     log_format: str | None
+    congestion: str
 
 
 def serve_settings(options: ServeOptions, pid: int, lookups: Lookups | None = None) -> ServeSettings:
@@ -125,6 +129,7 @@ def serve_settings(options: ServeOptions, pid: int, lookups: Lookups | None = No
         ),
         max_connections=configuration.limits.max_connections if configuration else None,
         log_format=server.log_format if server else None,
+        congestion=options.congestion or (server.congestion if server else None) or c.DEFAULT_CONGESTION,
     )
 
 
@@ -149,6 +154,7 @@ def tunnel_settings(options: TunnelOptions, pid: int) -> TunnelSettings:
         limit=options.limit or (client.limit if client else None),
         retry_max=_first(options.retry_max, client.retry_max if client else None, c.DEFAULT_RETRY_MAX),
         log_format=client.log_format if client else None,
+        congestion=options.congestion or (client.congestion if client else None) or c.DEFAULT_CONGESTION,
     )
 
 
