@@ -66,10 +66,10 @@ def serving(name: str, folder: Path) -> Iterator[int]:
         yield int(line.split()[-1])
 
 
-def run(path: Path, *arguments: str) -> str:
-    """What a program prints that ends by itself, without an error."""
+def run(path: Path, *, may_warn: bool = False) -> str:
+    """What a program prints that ends by itself, without an error; Dask warns where a machine is slow."""
     done = subprocess.run(
-        [sys.executable, path.name, *arguments],
+        [sys.executable, path.name],
         cwd=path.parent,
         capture_output=True,
         text=True,
@@ -77,7 +77,8 @@ def run(path: Path, *arguments: str) -> str:
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert may_warn or done.stderr == ""
     return done.stdout
 
 
@@ -102,7 +103,7 @@ def test_a_cluster_of_dask_goes_over_fastmux_as_its_page_says(tmp_path: Path) ->
     for program in ("certificates.py", "cluster.py"):
         (tmp_path / program).write_text((PROGRAMS / "dask" / program).read_text("utf-8"), "utf-8")
     assert run(tmp_path / "certificates.py") == ""
-    assert run(tmp_path / "cluster.py") == printed(DOCS / "howto/dask.md", "cluster.py")
+    assert run(tmp_path / "cluster.py", may_warn=True) == printed(DOCS / "howto/dask.md", "cluster.py")
 
 
 def test_every_example_is_on_a_page() -> None:
