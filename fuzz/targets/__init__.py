@@ -1,0 +1,43 @@
+"""The targets: what an input means, on any core, and what it must come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from fuzz.targets import connection, fragments, frames, handshake, headers, ledger, stream, strays
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target. `is_native`: its loop is in C. `signature` makes of a result what may be new about it."""
+
+    number: str
+    name: str
+    seeds: Callable[[], list[bytes]]
+    replay: Callable[[Any, bytes], Any]
+    is_native: bool = False
+    signature: Callable[[Any], object] | None = None
+    is_of_core: bool = True  # False: it runs on the core that is chosen for the process
+
+
+def _of(number: str, module: ModuleType, **more: Any) -> Target:
+    name = module.__name__.rpartition(".")[2]
+    return Target(number, name, module.seeds, module.replay, **more)
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        _of("T1", headers, is_native=True),
+        _of("T2", frames, is_native=True),
+        _of("T3", ledger, is_native=True),
+        _of("T4", stream, is_native=True),
+        _of("T5", fragments, is_native=True),
+        _of("T6", connection),
+        _of("T7", handshake, signature=handshake.signature, is_of_core=False),
+        _of("T8", strays, signature=strays.signature, is_of_core=False),
+    )
+}
