@@ -67,7 +67,7 @@ def run_native(native: ModuleType, target: Target, area: mmap.mmap, executions: 
     while report.executions < executions and time.monotonic() < stop_at:
         count = min(SLICE, executions - report.executions)
         try:
-            native.run(target.name, count, area)
+            native.run(target.name, count, area, target.max_size)
         except AssertionError as error:
             report.finding, report.culprit = error.args
             break
@@ -109,7 +109,7 @@ class PythonLoop:
         started_at = time.monotonic()
         pending = list(self._native.kept_inputs())
         while report.executions < executions and time.monotonic() < stop_at:
-            data = pending.pop() if pending else self._native.mutated()
+            data = pending.pop() if pending else self._native.mutated(self._target.max_size)
             try:
                 if self.execute(data):
                     self._native.add_input(data)

@@ -56,8 +56,11 @@ cdef class Area:
             PyBuffer_Release(&self.view)
 
 
-def run(name, uint64_t executions, area):
-    """So many executions of mutated inputs; AssertionError with what did not hold. None may be missing."""
+def run(name, uint64_t executions, area, uint32_t max_size):
+    """So many executions of mutated inputs of at most `max_size` bytes; AssertionError with what did not hold.
+
+    There must be an input.
+    """
     cdef Target target = TARGETS[NAMES.index(name)]
     cdef Area held = Area(area)
     cdef uint8_t *data = held.at + RED_ZONE
@@ -69,7 +72,7 @@ def run(name, uint64_t executions, area):
         chosen = inputs + below(input_count)
         size = chosen.size
         memcpy(data, chosen.data, size)
-        size = mutate_input(data, size)
+        size = min(mutate_input(data, size), max_size)
         coverage_start()
         broken = execute(target, held.at, size)
         if coverage_stop() and input_add(data, size) < 0:

@@ -180,11 +180,11 @@ def forget_inputs():
     input_count = 0
 
 
-def mutated():
-    """An input, changed: for targets whose loop is in Python. There must be an input."""
+def mutated(uint32_t max_size):
+    """An input, changed, at most so long: for targets whose loop is in Python. There must be an input."""
     cdef uint8_t data[MAX_INPUT]
     cdef Input *chosen = inputs + below(input_count)
     cdef uint32_t size = chosen.size
     memcpy(data, chosen.data, size)
-    size = mutate_input(data, size)
+    size = min(mutate_input(data, size), max_size)
     return PyBytes_FromStringAndSize(<char *>data, size)

@@ -203,7 +203,7 @@ cdef Py_ssize_t ledger_step(const uint8_t *data, Py_ssize_t size) noexcept nogil
     if what <= 1:
         taken = 2
         if size >= 2:
-            ledger_add(amount + 1, data[1])
+            ledger_add(amount + 1 if amount >= 28 else (amount & 3) + 1, data[1])
     elif what == 2:
         if amount < 2:
             ledger_skip()

@@ -18,6 +18,7 @@ class Target:
     name: str
     seeds: Callable[[], list[bytes]]
     replay: Callable[[Any, bytes], Any]
+    max_size: int  # of an input, bytes
     is_native: bool = False
     signature: Callable[[Any], object] | None = None
     is_of_core: bool = True  # False: it runs on the core that is chosen for the process
@@ -31,13 +32,13 @@ def _of(number: str, module: ModuleType, **more: Any) -> Target:
 TARGETS = {
     target.name: target
     for target in (
-        _of("T1", headers, is_native=True),
-        _of("T2", frames, is_native=True),
-        _of("T3", ledger, is_native=True),
-        _of("T4", stream, is_native=True),
-        _of("T5", fragments, is_native=True),
-        _of("T6", connection),
-        _of("T7", handshake, signature=handshake.signature, is_of_core=False),
-        _of("T8", strays, signature=strays.signature, is_of_core=False),
+        _of("T1", headers, max_size=400, is_native=True),
+        _of("T2", frames, max_size=200, is_native=True),
+        _of("T3", ledger, max_size=48, is_native=True),
+        _of("T4", stream, max_size=60, is_native=True),
+        _of("T5", fragments, max_size=49, is_native=True),
+        _of("T6", connection, max_size=500),
+        _of("T7", handshake, max_size=200, signature=handshake.signature, is_of_core=False),
+        _of("T8", strays, max_size=300, signature=strays.signature, is_of_core=False),
     )
 }

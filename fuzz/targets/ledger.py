@@ -41,7 +41,7 @@ class _Session:
         what, amount = first & 7, first >> 3
         if what <= 1:
             if cursor.left >= 1:
-                self._add(amount + 1, cursor.byte())
+                self._add(amount + 1 if amount >= 28 else (amount & 3) + 1, cursor.byte())
         elif what == 2 and amount < 2:
             if self.sent.next_packet_number < _MAX_PACKETS:
                 self.sent.skip()
