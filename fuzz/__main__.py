@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--variant", choices=sorted(VARIANTS), default="sanitized")
     made.add_argument("--twins", action="store_true", help="the pure core too, and compare")
-    made.add_argument("--grow", action="store_true", help="keep in build/fuzz/grown what reached something new")
+    made.add_argument(
+        "--grow", action="store_true", help="keep in build/fuzz/grown what reached something new"
+    )
     made.add_argument("--distil", action="store_true", help="write the smallest corpus out of grown and kept")
     made.add_argument("--size-limit", type=int, default=40_000, help="bytes of a corpus that --distil writes")
     made.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -50,7 +52,8 @@ def start(arguments: list[str], target: str, variant: str) -> int:
     env = {**os.environ, **build.environment(variant), "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     last = FOLDER / f"{target}.last"
     last.unlink(missing_ok=True)
-    code = subprocess.run([sys.executable, "-m", "fuzz", *arguments, "--inside"], env=env, cwd=ROOT).returncode
+    command = [sys.executable, "-m", "fuzz", *arguments, "--inside"]
+    code = subprocess.run(command, check=False, env=env, cwd=ROOT).returncode
     if code not in (0, 1) and last.exists():
         area = last.read_bytes()
         size = int.from_bytes(area[:4], "little")
@@ -60,7 +63,6 @@ def start(arguments: list[str], target: str, variant: str) -> int:
 
 def inside(options: argparse.Namespace) -> int:
     """The run itself."""
-    from fuzz import distil, loop
 
     native = build.load(options.variant)
     if options.distil:

@@ -52,7 +52,16 @@ VARIANTS = {
         Variant("pooled", ("-O3", "-g1", *SANITIZERS), True),
         Variant(
             "guided",
-            *(("-O1", "-g1", "-DFASTMUX_NO_POOLS", "-DFUZZ_GUIDED", *SANITIZERS, "-fsanitize-coverage=trace-pc"),),
+            *(
+                (
+                    "-O1",
+                    "-g1",
+                    "-DFASTMUX_NO_POOLS",
+                    "-DFUZZ_GUIDED",
+                    *SANITIZERS,
+                    "-fsanitize-coverage=trace-pc",
+                ),
+            ),
             True,
         ),
     )

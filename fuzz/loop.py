@@ -58,7 +58,9 @@ def load_inputs(native: ModuleType, target: Target, seed: int) -> None:
         native.add_input(data)
 
 
-def run_native(native: ModuleType, target: Target, area: mmap.mmap, executions: int, stop_at: float) -> Report:
+def run_native(
+    native: ModuleType, target: Target, area: mmap.mmap, executions: int, stop_at: float
+) -> Report:
     """A target whose loop is in C."""
     report = Report(target.name)
     started_at = time.monotonic()

@@ -57,9 +57,9 @@ cdef class Area:
 
 
 def run(name, uint64_t executions, area, uint32_t max_size):
-    """So many executions of mutated inputs of at most `max_size` bytes; AssertionError with what did not hold.
+    """So many executions of mutated inputs of at most `max_size` bytes, of which there must be one.
 
-    There must be an input.
+    AssertionError with what did not hold, and the input.
     """
     cdef Target target = TARGETS[NAMES.index(name)]
     cdef Area held = Area(area)

@@ -73,7 +73,9 @@ cdef inline uint8_t *put_varint_any(uint8_t *at, uint64_t value) noexcept nogil:
     return end
 
 
-cdef uint32_t insert_bytes(uint8_t *data, uint32_t size, uint32_t at, const uint8_t *new, uint32_t count) noexcept nogil:
+cdef uint32_t insert_bytes(
+    uint8_t *data, uint32_t size, uint32_t at, const uint8_t *new, uint32_t count
+) noexcept nogil:
     """Puts bytes in before `at`, as far as there is room: the new size."""
     if size + count > MAX_INPUT:
         return size

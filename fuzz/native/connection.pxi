@@ -1,4 +1,5 @@
-# T6: a connection after the handshake. Its loop is in Python (fuzz/targets/connection.py); here is what only C sees.
+# T6: a connection after the handshake. Its loop is in Python (fuzz/targets/connection.py): here is what only
+# C sees.
 # Owns: the sums of a connection, computed anew. May not know: how it got there.
 
 cdef const char *check_inbox(Inbox *inbox) noexcept nogil:

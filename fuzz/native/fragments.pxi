@@ -60,8 +60,9 @@ cdef const char *message_check() noexcept nogil:
     cdef int64_t units = 0
     cdef uint32_t spans = 0
     cdef bint before = False
+    cdef bint is_empty = message_model.count == 1 and message_model.last_size == 0  # it needs no block
     for unit in range(message_model.count):
-        if unit_owners[unit] and unit // 32 != block and not (message_model.count == 1 and not message_model.last_size):
+        if unit_owners[unit] and unit // 32 != block and not is_empty:
             block = unit // 32
             held += min(message_model.count - block * 32, <int64_t>32) * FRAGMENT_UNIT
         units += unit_owners[unit] != 0

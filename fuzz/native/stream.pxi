@@ -113,7 +113,7 @@ cdef const char *target_stream(const uint8_t *data, Py_ssize_t size) noexcept no
     cdef const char *broken = NULL
     cdef Py_ssize_t at = 0
     cdef uint8_t what, amount
-    cdef int64_t value
+    cdef int64_t value, length
     stream_in_init(&model.stream)
     model.highest = 0
     model.consumed = 0
@@ -125,7 +125,8 @@ cdef const char *target_stream(const uint8_t *data, Py_ssize_t size) noexcept no
         value = (data[at + 1] << 8 | data[at + 2]) % 20000
         at += 3
         if what <= 3 and at < size:
-            broken = model_receive(value, data[at] << (amount & 1) * 4, amount >= 24, data[at] & (PATTERNS - 1))
+            length = data[at] << (amount & 1) * 4
+            broken = model_receive(value, length, amount >= 24, data[at] & (PATTERNS - 1))
             at += 1
         elif what <= 5:
             broken = model_read(value)

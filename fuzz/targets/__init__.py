@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from fuzz.targets import connection, fragments, frames, handshake, headers, ledger, stream, strays
+from fuzz.targets import connection, fragments, frames, handshake, headers, ledger, strays, stream
 
 
 @dataclass(frozen=True, slots=True)

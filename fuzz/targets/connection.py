@@ -1,11 +1,11 @@
 """T6: a connection after the handshake: frames as if they had been opened, in whatever state it is.
 
-Owns: what the input means. The first byte says which end and which limits. Then, for a byte below 0x80, a packet
-of the peer: bits 0 to 2 its number (0 to 4 the next, 5 one left out, 6 the last again, 7 far ahead), bit 3 a
-size of two bytes rather than one, bits 4 and 5 together a byte for its first byte; size and payload follow.
-From 0x80 on it is a call of the application: the low five bits say which, two bytes are its arguments. The
-null suite seals packets, so that any input is authentic. A broken rule ends the connection. May not know:
-which core it is.
+Owns: what the input means. The first byte says which end and which limits. Then, for a byte below 0x80, a
+packet of the peer: bits 0 to 2 its number (0 to 4 the next, 5 one left out, 6 the last again, 7 far ahead),
+bit 3 a size of two bytes rather than one, bits 4 and 5 together a byte for its first byte; size and payload
+follow. From 0x80 on it is a call of the application: the low five bits say which, two bytes are its
+arguments. The null suite seals packets, so that any input is authentic. A broken rule ends the connection.
+May not know: which core it is.
 """
 
 from __future__ import annotations
@@ -251,6 +251,15 @@ def seeds() -> list[bytes]:
         b"\x01" + b"\x80\x0d\x00" + b"\x82\x00\x83" * 3 + fill + b"\x90\xff\x01" + fill + acked,
         b"\x00" + message + b"\x00\x0a\x16\x06\x00\x00\x01\x04data" + told + b"\x8a\x00\x00" + fill,
         b"\x02" + message + b"\x00\x07\x14\x06\x01\x00\x02\x01" + b"x" * 0 + told,
-        b"\x00" + b"\x00\x0f" + opened + stream + told + b"\x86\x00\x07" + fill + b"\x87\x00\x00" + fill + acked,
+        b"\x00"
+        + b"\x00\x0f"
+        + opened
+        + stream
+        + told
+        + b"\x86\x00\x07"
+        + fill
+        + b"\x87\x00\x00"
+        + fill
+        + acked,
     ]
     return [*singles, *talk, b"\x00\x08\x01\x20" + b"".join(forms[:12])]

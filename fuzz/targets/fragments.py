@@ -1,8 +1,8 @@
 """T5: the reassembler of one message.
 
 Owns: what the input means. The first byte chooses the number of units; then three bytes a run: the unit, its
-size, and how the size is meant (1 units, else bytes; 2 up to the end, or short of it; the rest a pattern). May
-not know: which core it is.
+size, and how the size is meant (1 units, else bytes; 2 up to the end, or short of it; the rest a pattern).
+May not know: which core it is.
 """
 
 from __future__ import annotations

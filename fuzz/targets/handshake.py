@@ -1,7 +1,7 @@
 """T7: the handshake of two ends, with somebody on the path who may do anything to a datagram.
 
-Owns: what the input means: what becomes of one datagram after the other. The high nibble of a byte: up to 7 it
-arrives; 8 it is lost; 9 it comes twice; A it waits for the next one; B one byte is changed (two bytes say
+Owns: what the input means: what becomes of one datagram after the other. The high nibble of a byte: up to 7
+it arrives; 8 it is lost; 9 it comes twice; A it waits for the next one; B one byte is changed (two bytes say
 where, one how); C it is cut to so many; D, E its frames are changed or added to, and it is sealed again (who
 saw the first id can); F time passes, or a datagram of the input's own arrives. When the input is over,
 everything arrives. May not know: TLS; a script stands for it.
@@ -80,7 +80,9 @@ class Side:
     def end(self, connection: Connection) -> str:
         """What became of a connection."""
         names = [type(event).__name__ for event in self.connections[connection]]
-        errors = [type(event.error).__name__ for event in self.connections[connection] if isinstance(event, Closed)]
+        errors = [
+            type(event.error).__name__ for event in self.connections[connection] if isinstance(event, Closed)
+        ]
         assert names.count("Opened") <= 1 and names.count("Closed") <= 1
         return "+".join(["open" if "Opened" in names else "never open", *errors])
 
@@ -254,7 +256,9 @@ def replay(core: Any, data: bytes) -> list[Any]:
 
 def signature(result: list[Any]) -> object:
     """The ends, and which counters are not zero."""
-    return repr((result[0], [sorted(key for key, count in counters.items() if count) for counters in result[1:]]))
+    return repr(
+        (result[0], [sorted(key for key, count in counters.items() if count) for counters in result[1:]])
+    )
 
 
 def seeds() -> list[bytes]:

@@ -2,9 +2,9 @@
 
 Owns: what the input means: datagrams, each a byte of how, two of its size (at most what is left of the input,
 then padded with zeros up to it where bit 2 of how is set), and its bytes. Bits 0 and 1 of how: to the server
-or the client, from the known peer or a stranger. Bits 3 and 4 put ids of a connection in after the first bytes.
-The server has a connection that is open, the client one that is being made: neither may suffer. May not
-know: which core it is.
+or the client, from the known peer or a stranger. Bits 3 and 4 put ids of a connection in after the first
+bytes. The server has a connection that is open, the client one that is being made: neither may suffer. May
+not know: which core it is.
 """
 
 from __future__ import annotations
@@ -85,17 +85,26 @@ class World:
         return answered
 
 
-_world: World | None = None
-_age = 0
+class _Kept:
+    """The world that inputs share as long as they do not change it: making one takes long."""
+
+    world: World | None = None
+    age = 0
+
+    def give(self) -> World:
+        """The one from before, or a new one."""
+        if self.world is None or self.age >= 500:
+            self.world, self.age = World(), 0
+        self.age += 1
+        return self.world
+
+
+_kept = _Kept()
 
 
 def replay(core: Any, data: bytes) -> list[Any]:
     """What the endpoints counted, and what they answered. The world is made anew when it has changed."""
-    global _world, _age
-    if _world is None or _age >= 500:
-        _world, _age = World(), 0
-    world, cursor = _world, Cursor(data)
-    _age += 1
+    world, cursor = _kept.give(), Cursor(data)
     before = world.server.counters(), world.client.counters()
     trace: list[Any] = []
     for _ in range(_MAX_DATAGRAMS):
@@ -119,7 +128,7 @@ def replay(core: Any, data: bytes) -> list[Any]:
     counted = [{key: new[key] - old[key] for key in new} for new, old in zip(after, before, strict=True)]
     ended = world.connecting.is_closed
     if ended or world.server.connections > 1:
-        _world = None
+        _kept.world = None
     assert world.server.connections <= 1 + len(trace)
     return [trace, *counted, ended]
 
@@ -166,4 +175,3 @@ def seeds() -> list[bytes]:
     ]
     strange = b"\xc0" + unknown + b"\x08" + bytes(8) + b"\x08" + bytes(8)
     return [*found, _input(6, strange, 1200), _input(6, plain, 1200), _input(2, knock()), _input(0, knock())]
-

@@ -2,8 +2,8 @@
 
 Owns: what the input means. The low three bits of a byte say what, the high five how much, and two bytes make
 a value: 0 to 3 bytes arrive at that offset (one more byte: how many, 16 times that if the amount is odd, and
-which pattern; FIN from 24 on); 4, 5 so many are read; 6 all is read; 7 RESET with that final size, for amounts below
-4. May not know: which core it is.
+which pattern; FIN from 24 on); 4, 5 so many are read; 6 all is read; 7 RESET with that final size, for
+amounts below 4. May not know: which core it is.
 """
 
 from __future__ import annotations

@@ -190,17 +190,19 @@ def test_what_is_acknowledged_after_probes_ends_the_back_off(client: End, server
     client.space.flight.write(b"hello")
     server.receive(client.send(0.0)[0], 0.0)
     client.receive(server.send(0.0)[0], 0.1)
+    now = 0.1
     for _ in range(6):
         deadline = client.space.deadline(can_send=True)
         assert deadline is not None
-        client.space.handle_timeout(deadline, can_send=True)
-        client.send(deadline)
+        now = deadline
+        client.space.handle_timeout(now, can_send=True)
+        client.send(now)
     client.space.flight.write(b"more")
-    server.receive(client.send(deadline)[0], deadline)
-    client.receive(server.send(deadline)[0], deadline + 0.1)
+    server.receive(client.send(now)[0], now)
+    client.receive(server.send(now)[0], now + 0.1)
     probe_at = client.space.deadline(can_send=True)
     assert probe_at is not None
-    assert probe_at - deadline < 1.0
+    assert probe_at - now < 1.0
 
 
 def test_whoever_may_not_send_waits_for_no_probe(server: End) -> None:

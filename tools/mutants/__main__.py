@@ -1,4 +1,4 @@
-"""`python -m tools.mutants [NAME…]`: plants each bug in a copy of the project and looks whether tests find it.
+"""`python -m tools.mutants [NAME…]`: plants each bug in a copy of the project: do the tests find it?
 
 Owns: the copy, the order of the hunt, the report. May not know: what a bug is about.
 A bug is planted in one core at a time, and only tests of that core run: that the cores differ finds nothing.
@@ -26,7 +26,17 @@ REQUIRED = 38  # of 40 must be found, in each core
 TREE = ROOT / "build" / "mutants"
 TIMEOUT = 240.0  # seconds for the tests of one mutant: one that hangs is found too
 TESTS = ("tests/core", "tests/sim/test_simulation.py", "tests/protocol/test_traffic.py")
-COPIED = ("src", "tests", "tools", "fuzz", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+COPIED = (
+    "src",
+    "tests",
+    "tools",
+    "fuzz",
+    "setup.py",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+)
 
 
 def copy_tree() -> None:
@@ -143,7 +153,9 @@ def main(arguments: list[str]) -> int:
             if result["found_by"] is None:
                 missed[core].append(mutant.name)
     for core, names in missed.items():
-        print(f"{core}: {len(chosen) - len(names)} of {len(chosen)} found; missed: {', '.join(names) or 'none'}")
+        print(
+            f"{core}: {len(chosen) - len(names)} of {len(chosen)} found; missed: {', '.join(names) or 'none'}"
+        )
     allowed = len(MUTANTS) - REQUIRED
     return 1 if any(len(names) > allowed for names in missed.values()) else 0
 
