@@ -88,6 +88,7 @@ class PythonLoop:
         self._core = core
         self._twin = twin
         self._seen: set[int] = set()
+        self._dice = random.Random(random.getrandbits(64))
 
     def execute(self, data: bytes) -> bool:
         """True if the input came to something new; AssertionError if something did not hold."""
@@ -105,13 +106,20 @@ class PythonLoop:
             self._seen.add(signature)
         return is_new
 
+    def _next(self) -> bytes:
+        """An input that is drawn, for every third if the target can, or one that is kept, changed."""
+        if self._target.draw is not None and random.random() < 1 / 3:
+            return self._target.draw(self._dice)
+        changed: bytes = self._native.mutated(self._target.max_size)
+        return changed
+
     def run(self, executions: int, stop_at: float) -> Report:
         """So many executions, or until the time is over, or something does not hold."""
         report = Report(self._target.name)
         started_at = time.monotonic()
         pending = list(self._native.kept_inputs())
         while report.executions < executions and time.monotonic() < stop_at:
-            data = pending.pop() if pending else self._native.mutated(self._target.max_size)
+            data = pending.pop() if pending else self._next()
             try:
                 if self.execute(data):
                     self._native.add_input(data)
