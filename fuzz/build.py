@@ -29,6 +29,7 @@ PARTS = (
     "_driver",
     "connection",
 )
+DIED = 99  # exit status of a process that a sanitizer has ended
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
 
 
@@ -117,7 +118,7 @@ def environment(name: str) -> dict[str, str]:
         raise RuntimeError(f"{compiler[0]} has no libasan.so to preload")
     return {
         "LD_PRELOAD": library,
-        "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=16:malloc_context_size=8",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "ASAN_OPTIONS": f"detect_leaks=0:quarantine_size_mb=16:malloc_context_size=8:exitcode={DIED}",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:exitcode={DIED}",
         "PYTHONMALLOC": "malloc",
     }

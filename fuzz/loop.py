@@ -64,16 +64,15 @@ def run_native(
     """A target whose loop is in C."""
     report = Report(target.name)
     started_at = time.monotonic()
-    for data in native.kept_inputs():  # as they are, once
-        native.run_one(target.name, data, area)
-    while report.executions < executions and time.monotonic() < stop_at:
-        count = min(SLICE, executions - report.executions)
-        try:
+    try:
+        for data in native.kept_inputs():  # as they are, once
+            native.run_one(target.name, data, area)
+        while report.executions < executions and time.monotonic() < stop_at:
+            count = min(SLICE, executions - report.executions)
             native.run(target.name, count, area, target.max_size)
-        except AssertionError as error:
-            report.finding, report.culprit = error.args
-            break
-        report.executions += count
+            report.executions += count
+    except AssertionError as error:
+        report.finding, report.culprit = error.args
     report.seconds = time.monotonic() - started_at
     return report
 

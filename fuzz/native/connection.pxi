@@ -2,12 +2,24 @@
 # C sees.
 # Owns: the sums of a connection, computed anew. May not know: how it got there.
 
+cdef const char *check_ranges_order(Ranges *ranges) noexcept nogil:
+    cdef uint32_t position
+    for position in range(ranges.count):
+        if range_at(ranges, position).start >= range_at(ranges, position).stop:
+            return b"an empty range"
+        if position and range_at(ranges, position - 1).stop >= range_at(ranges, position).start:
+            return b"ranges touch or do not ascend"
+    return NULL
+
+
 cdef const char *check_inbox(Inbox *inbox) noexcept nogil:
     """Its invariant, message by message."""
     cdef uint32_t place
     cdef uint32_t spans = 0
     cdef int64_t held = 0
     cdef int64_t ready = 0
+    cdef int64_t units = 0  # of the messages that are held
+    cdef int64_t size
     cdef MapEntry *entry
     cdef Assembly *partial
     for place in range(inbox.partial.capacity):
@@ -21,29 +33,24 @@ cdef const char *check_inbox(Inbox *inbox) noexcept nogil:
             return b"a partial message has another number of units, or all"
         spans += partial.units.count
         held += partial.held_size
+        units += partial.fragment_count
     for place in range(inbox.complete.capacity):
         entry = inbox.complete.entries + place
         if entry.value != NULL:
-            held += fm_bytes_size(entry.value)
+            size = fm_bytes_size(entry.value)
+            held += size
+            units += units_of(size)
             if not ranges_contain(&inbox.done, entry.key):
                 return b"a whole message is not done"
     for place in range(inbox.ready.count):
-        ready += fm_bytes_size(fifo_at(&inbox.ready, place)[0])
+        size = fm_bytes_size(fifo_at(&inbox.ready, place)[0])
+        ready += size
+        units += units_of(size)
     if inbox.held_size != held + ready or inbox.ready_size != ready or inbox.partial_spans != spans:
         return b"the sums of an inbox are wrong"
-    if inbox.consumed > inbox.charged:
-        return b"more consumed than charged"
-    return NULL
-
-
-cdef const char *check_ranges_order(Ranges *ranges) noexcept nogil:
-    cdef uint32_t position
-    for position in range(ranges.count):
-        if range_at(ranges, position).start >= range_at(ranges, position).stop:
-            return b"an empty range"
-        if position and range_at(ranges, position - 1).stop >= range_at(ranges, position).start:
-            return b"ranges touch or do not ascend"
-    return NULL
+    if not inbox.is_reset and inbox.charged - inbox.consumed != units * FRAGMENT_UNIT:
+        return b"what is charged and not consumed is not what is held"
+    return check_ranges_order(&inbox.done)
 
 
 cdef const char *check_stream_in(StreamIn *stream) noexcept nogil:

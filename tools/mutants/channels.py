@@ -20,10 +20,10 @@ CHANNELS: tuple[Mutant, ...] = (
         ),
     ),
     one(
-        "final-size-changed",
-        "a second FIN may lie below the first",
-        ("receive_stream.py", "(fin and stop != final_size)", "(fin and stop > final_size)"),
-        ("receive_stream.pxi", "(fin and stop != final_size)", "(fin and stop > final_size)"),
+        "final-size-passed",
+        "data may pass the final size by one byte",
+        ("receive_stream.py", "(stop > final_size or", "(stop > final_size + 1 or"),
+        ("receive_stream.pxi", "(stop > final_size or", "(stop > final_size + 1 or"),
     ),
     one(
         "final-size-below",
