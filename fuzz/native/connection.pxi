@@ -53,6 +53,17 @@ cdef const char *check_inbox(Inbox *inbox) noexcept nogil:
     return check_ranges_order(&inbox.done)
 
 
+cdef bint has_blocks(StreamIn *stream, int64_t start, int64_t stop) noexcept nogil:
+    """True if all bytes of [start, stop) have a block."""
+    cdef int64_t number
+    if start >= stop:
+        return True
+    for number in range(start >> BLOCK_SHIFT, ((stop - 1) >> BLOCK_SHIFT) + 1):
+        if stream.capacity == 0 or stream.blocks[number & (stream.capacity - 1)] == NULL:
+            return False
+    return True
+
+
 cdef const char *check_stream_in(StreamIn *stream) noexcept nogil:
     cdef uint32_t place
     cdef uint32_t blocks = 0
@@ -66,6 +77,11 @@ cdef const char *check_stream_in(StreamIn *stream) noexcept nogil:
         return b"data beyond the final size"
     if stream.ranges.count and range_at(&stream.ranges, 0).start <= stream.contiguous:
         return b"a range touches what is contiguous"
+    if not has_blocks(stream, stream.consumed, stream.contiguous):
+        return b"bytes that can be read have no block"
+    for place in range(stream.ranges.count):
+        if not has_blocks(stream, range_at(&stream.ranges, place).start, range_at(&stream.ranges, place).stop):
+            return b"bytes out of order have no block"
     return check_ranges_order(&stream.ranges)
 
 

@@ -18,9 +18,8 @@ SIZE_LIMIT = 300_000  # bytes of all corpora: a clone must stay small
 
 
 def named_inputs(target: Target) -> list[tuple[str, bytes]]:
-    """Every input with the name of its file, or the place among the seeds."""
-    seeds = [(f"seed {place}", data) for place, data in enumerate(target.seeds())]
-    return seeds + [(path.name, path.read_bytes()) for path in corpus.files_of(target)]
+    """Every input with a name to find it by."""
+    return [(f"{target.name} {data.hex()}", data) for data in corpus.inputs_of(target)]
 
 
 def other_core(name: str) -> Any:
@@ -50,20 +49,12 @@ def test_every_kept_input_leaves_connections_as_they_should_be(target: Target) -
 
 
 def test_the_corpora_are_small() -> None:
-    files = [path for target in TARGETS.values() for path in corpus.files_of(target)]
-    assert files
-    assert sum(path.stat().st_size for path in files) <= SIZE_LIMIT
+    assert sum(corpus.path_of(target).stat().st_size for target in TARGETS.values()) <= SIZE_LIMIT
 
 
-def test_every_file_of_a_corpus_belongs_to_a_target() -> None:
+def test_every_file_of_the_corpora_belongs_to_a_target() -> None:
     found = {path for path in corpus.CORPUS.rglob("*") if path.is_file()}
-    assert found == {path for target in TARGETS.values() for path in corpus.files_of(target)}
-
-
-def test_a_file_is_named_after_what_is_in_it_or_after_what_it_found() -> None:
-    for target in TARGETS.values():
-        for path in corpus.files_of(target):
-            assert path.stem.startswith("finding-") or path.stem == corpus.name_of(path.read_bytes())
+    assert found == {corpus.path_of(target) for target in TARGETS.values()}
 
 
 def test_the_smallest_cover_keeps_an_input_for_everything_that_is_reached() -> None:
@@ -72,15 +63,15 @@ def test_the_smallest_cover_keeps_an_input_for_everything_that_is_reached() -> N
     assert kept == [b"a", b"bb", b"ddd"]
 
 
-def test_a_corpus_that_is_written_anew_keeps_its_findings(
+def test_a_corpus_that_is_written_anew_keeps_what_has_found_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corpus, "CORPUS", tmp_path)
     target = TARGETS["frames"]
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    (folder / "finding-it.bin").write_bytes(b"found")
-    (folder / "old.bin").write_bytes(b"old")
-    assert corpus.write(target, [b"new", target.seeds()[0]]) == len(b"found") + len(b"new")
-    assert [path.read_bytes() for path in corpus.files_of(target)] == [b"new", b"found"]
-    assert corpus.inputs_of(target)[-2:] == [b"new", b"found"]
+    assert corpus.kept_inputs(target) == {}
+    corpus.path_of(target).write_text("Zm91bmQ= what it was\nb2xk\n", "ascii")
+    size = corpus.write(target, [b"new", b"newer", target.seeds()[0]])
+    assert corpus.path_of(target).read_text("ascii") == "Zm91bmQ= what it was\nbmV3\nbmV3ZXI=\n"
+    assert size == corpus.path_of(target).stat().st_size
+    assert corpus.kept_inputs(target) == {b"found": "what it was", b"new": "", b"newer": ""}
+    assert corpus.inputs_of(target)[-3:] == [b"found", b"new", b"newer"]
