@@ -67,6 +67,7 @@ cdef bint has_blocks(StreamIn *stream, int64_t start, int64_t stop) noexcept nog
 cdef const char *check_stream_in(StreamIn *stream) noexcept nogil:
     cdef uint32_t place
     cdef uint32_t blocks = 0
+    cdef Range *item
     for place in range(stream.capacity):
         blocks += stream.blocks[place] != NULL
     if blocks != stream.block_count:
@@ -80,7 +81,8 @@ cdef const char *check_stream_in(StreamIn *stream) noexcept nogil:
     if not has_blocks(stream, stream.consumed, stream.contiguous):
         return b"bytes that can be read have no block"
     for place in range(stream.ranges.count):
-        if not has_blocks(stream, range_at(&stream.ranges, place).start, range_at(&stream.ranges, place).stop):
+        item = range_at(&stream.ranges, place)
+        if not has_blocks(stream, item.start, item.stop):
             return b"bytes out of order have no block"
     return check_ranges_order(&stream.ranges)
 
