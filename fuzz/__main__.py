@@ -61,6 +61,13 @@ def start(arguments: list[str], target: str, variant: str) -> int:
     return code
 
 
+def commit() -> str:
+    """The commit that runs, with a mark if files were changed since."""
+    command = ["git", "describe", "--always", "--dirty"]
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    return answer.stdout.strip() or "unknown"
+
+
 def inside(options: argparse.Namespace) -> int:
     """The run itself."""
 
@@ -79,11 +86,13 @@ def inside(options: argparse.Namespace) -> int:
     )
     figures = {
         "target": report.target,
+        "commit": commit(),
         "variant": options.variant + ("+twins" if options.twins else ""),
         "seed": options.seed,
         "executions": report.executions,
         "seconds": round(report.seconds, 1),
-        "per_second": round(report.executions / report.seconds) if report.seconds else 0,
+        "cpu_seconds": round(report.cpu_seconds, 1),
+        "per_cpu_second": round(report.executions / max(report.cpu_seconds, 0.001)),
         "inputs": len(report.inputs),
         "edges": report.edges,
         "finding": report.finding,

@@ -29,6 +29,7 @@ class Report:
     target: str
     executions: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0  # what the process itself had of them
     edges: int = 0
     inputs: list[bytes] = field(default_factory=list)
     finding: str | None = None
@@ -148,11 +149,13 @@ def run(
     load_inputs(native, target, seed)
     area = open_area(name, folder)
     stop_at = time.monotonic() + seconds
+    cpu_at = time.process_time()
     if target.is_native and not twins:
         report = run_native(native, target, area, executions, stop_at)
     else:
         twin = _core_py if twins else None
         report = PythonLoop(native, target, area, native, twin).run(executions, stop_at)
+    report.cpu_seconds = time.process_time() - cpu_at
     report.edges = native.coverage_edges()
     report.inputs = native.kept_inputs()
     return report

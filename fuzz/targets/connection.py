@@ -50,7 +50,12 @@ class Session:
         limits = _LIMITS[first >> 1 & 3]
         self.core = core
         self.path = core.DataPath(
-            bool(first & 1), LOCAL_ID, write_limit=5000, budget=60_000 if first & 8 else 2**26, **limits
+            bool(first & 1),
+            LOCAL_ID,
+            write_limit=5000,
+            budget=60_000 if first & 8 else 2**26,
+            initial_packet_number=c.MAX_PACKET_NUMBER - 99 if first & 64 else 0,
+            **limits,
         )
         self.path.set_keys(c.SUITE_NULL, b"", _IV, b"", _IV)
         self.path.set_peer(REMOTE_ID, **_LIMITS[first >> 4 & 3])
