@@ -39,7 +39,7 @@ TARGETS = {
     for target in (
         _of("T1", headers, max_size=400, is_native=True),
         _of("T2", frames, max_size=200, is_native=True),
-        _of("T3", ledger, max_size=48, is_native=True),
+        _of("T3", ledger, max_size=32, is_native=True),
         _of("T4", stream, max_size=60, is_native=True),
         _of("T5", fragments, max_size=49, is_native=True),
         _of("T6", connection, max_size=500, draw=drawn.session),
