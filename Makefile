@@ -5,9 +5,11 @@ VENV := .venv
 PY := $(VENV)/bin/python
 EXTRAS := tunnel,rich,uvloop,test,dev
 ARGS ?=
+TARGET ?= frames
+EXECUTIONS ?= 1000000
 
-.PHONY: help demo test check lint programs wheels docs bench bench-peers bench-growth coverage build clean \
-	distclean
+.PHONY: help demo test check lint programs fuzz mutants wheels docs bench bench-peers bench-growth coverage \
+	build clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +17,8 @@ help:
 	@echo "make test       the suite on both cores"
 	@echo "make check      linters, uvloop, wheels of every Python here, sanitizers, seeds, instructions, docs"
 	@echo "make programs   the tunnel with ssh, curl, dig, iperf3, rsync, git, Chromium, as far as they are there"
+	@echo "make fuzz       TARGET=... EXECUTIONS=...: mutated inputs under the sanitizers (fuzz/README.md)"
+	@echo "make mutants    plants bugs in both cores and looks whether the tests find them (an hour)"
 	@echo "make wheels     the source archive, a wheel for every CPython here, the pure one; each tried; in dist/"
 	@echo "make docs       the documentation site, in build/docs"
 	@echo "make lint       ruff, mypy, cython-lint, stubtest, the workflows"
@@ -73,6 +77,12 @@ docs: $(VENV)/.docs
 programs: build
 	FASTMUX_TEST_PROGRAMS=1 $(PY) -m pytest tests/programs -rs $(ARGS)
 
+fuzz: build
+	$(PY) -m fuzz $(TARGET) --executions $(EXECUTIONS) $(ARGS)
+
+mutants: build
+	$(PY) -m tools.mutants $(ARGS)
+
 bench: build $(VENV)/.bench
 	$(PY) -m bench $(ARGS)
 
@@ -90,7 +100,7 @@ coverage: build
 clean:
 	rm -rf build dist src/*.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -f src/fastmux/_core.*.so src/fastmux/_core.*.pyd
-	find src tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench tools fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
 	rm -rf $(VENV)

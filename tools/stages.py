@@ -22,6 +22,17 @@ from tools.running import COMPILED, PURE, ROOT, Runner, StageFailed, StageSkippe
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")  # those that are not here are skipped
 DEMOS = ("wheel-pure", "wheel-3.11", "wheel-3.12", "wheel-3.13")  # the environments that run the demo
+# Executions of each target of the fuzzers: some seconds each.
+FUZZED = {
+    "headers": 2_000_000,
+    "frames": 1_000_000,
+    "ledger": 300_000,
+    "stream": 100_000,
+    "fragments": 300_000,
+    "connection": 20_000,
+    "handshake": 1_000,
+    "strays": 10_000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +93,27 @@ def uvloop(runner: Runner) -> None:
     runner.run(*PYTEST, *rooms, "-k", "uvloop", env=COMPILED)
 
 
-def sanitizer(runner: Runner) -> None:
-    """The suite on a core built with the address and undefined-behaviour sanitizers, without pools."""
-    need_compiled_core()
+def sanitizer_library() -> str:
+    """What a process must preload to run code built with the sanitizers; StageSkipped without it."""
     library = answer(os.environ.get("CC", "cc"), "-print-file-name=libasan.so")
     if library is None or not Path(library).is_absolute():
         raise StageSkipped("the C compiler has no libasan.so to preload")
+    return library
+
+
+def fuzz(runner: Runner) -> None:
+    """Every target of the fuzzers for some seconds, under the sanitizers, from the kept inputs."""
+    need_compiled_core()
+    sanitizer_library()
+    for target, executions in FUZZED.items():
+        bounds = ("--executions", str(executions), "--seconds", "40")
+        runner.run(sys.executable, "-m", "fuzz", target, *bounds, env=COMPILED)
+
+
+def sanitizer(runner: Runner) -> None:
+    """The suite on a core built with the address and undefined-behaviour sanitizers, without pools."""
+    need_compiled_core()
+    library = sanitizer_library()
     tree = ROOT / "build" / "sanitizer"
     shutil.rmtree(tree / "lib", ignore_errors=True)
     runner.run(
@@ -212,6 +238,7 @@ def stages() -> list[Stage]:
         *by_version,
         Stage("seeds-pure", pure_seeds, 600),
         Stage("uvloop", uvloop, 300),
+        Stage("fuzz", fuzz, 400),
         Stage("instructions", instructions, 300),
         Stage("stubtest", stubtest, 240),
         Stage("wheel-pure", pure_wheel, 300),
