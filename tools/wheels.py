@@ -13,7 +13,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -116,11 +116,13 @@ def outside() -> Iterator[Path]:
         yield tree
 
 
-def run_tests(runner: Runner, binaries: Path, env: Mapping[str, str]) -> None:
-    """Core, asyncio and installed-package tests against the installed package, outside the checkout."""
+def run_tests(
+    runner: Runner, binaries: Path, env: Mapping[str, str], tests: Sequence[str] = OUTSIDE_TESTS
+) -> None:
+    """Tests against the installed package, outside the checkout."""
     with outside() as tree:
         runner.run(
-            *(binaries / "python", "-P", "-m", "pytest", "-p", "no:cacheprovider", *OUTSIDE_TESTS),
+            *(binaries / "python", "-P", "-m", "pytest", "-p", "no:cacheprovider", *tests),
             env={**env, "FASTMUX_TEST_INSTALLED": "1", "PATH": str(binaries)},
             cwd=tree,
         )

@@ -66,13 +66,13 @@ async def _echo(conn: fastmux.Connection) -> None:
 
 
 @asynccontextmanager
-async def echoing(folder: Path) -> AsyncIterator[tuple[int, fastmux.TLSConfig]]:
-    """A server that sends everything back; gives its port and a client's configuration."""
+async def echoing(folder: Path) -> AsyncIterator[tuple[fastmux.Server, fastmux.TLSConfig]]:
+    """A server that sends everything back, and a client's configuration."""
     make_credentials(folder, days=1)
     server_tls = fastmux.TLSConfig(folder / "server.pem", folder / "server.key", folder / "ca.pem")
     client_tls = fastmux.TLSConfig(folder / "client.pem", folder / "client.key", folder / "ca.pem")
     async with fastmux.listen(_echo, "127.0.0.1", 0, tls=server_tls, close_timeout=1) as server:
-        yield server.port, client_tls
+        yield server, client_tls
 
 
 def cells_of(page: Path, heading: str) -> list[list[str]]:

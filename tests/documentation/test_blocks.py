@@ -34,7 +34,9 @@ TOML = [(name_of(page), block) for page in pages() for block in blocks(page, "to
 def as_coroutine(code: str, port: int) -> str:
     """The block as the body of a coroutine, speaking to this port of loopback; gives its names back."""
     code = code.replace('"gw.example", 4433', f'"127.0.0.1", {port}')
-    return "async def example(conn, tls):\n" + textwrap.indent(code, "    ") + "\n    return locals()\n"
+    code = code.replace('start_http_server(9102, "127.0.0.1")', "generate_latest(prometheus_client.REGISTRY)")
+    head = "async def example(conn, connection, server, tls):\n"
+    return head + textwrap.indent(code, "    ") + "\n    return locals()\n"
 
 
 async def handles(handler: Any) -> None:
@@ -48,13 +50,17 @@ async def handles(handler: Any) -> None:
 
 
 @pytest.mark.parametrize("code", PYTHON)
-def test_a_block_of_python_runs(code: str, tmp_path: Path) -> None:
+def test_a_block_of_python_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "prometheus" in code:
+        client = pytest.importorskip("prometheus_client")
+        monkeypatch.setattr(client, "REGISTRY", client.CollectorRegistry())
+
     async def run() -> None:
         names: dict[str, Any] = {"fastmux": fastmux, "asyncio": asyncio}
-        async with echoing(tmp_path) as (port, tls):
-            exec(as_coroutine(code, port), names)
-            async with fastmux.connect("127.0.0.1", port, tls=tls) as conn:
-                made = await asyncio.wait_for(names["example"](conn, tls), 20)
+        async with echoing(tmp_path) as (server, tls):
+            exec(as_coroutine(code, server.port), names)
+            async with fastmux.connect("127.0.0.1", server.port, tls=tls) as conn:
+                made = await asyncio.wait_for(names["example"](conn, conn, server, tls), 20)
         if "handler" in made and "listen(" not in code:  # a page that shows the server's part alone
             await asyncio.wait_for(handles(made["handler"]), 20)
 
