@@ -86,10 +86,11 @@ class Connection:
         self,
         is_client: bool,
         address: Address,
-        handshake: Handshake,
+        handshake: Handshake | None,
         ids: Ids,
         surroundings: Surroundings,
     ) -> None:
+        """`handshake` is None where both ends have the keys already (`fastmux.protocol.keyed`)."""
         configuration, random_bytes, self._touch, self._rearm = surroundings
         self.is_client = is_client
         self.configuration = configuration
@@ -102,26 +103,31 @@ class Connection:
         self._random_bytes = random_bytes
         self._events: list[Event] = []
         self._path = Path(address, is_validated=is_client)
-        packets = HandshakePackets(
-            is_client=is_client,
-            version=handshake.version,
-            local_id=ids.local,
-            remote_id=ids.remote,
-            first_id=ids.first,
-        )
-        self._handshaking: Handshaking | None = Handshaking(
-            handshake,
-            HandshakeSpace(packets, rtt, is_client=is_client),
-            self._path,
-            is_client=is_client,
-            parameters=encode_parameters(parameters_of(configuration), grease=random_bytes(_GREASE_SIZE)),
-            first_id=ids.first,
-        )
+        self._handshaking = None if handshake is None else self._make_handshaking(handshake, rtt)
         self._data = DataSpace(is_client, ids.local, rtt, configuration, random_bytes)
         self._batch_at: float | None = None  # when something came that no policy has seen yet
         self._closing: Closing | None = None
         self._shutdown: tuple[int, str] | None = None
         self._final_statistics: ConnectionStatistics | None = None
+
+    def _make_handshaking(self, handshake: Handshake, rtt: RttEstimator) -> Handshaking:
+        configuration, ids = self.configuration, self.ids
+        packets = HandshakePackets(
+            is_client=self.is_client,
+            version=handshake.version,
+            local_id=ids.local,
+            remote_id=ids.remote,
+            first_id=ids.first,
+        )
+        grease = self._random_bytes(_GREASE_SIZE)
+        return Handshaking(
+            handshake,
+            HandshakeSpace(packets, rtt, is_client=self.is_client),
+            self._path,
+            is_client=self.is_client,
+            parameters=encode_parameters(parameters_of(configuration), grease=grease),
+            first_id=ids.first,
+        )
 
     @property
     def data_path(self) -> core.DataPath:
