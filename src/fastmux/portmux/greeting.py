@@ -10,6 +10,7 @@ from fastmux.aio.message_channel import MessageChannel
 from fastmux.exceptions import ProtocolError
 from fastmux.portmux.messages import Hello, decode, encode
 from fastmux.portmux.terms import Terms
+from fastmux.protocol.parameters import decode_parameters
 
 
 async def greet(channel: MessageChannel, terms: Terms) -> Hello:
@@ -23,4 +24,5 @@ async def greet(channel: MessageChannel, terms: Terms) -> Hello:
             c.PROTOCOL_VIOLATION,
             f"the peer multiplexes by port in version {greeting.version}, this end in {c.PORTMUX_VERSION}",
         )
+    decode_parameters(greeting.parameters)  # raises
     return greeting

@@ -15,7 +15,7 @@ from typing import Protocol
 from fastmux import constants as c
 from fastmux.aio.channel import Channel
 from fastmux.aio.driver import Driver
-from fastmux.exceptions import ConnectionClosed
+from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 from fastmux.portmux.ports import set_dscp
 from fastmux.protocol import events
 from fastmux.protocol.keyed import KeyedConnection
@@ -227,8 +227,14 @@ class PortLink:
         """
         if self.closed_error is not None:
             return
+        try:
+            ready = self.data_path.take_ready()  # the peer's last packets can be read
+        except ClosedResourceError:
+            discard, ready = True, []
         self.closed_error = error
         self.is_discarded = discard
+        for _, flags in ready:
+            self._on_ready(flags)
         self.wake_all()
         self.drop()
 
