@@ -13,6 +13,7 @@ from e2e.conversation import FarEnd, exercise
 from e2e.support import run
 from fastmux import PLAINTEXT, portmux
 from fastmux import constants as c
+from fastmux.aio.settings import Settings
 from fastmux.exceptions import (
     BrokenResourceError,
     BusyResourceError,
@@ -255,21 +256,23 @@ async def check_a_cancelled_opener_leaves_nothing(both: Ends) -> None:
         await stream.aclose()
 
 
+SETTINGS: Settings = {
+    "write_limit": 100_000,
+    "channel_window": 65536,
+    "max_channel_window": 65536,
+    "connection_window": 131_072,
+    "max_message_size": 200_000,
+}
 CHECKS = [value for name, value in sorted(globals().items()) if name.startswith("check_")]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_channels_behave_the_same(way: Way, check: Check) -> None:
     async def main() -> None:
-        async with ends(
-            way,
-            write_limit=100_000,
-            channel_window=65536,
-            max_channel_window=65536,
-            connection_window=131_072,
-            max_message_size=200_000,
-            **({"max_streams": 8} if way == "header" else {}),
-        ) as both:
+        settings = SETTINGS.copy()
+        if way == "header":  # by port it is `max_ports`
+            settings["max_streams"] = 8
+        async with ends(way, **settings) as both:
             await check(both)
 
     run(main())

@@ -103,7 +103,7 @@ def test_kinds_have_classes_of_their_own_and_what_is_of_no_kind_nowhere() -> Non
         async with port_ends() as both:
             channel = await both.client.open_message_channel("m", ordered=False, max_retransmits=2)
             found = await both.server.accept()
-            assert isinstance(channel, PortMessageChannel) and isinstance(found, PortMessageChannel)
+            assert isinstance(found, PortMessageChannel)
             assert (found.ordered, found.reliable, found.id) == (False, False, c.KIND_MESSAGE << 1)
             await channel.aclose()
             await found.aclose()

@@ -127,8 +127,8 @@ def test_a_peer_that_kills_unaccepted_channels_fills_no_queue() -> None:
                     connection, link = stream._link.connection, stream._link
                     connection.close(code, "", link.now())
                     link.schedule()
-                    await until(lambda: both.client.ports == ())  # noqa: B023
-            await until(lambda: both.server.ports == ())
+                    await until(lambda: not both.client.ports)
+            await until(lambda: not both.server.ports)
             assert len(both.server._incoming) <= 8
 
     run(main())

@@ -11,8 +11,8 @@ import pytest
 from e2e.support import run
 from fastmux import constants as c
 from fastmux.exceptions import ConnectionClosed
-from fastmux.portmux import link as link_module
 from fastmux.portmux import messages as m
+from fastmux.protocol.keyed import KeyedConnection
 from portmux.ends import HOST, port_ends, until
 from portmux.half import half_client
 
@@ -88,7 +88,7 @@ def test_a_client_whose_packets_do_not_come_through_hears_why(monkeypatch: pytes
         monkeypatch.setattr(c, "PORT_TIMEOUT", 0.1)
         async with port_ends() as both:
             whole = await both.streams("before")
-            monkeypatch.setattr(link_module.KeyedConnection, "receive", drop)
+            monkeypatch.setattr(KeyedConnection, "receive", drop)
             stream = await both.client.open_stream("after")
             with pytest.raises(ConnectionClosed, match=rf"to UDP port {stream.port} within") as caught:
                 await stream.receive()

@@ -244,7 +244,10 @@ class Exchange:
         """
         try:
             while True:
-                await self._take(m.decode(await self._channel.receive()))
+                message = m.decode(await self._channel.receive())
+                await self._take(message)
+                if isinstance(message, m.Open | m.Offer):
+                    await asyncio.sleep(0)  # sockets that earlier messages freed are closed before the next
         except ClosedResourceError:
             return None
         except ConnectionClosed as error:
