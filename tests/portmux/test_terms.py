@@ -20,7 +20,7 @@ def test_all_ports_together_hold_no_more_than_the_budget() -> None:
 
 
 def test_few_ports_have_the_windows_of_a_connection() -> None:
-    port = make_terms(1, budget=128 * 2**20).port
+    port = make_terms(1, budget=256 * 2**20).port
     assert port.max_channel_window == c.MAX_CHANNEL_WINDOW
     assert port.max_message_size == c.MAX_MESSAGE_SIZE
 

@@ -16,6 +16,9 @@ from fastmux.protocol.connection_ids import RandomIds
 from fastmux.protocol.parameters import encode_parameters, parameters_of
 
 _NOT_HERE: Final = ("max_streams", "max_message_channels")
+_MESSAGE_SHARE: Final = (
+    4  # of a port's share goes to the largest message if nothing is said: windows want more
+)
 _OF_CHANNELS: Final = (
     "channel_window",
     "max_channel_window",
@@ -88,7 +91,7 @@ def _port_configuration(max_ports: int, settings: Settings) -> Configuration:
     """The configuration of a port; its windows leave room for the message that may overdraw them."""
     budget = settings.get("budget", c.CONNECTION_BUDGET)
     share = budget // (2 * max_ports)
-    message_size = settings.get("max_message_size", min(c.MAX_MESSAGE_SIZE, share // 2))
+    message_size = settings.get("max_message_size", min(c.MAX_MESSAGE_SIZE, share // _MESSAGE_SHARE))
     window = share - message_size
     if window < c.BASE_PLPMTU:
         least = 2 * max_ports * (message_size + c.BASE_PLPMTU)
