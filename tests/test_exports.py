@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 # The names of the public interface, written out: a name that disappears breaks somebody's program.
 PUBLIC = {
     *("PLAINTEXT", "TLSConfig", "PeerIdentity", "connect", "listen"),
-    *("RandomIds", "RoutableIds", "WorkerPlace", "bind_group"),
+    *("Backoff", "RandomIds", "RoutableIds", "WorkerPlace", "bind_group"),
     *("Connection", "MessageChannel", "Server", "Stream"),
     *("AuthenticationError", "BrokenResourceError", "BusyResourceError", "ChannelReset"),
     *("ClosedResourceError", "ConnectionClosed", "EndOfStream", "HandshakeError"),

@@ -13,6 +13,7 @@ from fastmux._version import __version__
 
 if TYPE_CHECKING:
     from fastmux import constants, core, exceptions
+    from fastmux.aio.backoff import Backoff
     from fastmux.aio.client import connect
     from fastmux.aio.connection import Connection
     from fastmux.aio.message_channel import MessageChannel
@@ -41,6 +42,7 @@ _SUBMODULES = frozenset({"constants", "core", "exceptions"})
 _HOMES = {
     "PLAINTEXT": "fastmux.security.config",
     "AuthenticationError": "fastmux.exceptions",
+    "Backoff": "fastmux.aio.backoff",
     "BrokenResourceError": "fastmux.exceptions",
     "BusyResourceError": "fastmux.exceptions",
     "ChannelReset": "fastmux.exceptions",
@@ -68,6 +70,7 @@ _HOMES = {
 __all__ = [
     "PLAINTEXT",
     "AuthenticationError",
+    "Backoff",
     "BrokenResourceError",
     "BusyResourceError",
     "ChannelReset",

@@ -180,9 +180,7 @@ ACK_DELAY_EXPONENT: Final = 3  # ack delay on the wire is in units of 8 microsec
 ACK_ELICITING_THRESHOLD: Final = 2  # an ACK is due after this many eliciting packets
 MIN_ACK_DELAY: Final = K_GRANULARITY  # what ACK_FREQUENCY may ask for: no timer here is finer
 MAX_ACK_DELAY_LIMIT: Final = 16.384  # seconds, 2^14 ms: no parameter and no request reaches it
-ACK_FREQUENCY_BURST: Final = (
-    1000  # ACK_FREQUENCY frames of a peer at once: it asks when its flight doubles
-)
+ACK_FREQUENCY_BURST: Final = 1000  # ACK_FREQUENCY frames of a peer at once: it asks when its flight doubles
 ACK_FREQUENCY_RATE: Final = 1000.0  # and per second: each costs a call into Python
 MAX_ACK_RANGES_SENT: Final = 64
 MAX_ACK_RANGES_ACCEPTED: Final = 256  # more in one ACK frame closes the connection (H16)
@@ -249,12 +247,25 @@ MAX_CONNECTIONS: Final = 65536
 MAX_VERSION_ANSWERS: Final = 64  # version negotiation packets waiting to be sent; more are not made
 GLITCH_BURST: Final = 1000  # useless frames forgiven at once (H22)
 GLITCH_RATE: Final = 33.0  # and per second
-ACTIVE_ID_LIMIT: Final = 4
 MIN_NONCE_SIZE: Final = 4  # random bytes of an id with a server id (draft-ietf-quic-load-balancers-21 §5.3)
 STEERING_OFFSET: Final = 4  # of the word of a destination id that says which worker takes the packet
 STEERING_SIZE: Final = 4  # a word of classic BPF; it ends with the shortest first id of a client
 MAX_WORKERS: Final = 256  # of one group; an id is drawn as often on average, 15 µs each if it is encrypted
 CLOSE_REPEAT_PTOS: Final = 3  # closing and draining last this many PTO (RFC 9000 §10.2)
+
+# --- Connection ids and paths (RFC 9000 §5.1, §8.2, §9) -----------------------------------------------
+ACTIVE_ID_LIMIT: Final = 4  # of the peer's that this end holds
+ISSUED_IDS: Final = 2  # of ours that a peer holds: one in use and a spare, for each costs memory while idle
+MAX_ID_GAPS: Final = 16  # ranges of retired numbers: who leaves out so many gives no ids but holes
+MAX_KEPT_CONTROL: Final = 50  # NEW_ID and RETIRE_ID frames that the peer has not acknowledged (H20)
+ID_FRAME_BURST: Final = 1000  # NEW_ID, RETIRE_ID, PATH_CHALLENGE and PATH_RESPONSE of a peer at once
+ID_FRAME_RATE: Final = 100.0  # and per second: a migration takes five of them
+MAX_PATHS: Final = 4  # of a connection, the one in use too (H23)
+PATH_BURST: Final = 8.0  # new paths, and moves to one that is not validated: a rebinding takes two
+PATH_RATE: Final = 2.0  # and per second, so that addresses that take turns cost little (H23)
+PATH_DISTRUST: Final = 60.0  # seconds after a move in vain: paths are validated before they are used
+PATH_VALIDATION_PTOS: Final = 3  # RFC 9000 §8.2.4
+PATH_LINGER_PTOS: Final = 3  # how long a path that was left is kept for what is still on its way
 
 # --- asyncio -----------------------------------------------------------------------------------------
 SOCKET_BUFFER_SIZE: Final = 4 * 2**20

@@ -228,3 +228,46 @@ async def test_where_datagrams_may_be_cut_no_jumbo_is_tried() -> None:
     assert Driver(transport, Configuration()).configuration.max_datagram_size == 1452
     small = Configuration(max_datagram_size=1300)
     assert Driver(link.attach("small"), small).configuration is small
+
+
+@virtual
+async def test_a_driver_may_have_several_transports_of_which_one_is_used() -> None:
+    driver, first = make_driver()
+    second, third = (CountingTransport(Link(), (name, 1)) for name in ("second", "third"))
+    assert (driver.add_transport(second), driver.add_transport(third)) == (1, 2)
+    assert [driver.transport_of(via) for via in range(4)] == [first, second, third, None]
+    for transport in (first, second, third):
+        transport.take(b"\x40" + bytes(40), 41, ("there", 1))
+    await settle()
+    assert driver.endpoint.counters()["stray"] == 3
+    driver.use_transport(2)
+    assert (driver.via, driver.transport) == (2, third)
+    driver.use_transport(7)
+    assert driver.transport_of(0) is first
+    driver.drop_transport(0)
+    driver.drop_transport(0)
+    driver.drop_transport(2)  # it is used
+    assert first.is_closed
+    assert not third.is_closed
+    driver.close()
+    assert second.is_closed
+    assert third.is_closed
+
+
+@virtual
+async def test_what_goes_by_a_transport_that_is_gone_or_blocked_is_lost() -> None:
+    async with pair() as ends:
+        driver = ends.client._driver
+        second = CountingTransport(Link(), ("second", 1))
+        via = driver.add_transport(second)
+        second.block()
+        ends.client._connection.migrate(via, driver.clock())
+        driver.schedule(ends.client._connection)
+        await settle()
+        assert second.sends == 0
+        second.unblock()
+        await asyncio.sleep(1)
+        assert second.sends > 0
+        driver.drop_transport(via)
+        await asyncio.sleep(10)
+        assert await ends.client.ping() > 0

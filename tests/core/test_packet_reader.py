@@ -143,7 +143,59 @@ def test_authentic_rubbish_is_a_protocol_error_or_harmless(pump: Pump) -> None:
     assert pump.server.held_size < 2**20
 
 
-def test_our_own_packets_are_not_ours_to_receive(pump: Pump) -> None:
+def test_our_own_packets_do_not_open(pump: Pump) -> None:
     data = train(pump)
-    assert pump.client.receive(data, 0, len(data), 1200, pump.now) == 0
+    assert pump.client.receive(data, 0, len(data), 1200, pump.now) == len(data)
+    assert pump.client.counters()["packets_received"] == 0
     assert CLIENT_ID not in data
+
+
+def test_any_id_of_the_right_length_will_do_and_a_train_is_cut_where_it_changes(pump: Pump) -> None:
+    """Which ids are the connection's its caller knows: there may be several (RFC 9000 §5.1)."""
+    packets = []
+    for number, name in enumerate([b"another!", b"another!", SERVER_ID]):
+        pump.client.set_remote_id(name)
+        packets.append(bytearray(100))
+        assert pump.client.build_packet(packets[number], b"\x01", 100, 0, pump.now) == 100
+    data = b"".join(packets)
+    assert pump.server.receive(data, 0, 300, 100, pump.now) == 200
+    assert pump.server.counters()["packets_received"] == 2
+    assert pump.server.receive(data, 200, 100, 100, pump.now) == 100
+    assert pump.server.counters()["packets_received"] == 3
+
+
+PROBING = [
+    (c.FRAME_PADDING, 5),
+    (c.FRAME_PATH_CHALLENGE, bytes(8)),
+    (c.FRAME_PATH_RESPONSE, bytes(8)),
+    (c.FRAME_NEW_ID, 1, 0, b"new-id-1", bytes(16)),
+]
+OTHERS = [
+    (c.FRAME_PING,),
+    (c.FRAME_ACK, 0.0, ((0, 1),)),
+    (c.FRAME_RETIRE_ID, 0),
+    (c.FRAME_STREAM, 0, 0, b"data", False),
+    (c.FRAME_DATAGRAM, b"data"),
+    (c.FRAME_APPLICATION_CLOSE, 0, b""),
+]
+
+
+def test_only_packets_that_do_more_than_to_probe_raise_the_largest_non_probing_number(pump: Pump) -> None:
+    pump.server.probe(1)
+    pump.packets(pump.server)  # number 0 of the server, to acknowledge
+    assert pump.server.largest_non_probing == -1
+    for number, frame in enumerate(PROBING):
+        pump.deliver(pump.server, [pump.sealed(pump.client, 0, number, frame)])
+    pump.deliver(pump.server, [pump.sealed(pump.client, 0, 4, *PROBING)])
+    assert pump.server.largest_non_probing == -1
+    for number, frame in enumerate(OTHERS, 10):
+        pump.deliver(pump.server, [pump.sealed(pump.client, 0, number, *PROBING, frame)])
+        assert pump.server.largest_non_probing == number
+    pump.deliver(pump.server, [pump.sealed(pump.client, 0, 9, (c.FRAME_PING,))])
+    pump.deliver(pump.server, [pump.sealed(pump.client, 0, 20, *PROBING)])
+    assert pump.server.largest_non_probing == 15
+
+
+def test_an_extension_frame_is_more_than_a_probe(pump: Pump) -> None:
+    pump.deliver(pump.server, [pump.sealed(pump.client, 0, 3, (c.FRAME_EXTENSION_FIRST + 0x32, b""))])
+    assert pump.server.largest_non_probing == 3

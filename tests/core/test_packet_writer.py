@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.pump import Pump
+from core.pump import SERVER_ID, Pump
 from fastmux import constants as c
 
 
@@ -153,3 +153,16 @@ def test_data_that_nearly_fills_a_packet_arrives_whole(pump: Pump, size: int) ->
     pump.pump()
     for stream in streams:
         assert pump.server.read(stream, 2000) == bytes([stream]) * size
+
+
+def test_packets_are_addressed_to_the_id_that_was_set_last(pump: Pump) -> None:
+    for name in (b"four", b"twenty bytes in all-", SERVER_ID):
+        pump.client.set_remote_id(name)
+        pump.client.probe(1)
+        (packet,) = pump.packets(pump.client, size_limit=0)
+        assert packet[1 : 1 + len(name)] == name
+    for wrong in (b"abc", bytes(21)):
+        with pytest.raises(ValueError):
+            pump.client.set_remote_id(wrong)
+    pump.client.probe(1)
+    assert pump.packets(pump.client, size_limit=0)[0][1:9] == SERVER_ID

@@ -170,3 +170,47 @@ def test_a_peer_that_acknowledges_nothing_makes_no_ledger_grow(pump: Pump) -> No
             pump.inject(pump.client, (c.FRAME_ACK, 0.0, ((0, pump.client.counters()["packets_sent"]),)))
     assert pump.server.counters()["acks_sent"] >= 3000
     assert pump.core.live()[0] - before <= 40_000
+
+
+def test_what_was_sent_on_a_path_that_was_left_counts_no_more_but_still_arrives(pump: Pump) -> None:
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, bytes(5000))
+    packets = pump.packets(pump.client)
+    pump.client.leave_path()
+    assert pump.client.bytes_in_flight == 0
+    assert pump.client.deadlines().last_eliciting_sent_at is None
+    pump.deliver(pump.server, packets)
+    pump.deliver(pump.client, pump.packets(pump.server))
+    summary = pump.client.take_ack_summary()
+    assert (summary.acked_size, summary.acked_packets, summary.latest_rtt) == (0, 0, None)
+    assert summary.delivery_rate is None
+    assert pump.client.watch_delivered(stream)
+
+
+def test_what_was_lost_on_a_path_that_was_left_goes_again_without_a_loss_being_told(pump: Pump) -> None:
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, bytes(9000))
+    pump.packets(pump.client)  # lost
+    pump.client.probe(2)
+    pump.client.leave_path()
+    pump.now += 0.1
+    pump.deliver(pump.server, pump.packets(pump.client, size_limit=0))  # the probes, on the new path
+    pump.now += 0.1
+    pump.deliver(pump.client, pump.packets(pump.server))
+    pump.client.detect_losses(pump.now)
+    summary = pump.client.take_ack_summary()
+    assert (summary.lost_size, summary.lost_packets, summary.lost_span) == (0, 0, 0.0)
+    assert summary.largest_lost_sent_at is None
+    assert summary.acked_packets == 2
+    assert summary.latest_rtt == pytest.approx(0.1)
+    pump.pump()
+    assert len(read_all(pump.server, stream)) == 9000
+
+
+def test_a_summary_that_was_not_taken_is_gone_with_its_path(pump: Pump) -> None:
+    stream = pump.client.open(c.KIND_STREAM)
+    pump.client.write(stream, bytes(5000))
+    pump.deliver(pump.server, pump.packets(pump.client))
+    pump.deliver(pump.client, pump.packets(pump.server))
+    pump.client.leave_path()
+    assert pump.client.take_ack_summary() is None

@@ -17,10 +17,10 @@ MAX_RECORDED = 2000  # datagrams kept in each direction, the first ones
 _Address = tuple[str, int]
 
 
-def make_socket() -> socket.socket:
+def make_socket(host: str = "127.0.0.1") -> socket.socket:
     """A UDP socket on loopback that does not block."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(("127.0.0.1", 0))
+    sock.bind((host, 0))
     sock.setblocking(False)
     return sock
 

@@ -10,24 +10,32 @@ from collections.abc import Callable
 
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.endpoint import Endpoint
-from fastmux.protocol.events import Address, Closed, Event
+from fastmux.protocol.events import Address, Closed, Event, Transmit
 
 Application = Callable[[Connection, Event], None]
-Send = Callable[[bytes, Address], None]
+Send = Callable[[bytes, Address, int], None]  # datagram, to whom, by which local path
 MAX_ROUNDS = 1000
 
 
 class Node:
-    """`application(connection, event)` may act at once on what it hears; `events` keeps all of it."""
+    """`application(connection, event)` may act at once on what it hears; `events` keeps all of it.
+
+    `addresses` are where its datagrams seem to come from, by local path: behind a NAT they change.
+    """
 
     def __init__(self, name: str, address: Address, endpoint: Endpoint) -> None:
         self.name = name
-        self.address = address
+        self.addresses = [address]
         self.endpoint = endpoint
         self.application: Application | None = None
         self.accepted: list[Connection] = []
         self.events: dict[Connection, list[Event]] = defaultdict(list)
         self._buffer = bytearray(65536)
+
+    @property
+    def address(self) -> Address:
+        """That of the first local path."""
+        return self.addresses[0]
 
     def closed(self, connection: Connection) -> ConnectionError | None:
         """The error of the Closed event, None before it."""
@@ -36,11 +44,11 @@ class Node:
                 return event.error
         return None
 
-    def receive(self, train: list[bytes], source: Address, now: float) -> None:
+    def receive(self, train: list[bytes], source: Address, now: float, via: int = 0) -> None:
         """Take datagrams that came together: all of one size, the last may be shorter."""
         data = b"".join(train)
         self._buffer[: len(data)] = data
-        self.endpoint.receive(self._buffer, len(data), len(train[0]), source, now)
+        self.endpoint.receive(self._buffer, len(data), len(train[0]), source, now, via)
 
     def drive(self, now: float, send: Send, hear: Callable[[Event], None]) -> None:
         """Drain events and send trains until nobody has anything more for now."""
@@ -50,11 +58,11 @@ class Node:
             for connection in touched:
                 self._drain(connection, hear)
                 while (transmit := connection.transmit(self._buffer, now)) is not None:
-                    self._send(transmit.size, transmit.segment_size, transmit.address, send)
+                    self._send(transmit, send)
                 self._drain(connection, hear)
                 self._check_timer(connection)
             while (transmit := self.endpoint.transmit(self._buffer, now)) is not None:
-                self._send(transmit.size, transmit.segment_size, transmit.address, send)
+                self._send(transmit, send)
             if not touched:
                 return
         raise AssertionError(f"{self.name} is touched again and again at {now}")
@@ -74,9 +82,10 @@ class Node:
             if self.application is not None:
                 self.application(connection, event)
 
-    def _send(self, size: int, segment_size: int, address: Address, send: Send) -> None:
+    def _send(self, transmit: Transmit, send: Send) -> None:
+        size, segment_size, address, _, via = transmit
         assert 0 < size <= 65507
         assert segment_size > 0
         assert -(-size // segment_size) <= 64
         for start in range(0, size, segment_size):
-            send(bytes(self._buffer[start : min(start + segment_size, size)]), address)
+            send(bytes(self._buffer[start : min(start + segment_size, size)]), address, via)

@@ -74,7 +74,7 @@ def test_datagrams_that_leave_together_arrive_as_a_train() -> None:
     sizes: list[int] = []
 
     class Watched(Node):
-        def receive(self, train: list[bytes], source: object, now: float) -> None:
+        def receive(self, train: list[bytes], source: object, now: float, via: int = 0) -> None:
             trains.append(len(train))
             data = bytearray(b"".join(train))
             sizes.append(len(data))

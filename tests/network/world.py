@@ -38,6 +38,7 @@ class Network:
         self._seed = seed
         self.trace = Trace()
         self.nodes: dict[Address, Node] = {}
+        self._owners: dict[Address, Node] = {}  # of addresses that are no more, too
         self.drop: Callable[[int, bytes], bool] | None = None
         self.datagrams = 0
         self._conditions = conditions or Conditions()
@@ -60,12 +61,53 @@ class Network:
         dice = Random(self.random.getrandbits(64))
         endpoint = Endpoint(configuration or Configuration(), random_bytes=dice.randbytes, accept=accept)
         node = Node(name, address, endpoint)
-        self.nodes[address] = node
+        self.nodes[address] = self._owners[address] = node
         return node
+
+    def rebind(self, node: Node, address: Address | None = None, *, keeps_old: bool = False) -> Address:
+        """Let a node's datagrams come from another address, as a NAT does that forgot its binding.
+
+        By default from another port of the same host. What is on its way to the old address is lost, unless
+        it `keeps_old`: then both lead to the node.
+        """
+        old = node.address
+        new = address or (old[0], 5000 + len(self._links))
+        self._open(node, new, old)
+        node.addresses[0] = new
+        if not keeps_old:
+            del self.nodes[old]
+        return new
+
+    def add_local_path(self, node: Node, address: Address | None = None) -> int:
+        """Give a node one more socket, at an address of its own; returns the local path."""
+        new = address or (node.address[0], 5000 + len(self._links))
+        self._open(node, new, node.address)
+        node.addresses.append(new)
+        return len(node.addresses) - 1
+
+    def _open(self, node: Node, new: Address, old: Address) -> None:
+        """A new address of a node: to and from it as to and from an old one."""
+        for source, target in list(self._links):
+            if old in (source, target):
+                pair = (new if source == old else source, new if target == old else target)
+                seed = f"{self._seed}{pair}"
+                self._links[pair] = Link(self._links[source, target].conditions, Random(seed))
+        self.nodes[new] = self._owners[new] = node
 
     def link(self, source: Node, target: Node) -> Link:
         """The direction from one node to another."""
         return self._link(source.address, target.address)
+
+    def links(self, source: Node, target: Node) -> list[Link]:
+        """The same by all addresses that the two ever had."""
+        ways = {
+            (one, other)
+            for one, owner in self._owners.items()
+            if owner is source
+            for other, whose in self._owners.items()
+            if whose is target
+        }
+        return [link for way, link in self._links.items() if way in ways]
 
     def share_link(self, source: Node, target: Node, link: Link) -> None:
         """Let this direction be one that others use too: their datagrams wait in the same queue."""
@@ -145,7 +187,8 @@ class Network:
             train.append(next_data)
         node = self.nodes.get(target)
         if node is not None:
-            node.receive(train, source, self.now)
+            via = node.addresses.index(target) if target in node.addresses else 0
+            node.receive(train, source, self.now, via)
             self._drive(node)
 
     def _drive_all(self) -> None:
@@ -153,19 +196,19 @@ class Network:
             self._drive(node)
 
     def _drive(self, node: Node) -> None:
-        def send(data: bytes, target: Address) -> None:
-            self._send(node, data, target)
+        def send(data: bytes, target: Address, via: int) -> None:
+            self._send(node, data, target, node.addresses[via])
 
         node.drive(self.now, send, lambda event: self.trace.event(node.name, event, self.now))
 
-    def _send(self, node: Node, data: bytes, target: Address) -> None:
+    def _send(self, node: Node, data: bytes, target: Address, source: Address) -> None:
         index = self.datagrams
         self.datagrams += 1
         name = self.nodes[target].name if target in self.nodes else str(target)
         self.trace.datagram(node.name, name, data, self.now)
-        arrivals = self._link(node.address, target).carry(data, self.now)
+        arrivals = self._link(source, target).carry(data, self.now)
         if self.drop is not None and self.drop(index, data):
             return
         for at, arrived in arrivals:
             self._count += 1
-            heapq.heappush(self._arrivals, (at, self._count, node.address, target, arrived))
+            heapq.heappush(self._arrivals, (at, self._count, source, target, arrived))

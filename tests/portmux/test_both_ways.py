@@ -286,8 +286,8 @@ def test_a_long_conversation_goes_by_port_and_leaves_no_port_behind() -> None:
         async def handle(connection: portmux.PortConnection) -> None:
             await far_end.handle(cast(fastmux.Connection, connection))
 
-        async with portmux.listen(handle, HOST, 0, tls=PLAINTEXT) as server:
-            connection = await portmux.connect(HOST, server.port, tls=PLAINTEXT)
+        async with portmux.listen(handle, HOST, 0, tls=PLAINTEXT, max_ports=8) as server:
+            connection = await portmux.connect(HOST, server.port, tls=PLAINTEXT, max_ports=8)
             last_words = await exercise(cast(fastmux.Connection, connection))
             await until(lambda: server.ports_in_use == 0 and not server.connections)
             assert connection.ports == ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from e2e.support import run
+from e2e.support import LoopFactory, run
 from fastmux import PLAINTEXT, TLSConfig, portmux
 from fastmux.aio.serving import AnyChannel
 from fastmux.exceptions import AuthenticationError
@@ -21,12 +21,16 @@ async def serve(connection: portmux.PortConnection) -> None:
     await connection.serve(echo)
 
 
-def test_connect_can_be_awaited_and_entered() -> None:
+def test_connect_can_be_awaited_and_entered(loop_factory: LoopFactory) -> None:
     async def main() -> None:
         async with portmux.listen(serve, HOST, 0, tls=PLAINTEXT) as server:
             connection = await portmux.connect(HOST, server.port, tls=PLAINTEXT)
             assert connection.get_extra_info("peername") == (HOST, server.port)
             assert 0 < await connection.ping() < 5
+            async with await connection.open_stream() as stream:
+                await stream.send(bytes(100_000))
+                await stream.send_eof()
+                assert sum([len(chunk) async for chunk in stream]) == 100_000
             await connection.aclose()
             await connection.aclose()
             assert connection.is_closed
@@ -38,7 +42,7 @@ def test_connect_can_be_awaited_and_entered() -> None:
                     raise KeyError
             assert connection.is_closed
 
-    run(main())
+    run(main(), loop_factory)
 
 
 def test_the_local_address_of_the_control_connection_is_that_of_every_port() -> None:

@@ -36,7 +36,7 @@ class Gateway:
         return self.programs.start("serve", command, is_notifying=True)
 
     def tunnel(self, *options: str | Path, port: int | None = None, role: str = "client") -> Running:
-        """Start a client with some forwards and wait until it is ready: connected, its listeners open."""
+        """Start a client with some forwards and wait until its listeners are open."""
         address = f"127.0.0.1:{port or self.port}"
         command = [*FASTMUX, "tunnel", address, *self.files(role), *options]
         return self.programs.start("tunnel", command, is_notifying=True)

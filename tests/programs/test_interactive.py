@@ -50,22 +50,24 @@ def measure(link: TunLink, *words: str | Path) -> dict[str, float]:
     return {**{f"{name} p99 ms": 1e3 * each for name, each in p99.items()}, "MB/s": found["rate"] / 1e6}
 
 
+@pytest.mark.parametrize("congestion", ["cubic", "bbr"])
 def test_a_ping_stays_quick_beside_a_download(
-    link: TunLink, programs: Programs, credentials: Path, ends: dict[str, int]
+    congestion: str, link: TunLink, programs: Programs, credentials: Path, ends: dict[str, int]
 ) -> None:
     def start(command: str, prefix: list[str], role: str, *words: str) -> None:
         files = (f"--cert={credentials}/{role}.pem", f"--key={credentials}/{role}.key")
         whole = [*prefix, *FASTMUX, command, *files, f"--ca={credentials}/ca.pem", *words]
         programs.start(command, whole, is_notifying=True)
 
-    start("serve", link.far, "server", "-l", f"{FAR}:{PORT}", "--allow", "*=127.0.0.1:*")
+    allowed = ("--allow", "*=127.0.0.1:*", "--congestion", congestion)
+    start("serve", link.far, "server", "-l", f"{FAR}:{PORT}", *allowed)
     found = measure(link, "channel", f"{FAR}:{PORT}", credentials, str(ends["bulk"]))
-    print("ping channel:", found)
+    print(f"ping channel, {congestion}:", found)
     assert found["loaded p99 ms"] <= LIMIT * found["idle p99 ms"]
     forwards = ("-L", f"7001:127.0.0.1:{ends['echo']}", "-L", f"7002:127.0.0.1:{ends['bulk']}")
     start("tunnel", link.near, "client", f"{FAR}:{PORT}", "--server-name", "localhost", *forwards)
     found = measure(link, "ports", "7001", "7002")
-    print("echo through fastmux -L:", found)
+    print(f"echo through fastmux -L, {congestion}:", found)
     assert found["loaded p99 ms"] <= LIMIT * found["idle p99 ms"]
 
 

@@ -15,7 +15,7 @@ STREAMS = 8
 @pytest.mark.parametrize("direction", [(), ("--reverse",)], ids=["to the server", "from the server"])
 def test_eight_streams_all_move(direction: tuple[str, ...], gateway: Gateway, programs: Programs) -> None:
     iperf, far, near = program("iperf3"), free_port(), free_port()
-    server = programs.start("iperf3", [iperf, "-s", "-B", "127.0.0.1", "-p", str(far)])
+    server = programs.start("iperf3", [iperf, "-s", "--forceflush", "-B", "127.0.0.1", "-p", str(far)])
     server.wait_for_text("Server listening")
     gateway.serve()
     gateway.tunnel("-L", f"{near}:127.0.0.1:{far}")

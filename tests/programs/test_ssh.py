@@ -40,7 +40,9 @@ def way(request: pytest.FixtureRequest, gateway: Gateway, sshd: Sshd) -> Way:
         return Way(sshd, sshd.port, (f"ProxyCommand={gateway.proxy_command()}",))
     port = free_port()
     gateway.serve(rules=("*=127.0.0.1:*", f"*=listen:127.0.0.1:{port}"))
-    gateway.tunnel(request.param, f"{port}:127.0.0.1:{sshd.port}")
+    tunnel = gateway.tunnel(request.param, f"{port}:127.0.0.1:{sshd.port}")
+    if request.param == "-R":
+        tunnel.wait_for_text("the far end listens")
     return Way(sshd, port)
 
 

@@ -46,7 +46,10 @@ class Web:
             def log_message(self, *_: Any) -> None:
                 """Say nothing: `requests` has it."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128  # beyond the usual 5 a connection waits a second for its next try
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = False
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="web")
         self.port = self._server.server_port

@@ -99,13 +99,36 @@ def test_handshake_done_goes_until_it_is_acknowledged(ends: tuple[End, End]) -> 
     assert not server.data_path.has_pending
 
 
-def test_a_path_challenge_is_answered(ends: tuple[End, End]) -> None:
+def test_frames_about_ids_and_paths_are_handed_on_in_their_order(ends: tuple[End, End]) -> None:
+    frames = (
+        (c.FRAME_NEW_ID, 1, 0, b"new-id-1", bytes(16)),
+        (c.FRAME_PATH_CHALLENGE, b"12345678"),
+        (c.FRAME_RETIRE_ID, 7),
+        (c.FRAME_PATH_RESPONSE, bytes(8)),
+    )
+    assert heard(*ends, *frames) == Outcome(path_frames=frames)
+
+
+def test_a_kept_frame_goes_until_it_is_acknowledged(ends: tuple[End, End]) -> None:
     client, server = ends
-    heard(client, server, (c.FRAME_PATH_CHALLENGE, b"12345678"))
-    buffer = bytearray(65536)
-    size, _ = server.data_path.fill(buffer, 1200, 1 << 20, 1.0)
-    client.data_path.receive(buffer, 0, size, 1200, 1.0)
-    assert (c.FRAME_PATH_RESPONSE, b"12345678") in client.data_path.take_control()
+    frame = (c.FRAME_RETIRE_ID, 3)
+    client.control.keep(core.encode_frame(frame))
+    client.data_path.fill(bytearray(65536), 1200, 1 << 20, 1.0)  # lost
+    assert client.control.kept_count == 1
+    for _ in range(4):
+        client.tell((c.FRAME_PING,))
+        carry(client.data_path, server.data_path, 1.5)
+    carry(server.data_path, client.data_path, 1.6)
+    client.control.take(1.6)
+    assert client.control.kept_count == 1
+    carry(client.data_path, server.data_path, 1.7)
+    assert server.control.take(1.7).path_frames == (frame,)
+    client.tell((c.FRAME_PING,))
+    carry(client.data_path, server.data_path, 1.8)
+    carry(server.data_path, client.data_path, 1.8)
+    client.control.take(1.9)
+    assert client.control.kept_count == 0
+    assert not client.data_path.has_pending
 
 
 def test_a_close_of_either_kind_is_told_with_code_and_reason(ends: tuple[End, End]) -> None:
@@ -120,23 +143,8 @@ def test_several_raised_channel_limits_are_one_event(ends: tuple[End, End]) -> N
     assert heard(client, server, *raised).events == [ChannelsAvailable()]
 
 
-def test_an_id_retired_that_was_never_given_is_an_error(ends: tuple[End, End]) -> None:
-    with pytest.raises(ProtocolError) as caught:
-        heard(*ends, (c.FRAME_RETIRE_ID, 1))
-    assert caught.value.code == c.PROTOCOL_VIOLATION
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [
-        (c.FRAME_NEW_ID, 1, 0, b"new-id-1", bytes(16)),
-        (c.FRAME_PATH_RESPONSE, bytes(8)),
-    ],
-)
-def test_what_later_versions_use_is_taken_and_ignored(
-    ends: tuple[End, End], frame: tuple[object, ...]
-) -> None:
-    assert heard(*ends, frame) == Outcome()
+def test_an_extension_frame_is_taken_and_ignored(ends: tuple[End, End]) -> None:
+    assert heard(*ends, (c.FRAME_EXTENSION_FIRST, b"data")) == Outcome()
 
 
 def test_an_ack_frequency_frame_is_obeyed_or_refused(ends: tuple[End, End]) -> None:

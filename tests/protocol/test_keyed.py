@@ -9,12 +9,12 @@ import pytest
 from fastmux import constants as c
 from fastmux.exceptions import ClosedResourceError
 from fastmux.protocol.configuration import Configuration
-from fastmux.protocol.connection import Ids
 from fastmux.protocol.endpoint import Endpoint
 from fastmux.protocol.events import Address, Closed, Opened
 from fastmux.protocol.handshake import PacketKeys, PeerIdentity
 from fastmux.protocol.keyed import KeyedConnection, Session
 from fastmux.protocol.parameters import parameters_of
+from fastmux.protocol.surroundings import Ids
 
 CLIENT: Address = ("10.0.0.1", 5001)
 SERVER: Address = ("10.0.0.2", 4433)
@@ -156,6 +156,24 @@ def test_forgetting_says_nothing_and_frees_everything() -> None:
         client.connection.data_path.open(c.KIND_STREAM)
     events = iter(client.connection.next_event, None)
     assert isinstance(list(events)[-1], Closed)
+
+
+def test_a_client_whose_router_gives_it_another_port_is_followed() -> None:
+    client, server = make(True), make(False)
+    channel_id = client.connection.data_path.open(c.KIND_STREAM)
+    elsewhere = (CLIENT[0], 6002)
+    now, source = 0.0, CLIENT
+    for number in range(8):
+        client.connection.data_path.write(channel_id, b"x")
+        client.connection.touch()
+        for sender, receiver, origin in ((client, server, source), (server, client, SERVER)):
+            datagrams, places = sender.give(now)
+            receiver.take(datagrams, origin, now)
+        now += 0.1
+        source = CLIENT if number < 3 else elsewhere
+    assert server.connection.address == elsewhere
+    assert places == {elsewhere}
+    assert server.connection.data_path.read(channel_id, 100) == b"x" * 8
 
 
 def test_a_second_start_does_nothing() -> None:

@@ -39,3 +39,9 @@ def test_the_record_does_not_change_afterwards() -> None:
     before = dataclasses.asdict(figures)
     path.open(c.KIND_STREAM)
     assert dataclasses.asdict(figures) == before
+
+
+def test_what_is_counted_of_paths_is_handed_on() -> None:
+    path = data_path(True)
+    figures = gather(path, Traffic(path, RttEstimator(), Configuration(), bytes), 0.0, 3, 4)
+    assert (figures.migrations, figures.paths_validated) == (3, 4)

@@ -166,6 +166,11 @@ class Side:
         """How often both directions have changed keys."""
         return self._connection.statistics().key_updates
 
+    @property
+    def migrations(self) -> int:
+        """How often the connection went on by another path."""
+        return self._connection.statistics().migrations
+
     def discard(self) -> None:
         """After Closed: free what the connection still keeps for reading."""
         if self._keeps_data:

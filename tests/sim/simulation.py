@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -18,6 +19,7 @@ from protocol.scripted import ScriptedHandshake
 from sim.clockwork import Clockwork
 from sim.faults import Faults, draw_faults
 from sim.model import Flow, MessageFlow, StreamFlow, Wrong
+from sim.moves import Move, carry_out, draw_moves
 from sim.plan import LARGE_SIZE, ChannelPlan, Ending, Plan, draw_plan
 from sim.side import Flows, Side
 
@@ -31,7 +33,7 @@ IS_PURE: Final = core.IMPLEMENTATION == "python"
 class Outcome:
     """What a run came to. `digest` is the hash of all datagrams and events; `seconds` are virtual.
 
-    `key_updates` are those that both ends saw, the larger count.
+    `key_updates` are those that both ends saw, the larger count; `migrations` those of both.
     """
 
     digest: str
@@ -39,6 +41,7 @@ class Outcome:
     datagrams: int
     size: int
     key_updates: int
+    migrations: int
 
 
 class Simulation:
@@ -50,6 +53,7 @@ class Simulation:
         self.plan: Plan = draw_plan(random, seed, LARGE_SIZE // 10 if IS_PURE else LARGE_SIZE)
         min_rate = max(30_000.0, self.plan.total_size / 20)
         self.faults: Faults = draw_faults(random, self.world.now, min_rate, self.plan.mtu)
+        self.moves: tuple[Move, ...] = () if self.faults.is_gentle else draw_moves(Random(f"moves {seed}"))
         self.flows: Flows = {
             (channel.number, role): _flow(channel, role, is_lossless=self.faults.is_gentle)
             for channel in self.plan.channels
@@ -83,6 +87,7 @@ class Simulation:
             datagrams=world.trace.datagrams,
             size=self.plan.total_size,
             key_updates=max(side.key_updates for side in self.sides),
+            migrations=sum(side.migrations for side in self.sides),
         )
 
     # --- the course ---------------------------------------------------------------------------------
@@ -104,13 +109,29 @@ class Simulation:
         return client, server
 
     def _on_open(self) -> None:
+        self._schedule_moves()
         if self.plan.ending is Ending.ABRUPT and all(side.is_open for side in self.sides):
             self.world.call_after(self.plan.close_after, self._close_abruptly)
 
+    def _schedule_moves(self) -> None:
+        """As soon as the client's end is open."""
+        connection = self.sides[c.ROLE_CLIENT].connection
+        if connection is None or not self.sides[c.ROLE_CLIENT].is_open:
+            return
+        moves, self.moves = self.moves, ()
+        for number, move in enumerate(moves):
+            act = partial(carry_out, move, number, self.world, self._nodes[0], connection)
+            self.world.call_after(move.after, act)
+
     def _apply(self, faults: Faults) -> None:
         client, server = self._nodes
-        self.world.link(client, server).conditions = faults.to_server
-        self.world.link(server, client).conditions = faults.to_client
+        for source, target, conditions in (
+            (client, server, faults.to_server),
+            (server, client, faults.to_client),
+        ):
+            self.world.link(source, target).conditions = conditions
+            for link in self.world.links(source, target):
+                link.conditions = conditions
 
     def _close_abruptly(self) -> None:
         self._close_is_due = True

@@ -35,6 +35,12 @@ def test_the_seeds_cover_key_updates_in_a_row() -> None:
     assert max(counts) >= 5
 
 
+def test_the_seeds_cover_rebinding_and_migration() -> None:
+    counts = [run_seed(seed).migrations for seed in range(16)]
+    assert sum(count > 0 for count in counts) >= 4
+    assert max(counts) >= 3
+
+
 def test_a_seed_replays_bit_for_bit() -> None:
     for seed in REPLAYED:
         assert run_seed(seed) == run_seed(seed)

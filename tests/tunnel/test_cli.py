@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ from click.testing import CliRunner
 
 from fastmux import core
 from fastmux._version import __version__
-from fastmux.tunnel.cli import main
+from fastmux.tunnel import commands
+from fastmux.tunnel.cli import COMMANDS, main
 
 
 def test_version_names_the_version_and_the_core() -> None:
@@ -44,3 +46,30 @@ def test_the_command_line_loads_neither_openssl_nor_asyncio() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_every_command_of_the_list_is_there_and_no_other() -> None:
+    modules = {module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__)}
+    assert modules == set(COMMANDS)
+    for name in COMMANDS:
+        result = CliRunner().invoke(main, [name, "--help"])
+        assert result.exit_code == 0, name
+        assert "Usage:" in result.output
+
+
+def test_help_lists_the_commands_without_loading_any() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from fastmux.tunnel.cli import main\n"
+        "print(CliRunner().invoke(main, ['--help']).output)\n"
+        "print([name for name in sys.modules if 'tunnel.commands.' in name])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    for text in ("fastmux demo", "Exit codes: 0 done", *COMMANDS):
+        assert text in done.stdout
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert CliRunner().invoke(main, ["dance"]).exit_code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from fastmux.protocol.congestion import choice
 from fastmux.tunnel import constants
 
 ROOM = Path(constants.__file__).parent
@@ -21,3 +22,8 @@ def test_every_number_is_above_zero_or_a_priority() -> None:
         name: vars(constants)[name] for name in NAMES if isinstance(vars(constants)[name], int | float)
     }
     assert [name for name, value in numbers.items() if value <= 0 and "PRIORITY" not in name] == []
+
+
+def test_the_names_of_the_controllers_are_those_of_the_library() -> None:
+    assert set(constants.CONGESTION_CONTROLLERS) == set(choice.NAMES)
+    assert constants.DEFAULT_CONGESTION in choice.NAMES

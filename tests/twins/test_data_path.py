@@ -20,7 +20,15 @@ LIMITS = {
     "max_message_channels": 6,
 }
 SEGMENT_SIZES = (600, 600, 600, 1452, 8952)  # a path may grow and shrink between two trains
-FIGURES = ("bytes_in_flight", "has_pending", "is_idle", "held_size", "channel_count", "last_received_at")
+FIGURES = (
+    "bytes_in_flight",
+    "has_pending",
+    "is_idle",
+    "held_size",
+    "channel_count",
+    "last_received_at",
+    "largest_non_probing",
+)
 FATES = ["give", "give", "swap", "twice", "lose"]
 sides = st.sampled_from(["client", "server"])
 choices = st.integers(0, 20)
@@ -212,6 +220,15 @@ class Machine(RuleBasedStateMachine):
             path.value("detect_losses", self.now)
             path.value("expire", self.now)
             self.learn(side)
+
+    @rule(side=sides)
+    def leave_path(self, side: str) -> None:
+        self.paths[side].value("probe", 2)
+        self.paths[side].value("leave_path")
+
+    @rule(side=sides, name=st.sampled_from([b"another!", None, b"too long a name of a peer"]))
+    def set_remote_id(self, side: str, name: bytes | None) -> None:
+        self.paths[side].call("set_remote_id", name or (SERVER_ID if side == "client" else CLIENT_ID))
 
     @rule(side=sides, count=st.integers(1, 3))
     def probe(self, side: str, count: int) -> None:

@@ -78,7 +78,7 @@ class Parts:
         "writer",
     )
 
-    def __init__(self, is_client: bool, local_id: bytes, given: Limits) -> None:
+    def __init__(self, is_client: bool, id_size: int, given: Limits) -> None:
         unknown = given.keys() - DEFAULTS.keys()
         if unknown:
             raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
@@ -102,7 +102,7 @@ class Parts:
         self.recovery = Recovery(self.table, self.acks, self.control)
         self.recovery.sent._start_at(integer(limits["initial_packet_number"]))
         self.keys = KeyUpdate(self.recovery.sent, self.acks.received, self.control)
-        self.reader = PacketReader(local_id, self.recovery, self.keys, self.datagrams, max_message_size)
+        self.reader = PacketReader(id_size, self.recovery, self.keys, self.datagrams, max_message_size)
         self.writer = PacketWriter(self.recovery, self.keys, self.datagrams)
         self.max_message_size = 0  # the peer's
 

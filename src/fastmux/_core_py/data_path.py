@@ -54,7 +54,7 @@ class DataPath(Uncopied):
 
     def __init__(self, is_client: bool, local_id: Buffer, **limits: Unpack[Limits]) -> None:
         name = sized("local_id", local_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
-        self._parts: Parts | None = Parts(bool(is_client), name, limits)
+        self._parts: Parts | None = Parts(bool(is_client), len(name), limits)
         _open_paths.add(self)
 
     @property
@@ -117,8 +117,13 @@ class DataPath(Uncopied):
         parts.max_message_size = message_size
         parts.datagrams.max_sent = datagram_size
 
+    def set_remote_id(self, remote_id: Buffer) -> None:
+        """Addresses packets to another id of the peer from now on."""
+        name = sized("remote_id", remote_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
+        self._all.writer.remote_id = name
+
     def receive(self, buffer: Buffer, start: int, size: int, segment_size: int, now: float) -> int:
-        """Takes the packets of a train that are this connection's; returns the bytes consumed."""
+        """Takes the packets of a train that have the id of the first; returns the bytes consumed."""
         parts = self._all
         view = octets(buffer)
         first, length = integer(start), integer(size)
@@ -169,6 +174,10 @@ class DataPath(Uncopied):
     def probe(self, count: int) -> None:
         """The next `count` packets are probes (RFC 9002 §6.2.4)."""
         self._all.recovery.probe(integer(count))
+
+    def leave_path(self) -> None:
+        """What was sent so far is in flight no more and in no summary to come (RFC 9000 §9.4)."""
+        self._all.recovery.sent._leave_path()
 
     def skip_packet_number(self) -> int:
         """Leaves a packet number out and returns it."""
@@ -383,6 +392,11 @@ class DataPath(Uncopied):
     def last_received_at(self) -> float:
         """When the last authenticated packet came, 0.0 before any."""
         return self._all.reader.last_received_at
+
+    @property
+    def largest_non_probing(self) -> int:
+        """The largest number of a packet that did more than to probe (RFC 9000 §9.1), -1 before any."""
+        return self._all.reader.largest_non_probing
 
     def counters(self) -> dict[str, int]:
         """All counters by name."""

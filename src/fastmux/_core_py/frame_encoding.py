@@ -197,3 +197,6 @@ _ENCODERS: dict[int, tuple[int, Encoder]] = {  # type: number of fields, encoder
 NOT_ACK_ELICITING = frozenset(  # RFC 9000 §13.2
     (FRAME_PADDING, FRAME_ACK, FRAME_ACK_ECN, FRAME_CONNECTION_CLOSE, FRAME_APPLICATION_CLOSE)
 )
+PROBING = frozenset(  # RFC 9000 §9.1: a packet of these alone moves nobody to another path
+    (FRAME_PADDING, FRAME_PATH_CHALLENGE, FRAME_PATH_RESPONSE, FRAME_NEW_ID)
+)

@@ -11,7 +11,7 @@ from typing import Any
 from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel import Channel
 from fastmux._core_py.channel_table import Released
-from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING
+from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING, PROBING
 from fastmux._core_py.frames import Frame, split_frames
 from fastmux._core_py.key_update import KeyUpdate
 from fastmux._core_py.message_channel import MessageChannel
@@ -67,30 +67,31 @@ _COUNTERS = (
 
 
 class PacketReader:
-    """What comes in on one connection: short-header packets with our id."""
+    """What comes in on one connection: short-header packets with an id of ours."""
 
     __slots__ = (
         "_checker",
         "_datagrams",
         "_keys",
-        "_local_id",
+        "_id_size",
         "_recovery",
         "_table",
         "_was_useless",
         "counts",
+        "largest_non_probing",
         "last_received_at",
         "now",
     )
 
     def __init__(
         self,
-        local_id: bytes,
+        id_size: int,
         recovery: Recovery,
         keys: KeyUpdate,
         datagrams: Datagrams,
         max_message_size: int,
     ) -> None:
-        self._local_id = local_id
+        self._id_size = id_size
         self._keys = keys
         self._recovery = recovery
         self._table = recovery.table
@@ -100,20 +101,22 @@ class PacketReader:
         )
         self.counts = dict.fromkeys(_COUNTERS, 0)
         self.last_received_at = self.now = 0.0
+        self.largest_non_probing = -1
         self._was_useless = False  # a frame of the packet at hand brought nothing new
 
     def receive(self, train: memoryview, segment_size: int, now: float) -> int:
-        """Takes the segments at the front of `train` that are ours; returns the bytes taken.
+        """Takes the segments at the front of `train` that have the id of the first; returns the bytes taken.
 
         ProtocolError if a packet breaks a rule: those before it are applied, it is not.
         """
         self.now = now
         at, size = 0, len(train)
+        name = train[1 : 1 + self._id_size]
         try:
             while at < size:
                 stop = min(at + segment_size, size)
                 packet = train[at:stop]
-                if not self._is_ours(packet):
+                if not self._is_for(packet, name):
                     break
                 self._packet(packet)
                 at = stop
@@ -121,18 +124,18 @@ class PacketReader:
             self._recovery.acks.on_train(now)
         return at
 
-    def _is_ours(self, packet: memoryview) -> bool:
-        size = 1 + len(self._local_id)
+    def _is_for(self, packet: memoryview, name: memoryview) -> bool:
+        size = 1 + self._id_size
         return (
             len(packet) >= size
             and packet[0] & (FORM_LONG | FIXED_BIT) == FIXED_BIT
-            and packet[1:size] == self._local_id
+            and packet[1:size] == name
         )
 
     def _packet(self, packet: memoryview) -> None:
         """One packet: open, filter, check, apply."""
         counts, received = self.counts, self._recovery.acks.received
-        header_size = 1 + len(self._local_id) + PACKET_NUMBER_SIZE
+        header_size = 1 + self._id_size + PACKET_NUMBER_SIZE
         if len(packet) < header_size + TAG_SIZE:
             counts["malformed_packets"] += 1
             return
@@ -167,10 +170,11 @@ class PacketReader:
             raise ProtocolError(AEAD_LIMIT_REACHED, "too many packets that do not authenticate")
 
     def _apply(self, number: int, frames: list[Frame]) -> None:
-        eliciting = False
+        kinds = {frame[0] for frame in frames}
+        if not kinds <= PROBING:
+            self.largest_non_probing = max(self.largest_non_probing, number)
         for frame in frames:
             kind = frame[0]
-            eliciting = eliciting or kind not in NOT_ACK_ELICITING
             apply = _APPLIERS.get(kind)
             if apply is not None:
                 apply(self, frame)
@@ -178,7 +182,7 @@ class PacketReader:
                 self._recovery.control.report(*frame)
         self.counts["glitches"] += self._was_useless
         self._was_useless = False
-        self._recovery.acks.on_packet(number, self.now, eliciting)
+        self._recovery.acks.on_packet(number, self.now, not kinds <= NOT_ACK_ELICITING)
 
     def _channel(self, channel_id: int) -> Channel | None:
         """The channel a frame speaks of, made if it is new; None if it is over."""

@@ -265,6 +265,13 @@ class SentPackets(Uncopied):
         self._outstanding._insert(number, number + 1)
         return number
 
+    def _leave_path(self) -> None:
+        """What was sent so far is in flight no more: it was on another path (RFC 9000 §9.4)."""
+        for number, packet in self._packets.items():
+            self._packets[number] = packet._replace(ack_eliciting=False, in_flight=False)
+        self._bytes_in_flight = self._eliciting_count = self._app_limited = 0
+        self._summary = None
+
     def _check(self, ranges: Sequence[tuple[int, int]]) -> None:
         """ProtocolError for a number that was never sent."""
         if not ranges:

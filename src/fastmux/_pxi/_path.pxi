@@ -10,7 +10,6 @@ cdef Path *path_new(bint is_client, bytes local_id) except NULL:
     live_objects += 1
     path.role = 0 if is_client else 1
     path.local_id_size = len(local_id)
-    memcpy(path.local_id, PyBytes_AS_STRING(local_id), path.local_id_size)
     received_init(&path.received, MAX_RECEIVED_RANGES)
     sent_init(&path.sent, 0)
     path.loss_delay = _constants.K_INITIAL_RTT * _constants.K_TIME_THRESHOLD
@@ -19,6 +18,7 @@ cdef Path *path_new(bint is_client, bytes local_id) except NULL:
     path.ack_reordering = 1
     path.ack_largest_sent = -1
     path.listed_at = -1
+    path.largest_non_probing = -1
     return path
 
 
@@ -57,6 +57,12 @@ cdef int path_set_limits(Path *path, tuple limits) except -1:
     path.write_limit = values[6]
     path.budget = values[7]
     return 0
+
+
+cdef void path_set_remote_id(Path *path, bytes remote_id) noexcept:
+    """Addresses packets to this id of the peer."""
+    path.remote_id_size = len(remote_id)
+    memcpy(path.remote_id, PyBytes_AS_STRING(remote_id), path.remote_id_size)
 
 
 cdef void path_set_peer(

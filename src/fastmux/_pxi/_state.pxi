@@ -172,7 +172,6 @@ cdef struct KeyUpdate:
 cdef struct Path:
     int status
     int64_t role
-    uint8_t local_id[MAX_CONNECTION_ID_SIZE]
     uint8_t remote_id[MAX_CONNECTION_ID_SIZE]
     Py_ssize_t local_id_size
     Py_ssize_t remote_id_size
@@ -180,6 +179,7 @@ cdef struct Path:
     Cipher opener
     KeyUpdate keys
     double last_received_at
+    int64_t largest_non_probing  # -1 before any
     bint was_useless  # a frame of the packet being applied was of no use: a glitch
     Counters counters
     # recovery

@@ -152,16 +152,21 @@ cdef class DataPath:
         cdef int64_t message_size = as_wire(max_message_size)
         cdef int64_t datagram_size = as_wire(max_datagram_frame_size)
         cdef Path *path = self.open_path()
-        path.remote_id_size = len(name)
-        memcpy(path.remote_id, PyBytes_AS_STRING(name), path.remote_id_size)
+        path_set_remote_id(path, name)
         path.peer_limit = max(path.peer_limit, data)
         scheduler_set_window(path, data)
         path_set_peer(path, channel_data, streams, message_channels)
         path.peer_max_message_size = message_size
         path.max_datagram_sent = datagram_size
 
+    def set_remote_id(self, remote_id):
+        """Addresses packets to another id of the peer from now on."""
+        self.open_path()
+        cdef bytes name = as_sized("remote_id", remote_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
+        path_set_remote_id(self.open_path(), name)
+
     def receive(self, buffer, start, size, segment_size, double now):
-        """Takes the packets of a train that are this connection's; returns the bytes consumed."""
+        """Takes the packets of a train that have the id of the first; returns the bytes consumed."""
         cdef int64_t first = as_wire(start)
         cdef int64_t length = as_wire(size)
         cdef int64_t segment = as_wire(segment_size)
@@ -262,6 +267,10 @@ cdef class DataPath:
         cdef int64_t number = as_wire(count)
         if path_probe(self.open_path(), number) < 0:
             raise MemoryError
+
+    def leave_path(self):
+        """What was sent so far is in flight no more and in no summary to come (RFC 9000 §9.4)."""
+        sent_leave_path(&self.open_path().sent)
 
     def skip_packet_number(self):
         """Leaves a packet number out and returns it."""
@@ -555,6 +564,11 @@ cdef class DataPath:
     def last_received_at(self):
         """When the last authenticated packet came, 0.0 before any."""
         return self.open_path().last_received_at
+
+    @property
+    def largest_non_probing(self):
+        """The largest number of a packet that did more than to probe (RFC 9000 §9.1), -1 before any."""
+        return self.open_path().largest_non_probing
 
     def counters(self):
         """All counters by name."""

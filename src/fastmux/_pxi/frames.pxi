@@ -302,6 +302,32 @@ cdef inline int parse_frame(Parser *self, Frame *frame) noexcept nogil:
     return OK
 
 
+cdef inline uint64_t frame_bit(uint32_t kind) noexcept nogil:
+    """The bit of a type in a set of frame types; extensions share the highest."""
+    return <uint64_t>1 << min(kind, <uint32_t>63)
+
+
+cdef inline bint are_eliciting(uint64_t kinds) noexcept nogil:
+    """True if any of these types is_eliciting."""
+    return kinds & ~(
+        frame_bit(FRAME_PADDING)
+        | frame_bit(FRAME_ACK)
+        | frame_bit(FRAME_ACK_ECN)
+        | frame_bit(FRAME_CONNECTION_CLOSE)
+        | frame_bit(FRAME_APPLICATION_CLOSE)
+    ) != 0
+
+
+cdef inline bint are_probing(uint64_t kinds) noexcept nogil:
+    """True if a packet of these types moves nobody to another path (RFC 9000 §9.1)."""
+    return kinds & ~(
+        frame_bit(FRAME_PADDING)
+        | frame_bit(FRAME_PATH_CHALLENGE)
+        | frame_bit(FRAME_PATH_RESPONSE)
+        | frame_bit(FRAME_NEW_ID)
+    ) == 0
+
+
 cdef inline bint is_eliciting(uint32_t kind) noexcept nogil:
     """True unless it is PADDING, ACK or a close (RFC 9000 §13.2)."""
     return not (

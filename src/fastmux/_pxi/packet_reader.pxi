@@ -84,8 +84,7 @@ cdef int apply_to_connection(Path *path, Frame *frame) noexcept nogil:
     if kind == FRAME_DATAGRAM:
         return datagram_receive(path, frame.data, frame.size)
     if (
-        kind == FRAME_PADDING
-        or kind == FRAME_PING
+        kind == FRAME_PING
         or kind == FRAME_DATA_BLOCKED
         or kind == FRAME_CHANNEL_DATA_BLOCKED
         or kind == FRAME_CHANNELS_BLOCKED
@@ -105,42 +104,50 @@ cdef inline int apply_stream(Path *path, Frame *frame) noexcept nogil:
     )
 
 
+cdef inline int apply_other(Path *path, PacketFrames *frames, Frame *frame, double now) noexcept nogil:
+    """Any frame but STREAM and PADDING."""
+    if frame.type == FRAME_ACK or frame.type == FRAME_ACK_ECN:
+        path.counters.acks_received += 1
+        return path_on_ack(
+            path,
+            frames.parser.ranges,
+            frame.range_count,
+            <double>frames.parser.ack_delay / ACK_DELAY_UNITS,
+            now,
+        )
+    if (
+        frame.type == FRAME_MESSAGE
+        or frame.type == FRAME_MAX_CHANNEL_DATA
+        or frame.type == FRAME_OPEN
+        or frame.type == FRAME_RESET
+        or frame.type == FRAME_STOP
+        or frame.type == FRAME_MESSAGE_FIN
+        or frame.type == FRAME_MESSAGE_ABANDON
+    ):
+        return apply_to_channel(path, frame)
+    return apply_to_connection(path, frame)
+
+
 cdef int apply_packet(Path *path, PacketFrames *frames, int64_t number, double now) noexcept nogil:
     """Applies every frame of a checked packet."""
     cdef Frame *frame
-    cdef bint eliciting = False
+    cdef uint64_t kinds = 0
     cdef int status = OK
     path.was_useless = False
     frames_rewind(frames)
     frame = frames_next(frames)
     while frame != NULL and status == OK:
-        eliciting = eliciting or is_eliciting(frame.type)
         if frame.type == FRAME_STREAM:
+            kinds |= frame_bit(FRAME_STREAM)
             status = apply_stream(path, frame)
-        elif frame.type == FRAME_ACK or frame.type == FRAME_ACK_ECN:
-            path.counters.acks_received += 1
-            status = path_on_ack(
-                path,
-                frames.parser.ranges,
-                frame.range_count,
-                <double>frames.parser.ack_delay / ACK_DELAY_UNITS,
-                now,
-            )
-        elif (
-            frame.type == FRAME_MESSAGE
-            or frame.type == FRAME_MAX_CHANNEL_DATA
-            or frame.type == FRAME_OPEN
-            or frame.type == FRAME_RESET
-            or frame.type == FRAME_STOP
-            or frame.type == FRAME_MESSAGE_FIN
-            or frame.type == FRAME_MESSAGE_ABANDON
-        ):
-            status = apply_to_channel(path, frame)
-        else:
-            status = apply_to_connection(path, frame)
+        elif frame.type != FRAME_PADDING:
+            kinds |= frame_bit(frame.type)
+            status = apply_other(path, frames, frame, now)
         frame = frames_next(frames)
     path.counters.glitches += path.was_useless
-    return status if status < 0 else ack_on_packet(path, number, now, eliciting)
+    if not are_probing(kinds):
+        path.largest_non_probing = max(path.largest_non_probing, number)
+    return status if status < 0 else ack_on_packet(path, number, now, are_eliciting(kinds))
 
 
 cdef int reader_failure(Path *path) noexcept nogil:
@@ -206,7 +213,7 @@ cdef inline int reader_packet(Path *path, const uint8_t *data, Py_ssize_t size, 
 cdef Py_ssize_t reader_receive(
     Path *path, const uint8_t *train, Py_ssize_t size, Py_ssize_t segment_size, double now
 ) noexcept nogil:
-    """Takes the segments at the front of a train that are ours: the bytes taken, or a status below zero."""
+    """Takes the segments at the front of a train that have the id of the first: the bytes, or a status."""
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t part
     cdef int status = OK
@@ -215,7 +222,7 @@ cdef Py_ssize_t reader_receive(
         if (
             part < 1 + path.local_id_size
             or train[at] & (FORM_LONG | FIXED_BIT) != FIXED_BIT
-            or memcmp(train + at + 1, path.local_id, path.local_id_size) != 0
+            or memcmp(train + at + 1, train + 1, path.local_id_size) != 0
         ):
             break
         status = reader_packet(path, train + at, part, now)

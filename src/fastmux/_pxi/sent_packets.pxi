@@ -291,6 +291,23 @@ cdef void sent_leave_flight(Sent *self, SentPacket *packet) noexcept nogil:
     self.count -= 1
 
 
+cdef void sent_leave_path(Sent *self) noexcept nogil:
+    """What was sent so far is in flight no more: it was on another path (RFC 9000 §9.4)."""
+    cdef uint32_t place
+    cdef int slot
+    cdef SentChunk *chunk
+    for place in range(self.chunks.capacity):
+        chunk = <SentChunk *>self.chunks.entries[place].value
+        if chunk != NULL:
+            for slot in range(LEDGER_CHUNK):
+                if chunk.outstanding >> slot & 1:
+                    chunk.slots[slot].flags &= ~(PACKET_ELICITING | PACKET_IN_FLIGHT)
+    self.bytes_in_flight = 0
+    self.eliciting_in_flight = 0
+    self.app_limited = 0
+    self.summary.is_there = False
+
+
 cdef Summary *sent_summary(Sent *self) noexcept nogil:
     """The open summary; a new one notes the bytes in flight before it."""
     cdef Summary *summary = &self.summary

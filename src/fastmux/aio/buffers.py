@@ -7,6 +7,7 @@ call of anybody in the thread, so nobody may keep it over an `await`.
 from __future__ import annotations
 
 import mmap
+import sys
 import threading
 
 from fastmux.aio.transport import BUFFER_SIZE
@@ -16,8 +17,15 @@ class _Buffers(threading.local):
     """One thread's buffers. Anonymous maps: pages that no train has reached cost nothing."""
 
     def __init__(self) -> None:
-        self.receive = memoryview(mmap.mmap(-1, BUFFER_SIZE))
-        self.send = memoryview(mmap.mmap(-1, BUFFER_SIZE))
+        self.receive = memoryview(_private_map())
+        self.send = memoryview(_private_map())
+
+
+def _private_map() -> mmap.mmap:
+    """Zeroed memory of this process alone: by default a map is shared with the children of a fork."""
+    if sys.platform == "win32":
+        return mmap.mmap(-1, BUFFER_SIZE)
+    return mmap.mmap(-1, BUFFER_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 _buffers = _Buffers()

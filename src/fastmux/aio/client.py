@@ -6,20 +6,24 @@ Owns: from a host name to an open connection. May not know: what a handshake pro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Unpack
+from typing import Any, Final, Protocol, Unpack
 
 from fastmux.aio.attempts import first_success
+from fastmux.aio.backoff import Backoff
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.open_transport import open_transport
+from fastmux.aio.reconnecting import connections
 from fastmux.aio.resolver import addresses_of
 from fastmux.aio.settings import Settings
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
+
+_DEFAULT_BACKOFF: Final = Backoff()
 
 
 class HandshakeMaker(Protocol):
@@ -31,7 +35,7 @@ class HandshakeMaker(Protocol):
 
 
 class Connector:
-    """What `connect` returns: await it, or use it in `async with`. Use it once."""
+    """What `connect` returns: await it, or use it in `async with` or `async for`. Use it once."""
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Connector:
         tls: HandshakeMaker,
         open_timeout: float | None,
         local_address: tuple[str, int] | None,
+        backoff: Backoff,
         configuration: Configuration,
     ) -> None:
         self._host = host
@@ -47,6 +52,7 @@ class Connector:
         self._tls = tls
         self._open_timeout = open_timeout
         self._local_address = local_address
+        self._backoff = backoff
         self._configuration = configuration
         self._connection: Connection | None = None
 
@@ -66,6 +72,10 @@ class Connector:
         """Close gracefully after a clean block, at once after an error."""
         if self._connection is not None:
             await self._connection.__aexit__(exc_type, exc, traceback)
+
+    def __aiter__(self) -> AsyncGenerator[Connection, None]:
+        """Connections, one after the other: see `connect`."""
+        return connections(self._open, self._backoff)
 
     async def _open(self) -> Connection:
         try:
@@ -113,9 +123,15 @@ def connect(
     tls: HandshakeMaker,
     open_timeout: float | None = 10,
     local_address: tuple[str, int] | None = None,
+    backoff: Backoff = _DEFAULT_BACKOFF,
     **settings: Unpack[Settings],
 ) -> Connector:
     """Connect to a listener: `await connect(…)` or `async with connect(…) as connection`.
+
+    `async for connection in connect(…)` connects again and again: each turn of the loop has an open
+    connection, and when its body is done with it, because it was lost (catch `ConnectionError` there) or for
+    any other reason, it is closed and the next one is opened, after a wait that `backoff` bounds. What cannot
+    be connected now is tried again; `AuthenticationError` and errors of certificate and key files are raised.
 
     `tls` is a `TLSConfig` or `PLAINTEXT`; the server's certificate must have the name `host`, or the
     `server_hostname` of the configuration. The host's addresses are tried in order, a quarter of a second
@@ -129,4 +145,4 @@ def connect(
     """
     settings.setdefault("handshake_timeout", None)  # open_timeout is the limit
     configuration = Configuration(**settings)
-    return Connector(host, port, tls, open_timeout, local_address, configuration)
+    return Connector(host, port, tls, open_timeout, local_address, backoff, configuration)

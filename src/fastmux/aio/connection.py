@@ -18,6 +18,7 @@ from fastmux.aio.datagram_queue import DatagramQueue
 from fastmux.aio.driver import Driver
 from fastmux.aio.errors import renewed
 from fastmux.aio.message_channel import MessageChannel
+from fastmux.aio.moves import Moves
 from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
 from fastmux.aio.openers import Openers
 from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
@@ -58,6 +59,7 @@ class Connection:
         "_incoming",
         "_is_opened",
         "_life",
+        "_moves",
         "_openers",
         "_owns_driver",
         "_pings",
@@ -77,6 +79,7 @@ class Connection:
         self._datagram_reader = WaiterSlot(loop, "receiving datagrams of this connection")
         self._pings: dict[int, asyncio.Future[float | None]] = {}
         self._life = WaiterQueue(loop)
+        self._moves: Moves | None = None  # none before the first
         self._is_opened = False
         self._abort_timer: asyncio.TimerHandle | None = None
         connection.user_data = self
@@ -253,6 +256,27 @@ class Connection:
             self._check_usable()
         return cast(float, round_trip)
 
+    async def migrate(self, local_address: tuple[str, int] | None = None) -> None:
+        """Go on by a new socket, bound to `local_address` (None: any), without a break. For a client's end.
+
+        The server is asked by way of it first, and addressed by an id that nobody has seen (RFC 9000 §9); the
+        old socket is closed a little later. If it fails, or is cancelled, the connection stays as it was.
+
+        Raises OSError if there can be no such socket, TimeoutError if the server does not answer there within
+        three probe timeouts (3 s at least), RuntimeError for a server's end, `ClosedResourceError`,
+        `ConnectionClosed`.
+        """
+        self._check_usable()
+        if not self._owns_driver:
+            raise RuntimeError("a server follows its clients: only the end that connected can migrate")
+        await self._all_moves.migrate(local_address, self._check_usable)
+
+    @property
+    def _all_moves(self) -> Moves:
+        if self._moves is None:
+            self._moves = Moves(self._driver, self._connection)
+        return self._moves
+
     # --- about it -----------------------------------------------------------------------------------
 
     @property
@@ -387,6 +411,8 @@ class Connection:
             case events.ChannelsAvailable():
                 for openers in self._openers.values():
                     openers.wake()
+            case events.PathMoved() | events.PathFailed() | events.PathLeft():
+                self._all_moves.handle_event(event)
             case events.Opened():
                 self._is_opened = True
                 self._life.wake_all()
@@ -411,6 +437,8 @@ class Connection:
             self._abort_timer.cancel()
         if self._channels.is_closing:
             self._channels.discard()
+        if self._moves is not None:
+            self._moves.on_closed()
         for future in self._pings.values():
             if not future.done():
                 future.set_result(None)

@@ -10,6 +10,7 @@ Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After ea
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -45,6 +46,8 @@ class Driver:
     Invariant: `_is_scheduled` is True while a flush waits in the loop; every connection that still has
     something to send, because time was up or the transport blocked, is in `_unsent`. `_timer` fires at
     `_timer_at`, never later than the endpoint's deadline (but for the granularity), perhaps earlier.
+    `transport` is that of local path `via`, where nearly everything goes; `_others` are those of a client
+    that moves, by local path.
     """
 
     def __init__(
@@ -63,6 +66,9 @@ class Driver:
             limit = min(configuration.max_datagram_size, MAX_PLPMTU)
             configuration = replace(configuration, max_datagram_size=limit)
         self.transport = transport
+        self.via = 0
+        self._others: dict[int, TrainTransport] = {}
+        self._paths_made = 1
         self.clock = clock
         self.configuration = configuration
         self.endpoint = Endpoint(configuration, random_bytes=random_bytes, accept=accept)
@@ -78,7 +84,7 @@ class Driver:
         self._lingering: asyncio.Task[None] | None = None
         self._gone: asyncio.Future[None] = self.loop.create_future()
         self.is_closed = False
-        transport.start(self._on_readable, self._schedule_flush)
+        self._start(transport, 0)
 
     def connect(self, address: Address, handshake: Handshake) -> ProtocolConnection:
         """Begin a connection. Raises `HandshakeError` if the handshake cannot begin."""
@@ -111,17 +117,47 @@ class Driver:
         self._drive(now, now + MAX_WAKEUP_TIME)
         self._arm_timer(now)
 
+    # --- several sockets --------------------------------------------------------------------------------
+
+    def _start(self, transport: TrainTransport, via: int) -> None:
+        transport.start(functools.partial(self._on_readable, transport, via), self._schedule_flush)
+
+    def add_transport(self, transport: TrainTransport) -> int:
+        """Take over one more transport; returns its local path, a number that was never used before."""
+        via = self._paths_made
+        self._paths_made += 1
+        self._others[via] = transport
+        self._start(transport, via)
+        return via
+
+    def transport_of(self, via: int) -> TrainTransport | None:
+        """The transport of a local path, None if it is gone."""
+        return self.transport if via == self.via else self._others.get(via)
+
+    def use_transport(self, via: int) -> None:
+        """Let this local path be the one for nearly everything."""
+        transport = self._others.pop(via, None)
+        if transport is not None:
+            self._others[self.via] = self.transport
+            self.transport, self.via = transport, via
+
+    def drop_transport(self, via: int) -> None:
+        """Close the transport of a local path that is not in use; nothing happens if it is gone."""
+        transport = self._others.pop(via, None)
+        if transport is not None:
+            transport.close()
+
     # --- the network's side -----------------------------------------------------------------------------
 
-    def _on_readable(self) -> None:
-        transport, endpoint = self.transport, self.endpoint
+    def _on_readable(self, transport: TrainTransport, via: int) -> None:
+        endpoint = self.endpoint
         buffer = transport.buffer
         now = self.clock()
         until = now + MAX_WAKEUP_TIME
         for _ in range(MAX_TRAINS_PER_WAKEUP // TRAINS_PER_CALL):
             rows = transport.receive()
             for start, size, segment_size, address in rows:
-                endpoint.receive(buffer[start:] if start else buffer, size, segment_size, address, now)
+                endpoint.receive(buffer[start:] if start else buffer, size, segment_size, address, now, via)
             self._drive(now, until)
             if self.is_closed:
                 return
@@ -210,7 +246,9 @@ class Driver:
             train = connection.transmit(self._buffer, now)
             if train is None:
                 return
-            transport.send(self._buffer, train.size, train.segment_size, train.address)
+            way = transport if train.via == self.via else self._others.get(train.via)
+            if way is not None and not way.is_blocked:
+                way.send(self._buffer, train.size, train.segment_size, train.address)
             if not train.has_more:
                 return
             now = self.clock()
@@ -244,5 +282,7 @@ class Driver:
             self._timer.cancel()
         self._unsent.clear()
         self.transport.close()
+        for via in list(self._others):
+            self.drop_transport(via)
         if not self._gone.done():
             self._gone.set_result(None)

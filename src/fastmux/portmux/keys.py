@@ -28,9 +28,9 @@ from fastmux.constants import (
     SUITE_KEY_SIZES,
     SUITE_NULL,
 )
-from fastmux.protocol.connection import Ids
 from fastmux.protocol.handshake import PacketKeys
 from fastmux.protocol.initial_keys import expand_label
+from fastmux.protocol.surroundings import Ids
 
 _HASHES: Final = {
     SUITE_NULL: "sha256",

@@ -54,7 +54,7 @@ class Closing:
             if limit is None or len(packet) <= limit:
                 buffer[: len(packet)] = packet
                 self._path.on_sent(len(packet))
-                return Transmit(len(packet), len(packet), self._path.address)
+                return Transmit(len(packet), len(packet), self._path.address, via=self._path.via)
         return None
 
     def deadline(self) -> float:

@@ -6,47 +6,29 @@ sockets, clocks and random numbers, which come from outside.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 from fastmux import constants as c
 from fastmux import core
 from fastmux.exceptions import ConnectionClosed, HandshakeError, ProtocolError
 from fastmux.protocol.closing import Closing, encode_close
-from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.control import Outcome
 from fastmux.protocol.data_space import DataSpace
 from fastmux.protocol.events import Address, Closed, Event, Opened, Transmit
-from fastmux.protocol.handshake import Handshake, PeerIdentity
+from fastmux.protocol.handshake import Handshake, PacketKeys, PeerIdentity
 from fastmux.protocol.handshake_packets import HandshakePackets
 from fastmux.protocol.handshake_space import PACKET_SIZE, HandshakeSpace
 from fastmux.protocol.handshaking import Handshaking, failure_of
+from fastmux.protocol.mobility import Mobility
 from fastmux.protocol.negotiation import decode_versions
-from fastmux.protocol.parameters import encode_parameters, parameters_of
+from fastmux.protocol.parameters import Parameters, encode_parameters, parameters_of
 from fastmux.protocol.path import Path
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.protocol.statistics import ConnectionStatistics
+from fastmux.protocol.surroundings import Ids, Surroundings
+from fastmux.protocol.traffic import earlier
 from fastmux.records import LongHeader
 
 _GREASE_SIZE = 5
 _CHALLENGE_SIZE = 8
-
-
-class Ids(NamedTuple):
-    """Connection ids: the one that this end chose, the peer's, and the client's first destination id."""
-
-    local: bytes
-    remote: bytes
-    first: bytes
-
-
-class Surroundings(NamedTuple):
-    """What a connection gets from its endpoint. `touch`: drive me; `rearm`: my deadline may have moved."""
-
-    configuration: Configuration
-    random_bytes: Callable[[int], bytes]
-    touch: Callable[[Connection], None]
-    rearm: Callable[[Connection], None]
 
 
 class Connection:
@@ -56,8 +38,9 @@ class Connection:
     arrived when the peer closed, or fell silent, can still be read there until `discard`; a close from this
     end discards by itself, and the data path then raises `ClosedResourceError`.
 
-    Invariant: `_handshaking` is there until the handshake is confirmed, `_closing` from the moment
-    `is_closed`; the events are `Opened` at most once, then others, then `Closed` once and nothing after it.
+    Invariant: `_handshaking` is there until the handshake is confirmed, `_mobility` as soon as there are
+    keys, `_closing` from the moment `is_closed`; the events are `Opened` at most once, then others, then
+    `Closed` once and nothing after it. `_path` is the path in use.
     """
 
     __slots__ = (
@@ -68,6 +51,8 @@ class Connection:
         "_events",
         "_final_statistics",
         "_handshaking",
+        "_id_table",
+        "_mobility",
         "_path",
         "_random_bytes",
         "_rearm",
@@ -78,6 +63,7 @@ class Connection:
         "is_client",
         "is_closed",
         "is_open",
+        "origin",
         "peer",
         "user_data",
     )
@@ -91,7 +77,7 @@ class Connection:
         surroundings: Surroundings,
     ) -> None:
         """`handshake` is None where both ends have the keys already (`fastmux.protocol.keyed`)."""
-        configuration, random_bytes, self._touch, self._rearm = surroundings
+        configuration, random_bytes, self._touch, self._rearm, self._id_table = surroundings
         self.is_client = is_client
         self.configuration = configuration
         self.ids = ids
@@ -102,7 +88,9 @@ class Connection:
         rtt = RttEstimator(configuration.initial_rtt)
         self._random_bytes = random_bytes
         self._events: list[Event] = []
-        self._path = Path(address, is_validated=is_client)
+        self.origin = address  # where the peer was at the handshake
+        self._path = Path(address, is_validated=is_client, local_id=ids.local)
+        self._mobility: Mobility | None = None
         self._handshaking = None if handshake is None else self._make_handshaking(handshake, rtt)
         self._data = DataSpace(is_client, ids.local, rtt, configuration, random_bytes)
         self._batch_at: float | None = None  # when something came that no policy has seen yet
@@ -140,6 +128,11 @@ class Connection:
         return self._path.address
 
     @property
+    def local_ids(self) -> tuple[bytes, ...]:
+        """The ids by which this end is addressed."""
+        return (self.ids.local,) if self._mobility is None else self._mobility.local_ids
+
+    @property
     def has_opened(self) -> bool:
         """True once the handshake was over, whatever came later."""
         return self.peer is not None
@@ -167,28 +160,71 @@ class Connection:
         segment_size: int,
         address: Address,
         now: float,
+        via: int = 0,
     ) -> int:
         """Take the short-header packets of this connection at `start`; return the bytes that are dealt with.
 
         The segments from `start` to `stop` may belong to others from some point on; at least one is ours.
+        `via` is the local path by which they came.
         """
         first_size = min(segment_size, stop - start)
+        path = self._path
         if self._closing is not None:
             self._repeat_close(first_size, address)
-        elif self._handshaking is not None and address != self.address:
-            return first_size  # the peer's address is fixed until HANDSHAKE_DONE
+        elif address != path.address or via != path.via:
+            if self._may_be_elsewhere(address):
+                train = memoryview(buffer)[start:stop]
+                return self._receive_elsewhere(train, first_size, segment_size, address, via, now)
         elif self._data.has_keys:
-            try:
-                consumed = self._data.receive(buffer, start, stop - start, segment_size, now)
-            except ProtocolError as error:
-                self.fail(error.code, error.reason, now)
-                return first_size
-            self._batch_at = now
-            self.touch()
-            return max(consumed, first_size)
+            consumed = self._open_train(buffer, start, stop, segment_size, now)
+            if self._mobility is not None and not path.is_validated:
+                self._mobility.on_received(path, consumed)
+            return consumed
         elif self._handshaking is not None and not self.is_client:
             self._handshaking.keep_early(bytes(buffer[start : start + first_size]))
         return first_size
+
+    def _open_train(
+        self, buffer: bytearray | memoryview, start: int, stop: int, segment_size: int, now: float
+    ) -> int:
+        try:
+            consumed = self._data.receive(buffer, start, stop - start, segment_size, now)
+        except ProtocolError as error:
+            self.fail(error.code, error.reason, now)
+            return min(segment_size, stop - start)
+        self._batch_at = now
+        self.touch()
+        return consumed or min(segment_size, stop - start)
+
+    def _may_be_elsewhere(self, address: Address) -> bool:
+        """The peer's address is fixed until HANDSHAKE_DONE, and a server's for ever (RFC 9000 §9)."""
+        return self._handshaking is None and (not self.is_client or address == self._path.address)
+
+    def _receive_elsewhere(
+        self, train: memoryview, first_size: int, segment_size: int, address: Address, via: int, now: float
+    ) -> int:
+        """A train that did not come by the path in use is a batch of its own."""
+        self._settle_batch()
+        mobility = self._mobility
+        if mobility is None or self.is_closed:
+            return first_size
+        before = self._data.progress()
+        consumed = self._open_train(train, 0, len(train), segment_size, now)
+        if self.is_closed:
+            return consumed
+        after = self._data.progress()
+        try:
+            path = None
+            if after.packets > before.packets:  # else nothing authentic and new came: it may be anybody's
+                local_id = bytes(train[1 : 1 + len(self.ids.local)])
+                path = mobility.arrive(address, via, local_id, consumed, now)
+            self._settle_batch(path or Path(address, is_validated=False, via=via))
+            if path is not None and after.newest > before.newest and not self.is_closed:
+                mobility.follow(path, now)
+                self._path = mobility.path
+        except ProtocolError as error:
+            self.fail(error.code, error.reason, now)
+        return consumed
 
     def receive_handshake(self, header: LongHeader, packet: bytes, address: Address, now: float) -> None:
         """Take a handshake packet; what is not the peer's, or too late, counts for nothing."""
@@ -239,9 +275,9 @@ class Connection:
             return
         remote_id = handshaking.space.packets.remote_id
         if self.is_client:
-            self._data.install(keys, remote_id, peer)
+            self._install(keys, remote_id, peer)
         elif handshaking.is_verified:
-            self._data.install(keys, remote_id, peer)
+            self._install(keys, remote_id, peer)
             self._data.control.send_handshake_done()
             self._data.confirm(now)
             self._open(handshaking)
@@ -249,29 +285,49 @@ class Connection:
                 self._data.receive(packet, 0, len(packet), len(packet), now)
             self._take_batch(now)
 
+    def _install(self, keys: PacketKeys, remote_id: bytes, peer: Parameters) -> None:
+        self._data.install(keys, remote_id, peer)
+        self._mobility = Mobility(
+            self.is_client,
+            self._path,
+            remote_id,
+            self._data,
+            self._id_table,
+            self._random_bytes,
+            self._events,
+        )
+
     def _open(self, handshaking: Handshaking) -> None:
         peer = handshaking.handshake.peer
         self.peer = PeerIdentity() if peer is None else peer
         self.is_open = self._shutdown is None
         self._events.append(Opened(self.peer))
+        if self._mobility is not None and handshaking.peer_parameters is not None:
+            self._mobility.start(handshaking.peer_parameters.active_id_limit)
 
-    def _settle_batch(self) -> None:
-        """What came since the last event or train is one batch, however many trains it was."""
+    def _settle_batch(self, path: Path | None = None) -> None:
+        """What came since the last event or train is one batch, however many trains it was.
+
+        It came by `path`, None for the one in use.
+        """
         now, self._batch_at = self._batch_at, None
         if now is None or self._closing is not None:
             return
         try:
-            self._take_batch(now)
+            self._take_batch(now, path)
         except ProtocolError as error:
             self.fail(error.code, error.reason, now)
 
-    def _take_batch(self, now: float) -> None:
+    def _take_batch(self, now: float, path: Path | None = None) -> None:
         """See what the data path has for the user. Raises `ProtocolError`."""
         outcome = self._data.take_batch(now)
         if outcome.is_handshake_done and self._handshaking is not None:
             self._open(self._handshaking)  # step 5: a client is open
             self._handshaking = None
         self._events.extend(outcome.events)
+        if outcome.path_frames and self._mobility is not None:
+            self._mobility.take(outcome.path_frames, path or self._path, now)
+            self._path = self._mobility.path
         if outcome.close is not None:
             self._end(ConnectionClosed(*outcome.close, remote=True), [], now)
         else:
@@ -289,7 +345,7 @@ class Connection:
         """False if `transmit` would surely give nothing: cheaper to ask."""
         if self._closing is not None or self._handshaking is not None or self._shutdown is not None:
             return True
-        return self._data.wants_fill(now)
+        return self._data.wants_fill(now) or (self._mobility is not None and self._mobility.is_due)
 
     def transmit(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
         """Fill `buffer` (64 KiB or more, always the same object) with trains; None if nothing may go now."""
@@ -306,20 +362,29 @@ class Connection:
                 return Transmit(size, min(size, PACKET_SIZE), self.address)
             if not self.is_client and self.has_opened:
                 self._handshaking = None  # step 4: the last handshake packet is sent
-        if not self._data.has_keys:
-            return None
+        return self._transmit_data(buffer, now) if self._data.has_keys else None
+
+    def _transmit_data(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
+        if self._mobility is not None and self._mobility.is_due:
+            probe = self._mobility.fill(buffer, now)
+            if probe is not None:
+                return probe
+        path = self._path
+        limit = path.send_limit
         try:
-            size, segment_size = self._data.fill(buffer, now)
+            size, segment_size = self._data.fill(buffer, now, limit)
         except ProtocolError as error:
             self.fail(error.code, error.reason, now)
             return None
+        if limit is not None:
+            path.on_sent(size)
+        has_more = self._data.has_more
         if self._data.key_updates.is_exhausted:
             self.fail(c.AEAD_LIMIT_REACHED, "the packet key is used up", now)
-            return Transmit(size, segment_size, self.address) if size else None
-        has_more = self._data.has_more
-        if not has_more and self.data_path.has_news:
+            has_more = True
+        elif not has_more and self.data_path.has_news:
             self._take_ready()
-        return Transmit(size, segment_size, self.address, has_more) if size else None
+        return Transmit(size, segment_size, path.address, has_more, path.via) if size else None
 
     def _take_ready(self) -> None:
         """What sending made of the channels: writers may go on before the next ACK."""
@@ -336,7 +401,8 @@ class Connection:
         if self._closing is not None:
             return self._closing.deadline()
         if self._handshaking is None:
-            return self._data.deadline()
+            at = self._data.deadline(self._path.send_limit)
+            return at if self._mobility is None else earlier(at, self._mobility.deadline())
         times = [self._handshaking.deadline()]
         if self._data.has_keys:
             times.append(self._data.deadline())
@@ -358,8 +424,11 @@ class Connection:
             if self._handshaking is not None:
                 self._handshaking.handle_timeout(now)
             if self._data.has_keys:
-                self._data.handle_timeout(now)
+                self._data.handle_timeout(now, self._path.send_limit)
                 self._take_batch(now)
+            if self._mobility is not None:
+                self._mobility.handle_timeout(now)
+                self._path = self._mobility.path
         except HandshakeError as error:
             self._fail_handshake(error, now)
         except ProtocolError as error:
@@ -389,9 +458,28 @@ class Connection:
         self.touch()
         return not self.is_closed and self._data.key_updates.begin(now)
 
+    def migrate(self, via: int, now: float) -> None:
+        """Go on by another local path, once the peer answered there: `PathMoved` or `PathFailed` will tell.
+
+        Raises `ConnectionError` for a server's end (a server does not move, RFC 9000 §9) and unless the
+        connection is open, `ValueError` for a local path that is in use.
+        """
+        if not (self.is_client and self.is_open) or self._mobility is None:
+            raise ConnectionError("only the open connection of a client can move")
+        self._mobility.try_path(via, now)
+        self.touch()
+
+    def give_up_path(self, via: int) -> None:
+        """Forget a local path that is not in use: its socket is gone."""
+        if self._mobility is not None and not self.is_closed:
+            self._mobility.give_up(via)
+            self.touch()
+
     def statistics(self) -> ConnectionStatistics:
         """Give the figures of now, or of the end."""
-        return self._final_statistics or self._data.statistics()
+        mobility = self._mobility
+        counts = (0, 0) if mobility is None else (mobility.migrations, mobility.paths_validated)
+        return self._final_statistics or self._data.statistics(*counts)
 
     def shutdown(self, code: int, reason: str, now: float) -> None:
         """Close as soon as everything that was accepted for sending is acknowledged."""
@@ -442,7 +530,7 @@ class Connection:
         self, error: ConnectionError, packets: list[bytes], now: float, *, is_gone: bool = False
     ) -> None:
         """Become closed. `is_gone`: there is nobody to wait for."""
-        self._final_statistics = self._data.statistics()
+        self._final_statistics = self.statistics()
         self.is_open = False
         self.is_closed = True
         pto = 0.0 if is_gone else self._data.traffic.pto()

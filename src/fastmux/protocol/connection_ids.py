@@ -7,6 +7,7 @@ Linux), sockets and random numbers, which come from outside.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -59,6 +60,14 @@ class RandomIds:
     def make(self, random_bytes: Callable[[int], bytes]) -> bytes:
         """Make an id."""
         return random_bytes(self.size)
+
+
+def reset_token(key: bytes, connection_id: bytes) -> bytes:
+    """Give the 16 bytes that end a stateless reset for this id (RFC 9000 §10.3.2).
+
+    Nobody can tell them from random ones, or from those of another id, without `key`.
+    """
+    return hmac.digest(key, b"fastmux reset" + connection_id, "sha256")[: c.RESET_TOKEN_SIZE]
 
 
 def worker_of(connection_id: bytes, count: int) -> int:

@@ -11,7 +11,6 @@ from typing import Final
 
 from fastmux import constants as c
 from fastmux import core
-from fastmux.exceptions import ProtocolError
 from fastmux.protocol.events import ChannelsAvailable, Event, PingAcknowledged
 from fastmux.protocol.handshake_packets import Frame
 from fastmux.protocol.traffic import Traffic
@@ -28,6 +27,7 @@ class Outcome:
     events: list[Event] = field(default_factory=list)
     is_handshake_done: bool = False
     are_keys_updated: bool = False
+    path_frames: tuple[Frame, ...] = ()  # NEW_ID, RETIRE_ID, PATH_CHALLENGE, PATH_RESPONSE
     close: tuple[int, str] | None = None
 
 
@@ -36,14 +36,16 @@ class Control:
 
     Invariant: tokens are never used twice; `_pings` holds the first sending of every ping not acknowledged
     yet, `_pings_due` those of them that wait for a packet; `_done_tokens` is empty once HANDSHAKE_DONE is
-    acknowledged.
+    acknowledged; `_kept` has the frames given to `keep` that are not.
     """
 
     __slots__ = (
         "_ack_requests",
         "_data_path",
         "_done_tokens",
-        "_mtu_probes",
+        "_kept",
+        "_mtu_probe",
+        "_mtu_probe_size",
         "_next_token",
         "_pings",
         "_pings_due",
@@ -57,8 +59,10 @@ class Control:
         self._pings: dict[int, float] = {}
         self._pings_due: list[int] = []
         self._done_tokens: dict[int, None] = {}  # as a set: an empty one is a third of its size
-        self._mtu_probes: dict[int, int] = {}
+        self._mtu_probe = 0  # the token of the newest; what becomes of older ones interests nobody
+        self._mtu_probe_size = 0
         self._ack_requests: dict[int, None] = {}
+        self._kept: dict[int, bytes] | None = None  # none where it would be empty
 
     # --- sending ------------------------------------------------------------------------------------
 
@@ -79,6 +83,23 @@ class Control:
         self._done_tokens[token] = None
         self._data_path.queue_control(token, _HANDSHAKE_DONE)
 
+    def keep(self, frame: bytes) -> None:
+        """Send an encoded frame, again and again until it is acknowledged."""
+        token = self._token()
+        if self._kept is None:
+            self._kept = {}
+        self._kept[token] = frame
+        self._data_path.queue_control(token, frame)
+
+    @property
+    def kept_count(self) -> int:
+        """How many frames given to `keep` are not acknowledged."""
+        return len(self._kept) if self._kept is not None else 0
+
+    def forget_mtu_probes(self) -> None:
+        """What is on the way says nothing of the path that is used now."""
+        self._mtu_probe = 0
+
     @property
     def is_settled(self) -> bool:
         """False while the client may not know that the handshake is over."""
@@ -98,7 +119,7 @@ class Control:
         size = self._traffic.next_mtu_probe(now)
         if size is not None:
             token = self._token()
-            self._mtu_probes[token] = size
+            self._mtu_probe, self._mtu_probe_size = token, size
             size = self._traffic.build(buffer, _PING, size, token, now)
             return size, size
         if self._pings_due:
@@ -151,8 +172,6 @@ class Control:
                 outcome.are_keys_updated = True
             case (c.FRAME_HANDSHAKE_DONE,):
                 outcome.is_handshake_done = True
-            case (c.FRAME_PATH_CHALLENGE, bytes() as data):
-                self._data_path.queue_control(0, core.encode_frame((c.FRAME_PATH_RESPONSE, data)))
             case (c.FRAME_MAX_CHANNELS, int(), int()):
                 if not outcome.events or outcome.events[-1] != ChannelsAvailable():
                     outcome.events.append(ChannelsAvailable())
@@ -162,32 +181,37 @@ class Control:
                 bytes() as reason,
             ):
                 outcome.close = outcome.close or (code, reason.decode(errors="replace"))
-            case (c.FRAME_RETIRE_ID, int() as sequence) if sequence > 0:
-                raise ProtocolError(c.PROTOCOL_VIOLATION, "an id retired that was never given")
+            case (c.FRAME_NEW_ID | c.FRAME_RETIRE_ID | c.FRAME_PATH_CHALLENGE | c.FRAME_PATH_RESPONSE, *_):
+                outcome.path_frames = (*outcome.path_frames, frame)
             case (c.FRAME_ACK_FREQUENCY, int() as sequence, int() as most, int() as delay, int() as distance):
                 self._traffic.ack_requests.on_frame(sequence, most, delay, distance, now)
-            case _:  # NEW_ID, PATH_RESPONSE, extensions: parsed, of no use yet (§13)
+            case _:  # extensions
                 return
 
     def _on_acked(self, token: int, outcome: Outcome, now: float) -> None:
         if token in self._done_tokens:
             self._done_tokens.clear()
-        elif token in self._mtu_probes:
-            self._traffic.on_mtu_report(self._mtu_probes.pop(token), True, now)
+        elif token == self._mtu_probe:
+            self._traffic.on_mtu_report(self._mtu_probe_size, True, now)
         elif token in self._ack_requests:
             del self._ack_requests[token]
             self._traffic.on_ack_request_report(token, True)
         elif token in self._pings:
             outcome.events.append(PingAcknowledged(token, now - self._pings.pop(token)))
+        elif self._kept is not None and token in self._kept:
+            del self._kept[token]
+            self._kept = self._kept or None
 
     def _on_lost(self, token: int, now: float) -> None:
         if token in self._done_tokens:
             del self._done_tokens[token]
             self.send_handshake_done()
-        elif token in self._mtu_probes:
-            self._traffic.on_mtu_report(self._mtu_probes.pop(token), False, now)
+        elif token == self._mtu_probe:
+            self._traffic.on_mtu_report(self._mtu_probe_size, False, now)
         elif token in self._ack_requests:
             del self._ack_requests[token]
             self._traffic.on_ack_request_report(token, False)
         elif token in self._pings:
             self._pings_due.append(token)
+        elif self._kept is not None and token in self._kept:
+            self.keep(self._kept.pop(token))

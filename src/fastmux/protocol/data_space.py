@@ -7,6 +7,7 @@ the keys, how a connection ends.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from fastmux import constants as c
 from fastmux import core
@@ -19,12 +20,20 @@ from fastmux.protocol.handshake import PacketKeys
 from fastmux.protocol.key_updates import KeyUpdates
 from fastmux.protocol.liveness import Liveness
 from fastmux.protocol.parameters import Parameters
+from fastmux.protocol.path_state import PathState
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.protocol.statistics import ConnectionStatistics, gather
 from fastmux.protocol.traffic import Traffic, earlier
 
 _LAST_PACKET_SIZE = c.BASE_PLPMTU
 _NOTHING_SAID = Parameters()
+
+
+class Progress(NamedTuple):
+    """How many packets came, and the number of the newest that did more than to probe."""
+
+    packets: int
+    newest: int
 
 
 class DataSpace:
@@ -111,6 +120,11 @@ class DataSpace:
         """Take packets, as `DataPath.receive`; returns the bytes consumed. Raises `ProtocolError`."""
         return self.data_path.receive(buffer, start, size, segment_size, now)
 
+    def progress(self) -> Progress:
+        """Give what two calls tell apart: whether a train brought something."""
+        data_path = self.data_path
+        return Progress(data_path.counters()["packets_received"], data_path.largest_non_probing)
+
     def take_batch(self, now: float) -> Outcome:
         """Let the policies see what came, and give what the connection must know. Raises `ProtocolError`."""
         self.traffic.on_batch(now)
@@ -146,14 +160,20 @@ class DataSpace:
         """False if `fill` would surely give nothing."""
         return self.data_path.wants_fill(now) or self.data_path.has_news or self.control.is_due(now)
 
-    def fill(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
-        """Fill a train. Returns `(size, segment_size)`, sizes of 0 if nothing may go now."""
+    def fill(self, buffer: bytearray | memoryview, now: float, limit: int | None = None) -> tuple[int, int]:
+        """Fill a train. Returns `(size, segment_size)`, sizes of 0 if nothing may go now.
+
+        `limit` is what may go by a path that is not validated, in bytes: no probes then.
+        """
         size = segment_size = 0
         self.key_updates.begin_if_due(now)
         if self.is_confirmed:
             if self.data_path.has_news:
                 self._credit.update(now, self.traffic.rtt)
-            size, segment_size = self.control.fill(buffer, now)
+            if limit is None:
+                size, segment_size = self.control.fill(buffer, now)
+        if limit is not None:
+            buffer = memoryview(buffer)[:limit]
         self.has_more = size > 0
         if not size and self.data_path.wants_fill(now):
             segment_size = self.traffic.mtu.current
@@ -171,22 +191,35 @@ class DataSpace:
 
     # --- time ---------------------------------------------------------------------------------------
 
-    def deadline(self) -> float | None:
-        """When to call `handle_timeout`, or to fill; None for never."""
-        at = earlier(self.traffic.deadline(), self.key_updates.deadline())
+    def deadline(self, limit: int | None = None) -> float | None:
+        """When to call `handle_timeout`, or to fill; None for never.
+
+        `limit` as of `fill`: nothing is due that it would not let go.
+        """
+        at = self.key_updates.deadline()
+        if self._may_send(limit):
+            at = earlier(at, self.traffic.deadline(probes_mtu=limit is None))
         return earlier(at, self.liveness.deadline(self.traffic.pto()))
 
-    def handle_timeout(self, now: float) -> None:
+    def _may_send(self, limit: int | None) -> bool:
+        return limit is None or limit >= self.traffic.mtu.current
+
+    def handle_timeout(self, now: float, limit: int | None = None) -> None:
         """Find losses, probe, keep the path alive. The idle timeout is the connection's to ask about."""
-        if self.traffic.handle_timeout(now):
+        if self._may_send(limit) and self.traffic.handle_timeout(now):
             self.control.on_probe_timeout()
         self.key_updates.handle_timeout(now)
         if self.liveness.is_keep_alive_due(now):
             self.control.keep_alive()
 
-    def statistics(self) -> ConnectionStatistics:
-        """Give the figures of now."""
-        return gather(self.data_path, self.traffic, self.liveness.last_seen)
+    def change_path(self, known: PathState | None) -> PathState:
+        """Go on with what is `known` of another path; gives what is known of this one."""
+        self.control.forget_mtu_probes()
+        return self.traffic.change_path(known)
+
+    def statistics(self, migrations: int, paths_validated: int) -> ConnectionStatistics:
+        """Give the figures of now; those about paths are handed in."""
+        return gather(self.data_path, self.traffic, self.liveness.last_seen, migrations, paths_validated)
 
 
 def make_data_path(is_client: bool, local_id: bytes, configuration: Configuration) -> core.DataPath:

@@ -14,17 +14,20 @@ from fastmux import constants as c
 from fastmux import core
 from fastmux.exceptions import HandshakeError, ProtocolError
 from fastmux.protocol.configuration import Configuration
-from fastmux.protocol.connection import Connection, Ids, Surroundings
+from fastmux.protocol.connection import Connection
+from fastmux.protocol.connection_ids import reset_token
 from fastmux.protocol.events import Address, Transmit
 from fastmux.protocol.gate import Gate
 from fastmux.protocol.handshake import Handshake
 from fastmux.protocol.handshake_packets import HandshakePackets
 from fastmux.protocol.negotiation import encode_version_negotiation
+from fastmux.protocol.surroundings import Ids, Surroundings
 from fastmux.protocol.timers import Timers
 from fastmux.records import LongHeader
 
 Added = TypeVar("Added", bound=Connection)
 
+_RESET_KEY_SIZE: Final = 32
 _FIRST_ID_SIZE: Final = 8  # of the id that a client makes up for a server it does not know
 _COUNTERS: Final = (
     "datagrams_received",
@@ -46,9 +49,9 @@ class Endpoint:
     `accept` makes the server's side of a handshake, or refuses by `HandshakeError`; without it the endpoint
     only connects. `random_bytes(n)` gives n unpredictable bytes.
 
-    Invariant: every connection that is not over has its local id in `_by_id`, a server's also its client's
-    first id with the address in `_by_first_id`, and is watched by `_timers`. A datagram that is ignored
-    leaves nothing behind but a count.
+    Invariant: every connection that is not over has its local ids in `_by_id`, a server's also its client's
+    first id with the address of the handshake in `_by_first_id`, and is watched by `_timers`; there are
+    `connections` of them. A datagram that is ignored leaves nothing behind but a count.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class Endpoint:
         self._accept = accept
         self._id_end = 1 + configuration.connection_ids.size  # of the destination id of a short header
         self._version: int | None = None  # that `accept` serves, known with the first handshake it makes
+        self._reset_key = random_bytes(_RESET_KEY_SIZE)
+        self.connections = 0
         self._by_id: dict[bytes, Connection] = {}
         self._by_first_id: dict[tuple[Address, bytes], Connection] = {}
         self._gate: Gate[Connection] = Gate(configuration)
@@ -70,13 +75,8 @@ class Endpoint:
         self._touched: dict[Connection, None] = {}
         self._accepted: list[Connection] = []
         self._answers: deque[tuple[bytes, Address]] = deque()
-        self._surroundings = Surroundings(configuration, random_bytes, self.touch, self._timers.changed)
+        self._surroundings = Surroundings(configuration, random_bytes, self.touch, self._timers.changed, self)
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
-
-    @property
-    def connections(self) -> int:
-        """How many connections are not forgotten yet."""
-        return len(self._by_id)
 
     def counters(self) -> dict[str, int]:
         """What became of datagrams and knocks, since the start."""
@@ -107,10 +107,11 @@ class Endpoint:
         segment_size: int,
         address: Address,
         now: float,
+        via: int = 0,
     ) -> None:
         """Take a train: `size` bytes of `buffer`, datagrams of `segment_size` but for a shorter last one.
 
-        Nothing that a peer can send makes this raise.
+        `via` is the local path (which socket) by which it came. Nothing that a peer can send makes it raise.
         """
         segment_size = max(segment_size, 1)
         start = 0
@@ -127,7 +128,7 @@ class Endpoint:
                 self._counters["stray" if first & c.FIXED_BIT else "foreign"] += 1
                 consumed = stop - start
             else:
-                consumed = connection.receive(buffer, start, size, segment_size, address, now)
+                consumed = connection.receive(buffer, start, size, segment_size, address, now, via)
                 self._settle(connection)
             self._counters["datagrams_received"] += -(-consumed // segment_size)
             start += consumed
@@ -232,9 +233,24 @@ class Endpoint:
 
     # --- the table ----------------------------------------------------------------------------------
 
+    def new_id(self, known: bytes) -> bytes:
+        """Make an unused id and let it lead to the connection that `known` leads to."""
+        made = self._unused_id()
+        self._by_id[made] = self._by_id[known]
+        return made
+
+    def drop_id(self, local_id: bytes) -> None:
+        """Let this id lead nowhere."""
+        self._by_id.pop(local_id, None)
+
+    def reset_token(self, local_id: bytes) -> bytes:
+        """The 16 bytes that a stateless reset for this id ends in."""
+        return reset_token(self._reset_key, local_id)
+
     def _register(self, connection: Connection) -> None:
         self._by_id[connection.ids.local] = connection
         self._timers.add(connection)
+        self.connections += 1
 
     def _settle(self, connection: Connection) -> None:
         """Count a connection as whole, or as gone, if it has become so."""
@@ -246,8 +262,10 @@ class Endpoint:
                 self._gate.leave(connection)
 
     def _forget(self, connection: Connection) -> None:
-        self._by_id.pop(connection.ids.local, None)
-        self._by_first_id.pop((connection.address, connection.ids.first), None)
+        for local_id in connection.local_ids:
+            self.drop_id(local_id)
+        self._by_first_id.pop((connection.origin, connection.ids.first), None)
+        self.connections -= 1
         self._gate.leave(connection)
         self._timers.discard(connection)
 

@@ -24,6 +24,7 @@ class Transmit(NamedTuple):
     segment_size: int
     address: Address
     has_more: bool = True  # False: another `transmit` now would give nothing
+    via: int = 0  # the local path: which socket, where a client has several
 
 
 def max_train_size(segment_size: int) -> int:
@@ -76,4 +77,44 @@ class Closed:
     error: ConnectionError
 
 
-Event = Opened | ChannelsReady | ChannelsAvailable | DatagramsReceived | PingAcknowledged | Closed
+@dataclass(frozen=True, slots=True)
+class PathMoved:
+    """The connection is used on another path now (RFC 9000 §9).
+
+    `address` is the peer's there, `previous` the one before; `via` is the local path. A server follows its
+    peer before the path is validated: then little is sent until it is, and the old path may come back.
+    """
+
+    address: Address
+    previous: Address
+    via: int
+    is_validated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PathFailed:
+    """Nobody answered on this path, and it is forgotten."""
+
+    address: Address
+    via: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathLeft:
+    """Nothing goes by the local path `via` any more: its socket may be closed."""
+
+    via: int
+
+
+Event = (
+    Opened
+    | ChannelsReady
+    | ChannelsAvailable
+    | DatagramsReceived
+    | PingAcknowledged
+    | PathMoved
+    | PathFailed
+    | PathLeft
+    | Closed
+)

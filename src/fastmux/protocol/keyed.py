@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
-from fastmux.protocol.connection import Connection, Ids, Surroundings
+from fastmux.protocol.connection import Connection
 from fastmux.protocol.events import Address, Opened, Transmit
 from fastmux.protocol.handshake import PacketKeys, PeerIdentity
 from fastmux.protocol.parameters import Parameters
-from fastmux.protocol.path import Path
+from fastmux.protocol.surroundings import Ids, Surroundings
 
 
 class Session(NamedTuple):
@@ -56,7 +56,7 @@ class KeyedConnection(Connection):
             return
         data = self._data
         data.liveness.on_handshake_packet(now)
-        data.install(session.keys, session.ids.remote, session.limits)
+        self._install(session.keys, session.ids.remote, session.limits)
         data.confirm(now)
         self.peer = session.peer
         self.is_open = True
@@ -73,18 +73,21 @@ class KeyedConnection(Connection):
         segment_size: int,
         address: Address,
         now: float,
+        via: int = 0,
     ) -> int:
         """Take packets as any connection does; the first authentic one says where the client is."""
         if self.is_reached:
-            return super().receive(buffer, start, stop, segment_size, address, now)
+            return super().receive(buffer, start, stop, segment_size, address, now, via)
         if self.is_closed or address[0] != self.address[0]:
             return min(segment_size, stop - start)
-        before, place = self._received(), self._path
-        self._path = Path(address, is_validated=True)
-        consumed = super().receive(buffer, start, stop, segment_size, address, now)
+        before, place = self._received(), self._path.address
+        self._path.address = address
+        consumed = super().receive(buffer, start, stop, segment_size, address, now, via)
         self.is_reached = self._closing is not None or self._received() > before
-        if not self.is_reached:
-            self._path = place
+        if self.is_reached:
+            self._path.validate()
+        else:
+            self._path.address = place
         return consumed
 
     def forget(self, now: float) -> None:

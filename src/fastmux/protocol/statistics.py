@@ -18,7 +18,8 @@ class ConnectionStatistics:
     `rtt`, `rttvar`, `min_rtt` and `latest_rtt` are the estimate of RFC 9002 §5 (0 before the first sample,
     but for `rtt`, which then is the initial guess); `mtu` is the datagram size in use; `last_seen` is when
     the last authentic packet came, on the clock that `now` is from; `key_updates` is how often both
-    directions changed keys.
+    directions changed keys; `migrations` how often the connection went on by another path, `paths_validated`
+    how often one proved to be real after the handshake.
     """
 
     rtt: float
@@ -44,9 +45,17 @@ class ConnectionStatistics:
     messages_abandoned: int
     channels_opened: int
     key_updates: int
+    migrations: int
+    paths_validated: int
 
 
-def gather(data_path: core.DataPath, traffic: Traffic, last_seen: float) -> ConnectionStatistics:
+def gather(
+    data_path: core.DataPath,
+    traffic: Traffic,
+    last_seen: float,
+    migrations: int = 0,
+    paths_validated: int = 0,
+) -> ConnectionStatistics:
     """Take the figures of a data path that is not closed."""
     counters = data_path.counters()
     rtt = traffic.rtt
@@ -74,4 +83,6 @@ def gather(data_path: core.DataPath, traffic: Traffic, last_seen: float) -> Conn
         messages_abandoned=counters["messages_abandoned"],
         channels_opened=counters["channels_opened"],
         key_updates=counters["key_updates"],
+        migrations=migrations,
+        paths_validated=paths_validated,
     )

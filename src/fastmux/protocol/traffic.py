@@ -18,7 +18,8 @@ from fastmux.protocol.events import max_train_size
 from fastmux.protocol.mtu_discovery import MtuDiscovery
 from fastmux.protocol.pacer import Pacer
 from fastmux.protocol.parameters import Parameters, min_ack_delay_of
-from fastmux.protocol.recovery import Recovery
+from fastmux.protocol.path_state import PathState
+from fastmux.protocol.recovery import PROBES_PER_TIMEOUT, Recovery
 from fastmux.protocol.rtt import RttEstimator
 
 _MIN_SKIP_INTERVAL: Final = 256  # packets between two numbers left out against optimistic ACKs (H15)
@@ -37,6 +38,7 @@ class Traffic:
         "_data_path",
         "_flight",
         "_is_paced",
+        "_largest_datagram",
         "_pacer",
         "_probes_owed",
         "_ran_out",
@@ -67,6 +69,7 @@ class Traffic:
         self.mtu = MtuDiscovery(c.BASE_PLPMTU, c.BASE_PLPMTU)  # no search before the parameters are known
         self.ack_requests = AckRequests(data_path, min_ack_delay_of(configuration))
         self._ack_frequency = AckFrequency(None, c.MAX_ACK_DELAY)  # nothing is asked before, either
+        self._largest_datagram = c.BASE_PLPMTU
         self._flight = 0  # bytes that were lately on the way at once
         self.sent_packets = 0
         self.eliciting_sent_at = float("-inf")  # when something ack-eliciting was last sent
@@ -92,8 +95,34 @@ class Traffic:
         self.rtt.restart_min_rtt()  # the samples of the handshake hold the time of its cryptography
         self.recovery.max_ack_delay = peer.max_ack_delay
         self._ack_frequency = AckFrequency(peer.min_ack_delay, peer.max_ack_delay)
-        largest = min(self._configuration.max_datagram_size, peer.max_datagram_size)
-        self.mtu = MtuDiscovery(c.BASE_PLPMTU, largest)
+        self._largest_datagram = min(self._configuration.max_datagram_size, peer.max_datagram_size)
+        self.mtu = MtuDiscovery(c.BASE_PLPMTU, self._largest_datagram)
+
+    def change_path(self, known: PathState | None) -> PathState:
+        """Go on with what is `known` of another path, or with nothing; gives what is known of this one.
+
+        Packets on their way say nothing of the new path (RFC 9000 §9.4); two probes measure it.
+        """
+        left = PathState(self.rtt, self.recovery, self.congestion, self.mtu, self._pacer)
+        self.rtt, self.recovery, self.congestion, self.mtu, self._pacer = known or self._new_path()
+        self.recovery.max_ack_delay = left.recovery.max_ack_delay
+        self.probe()  # first: afterwards nothing counts as in flight
+        self._data_path.leave_path()
+        self._data_path.set_loss_delay(self.rtt.loss_delay)
+        self._flight = 0
+        return left
+
+    def probe(self) -> None:
+        """Send two probes as soon as anything may go, to learn what has arrived."""
+        self._data_path.probe(PROBES_PER_TIMEOUT)
+        self._probes_owed = PROBES_PER_TIMEOUT
+
+    def _new_path(self) -> PathState:
+        rtt = RttEstimator(self._configuration.initial_rtt)
+        recovery = Recovery(rtt)
+        recovery.handshake_confirmed = True
+        congestion = make_controller(self._configuration.congestion, c.BASE_PLPMTU, self._random_bytes)
+        return PathState(rtt, recovery, congestion, MtuDiscovery(maximum=self._largest_datagram), Pacer())
 
     def pto(self) -> float:
         """The probe timeout without back-off, seconds, at most MAX_PTO."""
@@ -259,7 +288,7 @@ class Traffic:
 
     # --- time ---------------------------------------------------------------------------------------
 
-    def deadline(self) -> float | None:
+    def deadline(self, *, probes_mtu: bool = True) -> float | None:
         """When to call `handle_timeout`, or to transmit."""
         data_path = self._data_path
         ack_at, loss_at, eliciting_at, expiry_at = data_path.deadlines()
@@ -267,7 +296,8 @@ class Traffic:
             loss_at = self.recovery.probe_at(eliciting_at, self.recovery.max_ack_delay)
         at = earlier(earlier(ack_at, loss_at), expiry_at)
         if self._has_room(data_path.bytes_in_flight):  # without it an ACK must come first
-            at = earlier(at, self.mtu.deadline)
+            if probes_mtu:
+                at = earlier(at, self.mtu.deadline)
             if self._is_paced and data_path.has_pending:
                 at = earlier(at, self._pacer.next_at)
         return at

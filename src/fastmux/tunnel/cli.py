@@ -1,16 +1,50 @@
-"""The `fastmux` command: parses the command line and hands over.
+"""The `fastmux` command: knows its commands by name, and loads one when it is called.
 
-Owns: options, help and exit codes. May not know: what a command does; it imports that when it is called, so
-that every start stays quick.
+Owns: the list of commands, the version. May not know: what a command does or which options it has; every
+start stays quick because nothing else is imported.
 """
 
 from __future__ import annotations
 
-import sys
+import importlib
+from typing import Final
 
 import click
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+# Each is a module of `fastmux.tunnel.commands` with a `command`; the text is its line in the help.
+COMMANDS: Final = {
+    "demo": "Everything at once over one connection, nothing to prepare.",
+    "init": "Make a CA, a server's and a client's certificate.",
+    "cert": "Issue, show, pin and renew certificates.",
+    "serve": "The far end: lets clients reach what rules allow.",
+    "tunnel": "The near end: forwards ports, SOCKS and HTTP through a server.",
+    "connect": "One connection on standard input and output, for ssh's ProxyCommand.",
+    "ping": "Round trips to a server, through its authenticated connection.",
+    "ctl": "Ask and steer a running serve or tunnel.",
+    "check-config": "Check a configuration file.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules that are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None for a name that is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"fastmux.tunnel.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -21,7 +55,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
         context.exit()
 
 
-@click.group(context_settings=_CONTEXT)
+@click.group(cls=LazyGroup, context_settings=_CONTEXT)
 @click.option(
     "--version",
     is_flag=True,
@@ -35,50 +69,14 @@ def main() -> None:
 
     \b
     Start with:
-      fastmux demo            everything at once over one connection, nothing to prepare
-      fastmux demo --help     what can be changed about it
+      fastmux demo                    everything at once, nothing to prepare
+    From nothing to ssh through a tunnel:
+      fastmux init --dir keys --name gw.example
+      fastmux serve --cert keys/server.pem --key keys/server.key --ca keys/ca.pem \\
+                    --allow 'client=127.0.0.1:22'
+      fastmux tunnel gw.example --cert keys/client.pem --key keys/client.key \\
+                    --ca keys/ca.pem -L 2022:127.0.0.1:22
+      ssh -p 2022 127.0.0.1
+    Exit codes: 0 done, 2 usage, 3 configuration, 4 authentication, 5 unreachable,
+    255 connection lost.
     """
-
-
-@main.command()
-@click.option(
-    "--core",
-    type=click.Choice(["auto", "cython", "python"]),
-    default="auto",
-    show_default=True,
-    help="Which core both processes run; auto takes the compiled one if it is there.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(1, 4096),
-    default=None,
-    help="Size of the file in MiB.  [default: 64; 16 on the pure core]",
-)
-@click.option(
-    "--loss",
-    type=click.FloatRange(0, 40),
-    default=2.0,
-    show_default=True,
-    help="Percentage of datagrams that the relay of the hostile leg drops.",
-)
-@click.option("--plaintext", is_flag=True, help="No encryption and no identity, to see their price.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seeds the data and the relay.")
-def demo(core: str, size: int | None, loss: float, plaintext: bool, seed: int) -> None:
-    """The main job: every kind of channel at once, on a clean link and on a hostile one.
-
-    Makes throwaway certificates, starts a listener and a client in two processes on loopback, and carries
-    over one connection: a ping channel, a file (stream), 500 messages of 1 byte to 1 MiB (message channel),
-    an HTTP fetch from a real server behind the far end (stream), and a channel whose reader sleeps. Checks
-    every SHA-256 and that the sleeping channel held nothing up; the exit status is 0 only then.
-
-    \b
-    Examples:
-      fastmux demo                        both legs, about 15 seconds on the compiled core
-      fastmux demo --core python          the same on the pure-Python core, with a smaller file
-      fastmux demo --loss 10 --size 16    a worse link, a smaller file
-      fastmux demo --plaintext            without TLS
-    """
-    from fastmux.tunnel.demo.run import DemoOptions, run_demo
-
-    options = DemoOptions(core=core, size=size, loss=loss / 100, plaintext=plaintext, seed=seed)
-    sys.exit(run_demo(options))

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from fastmux.security.certificates import make_credentials
 from fastmux.tunnel.commands.check_config import command
-from fastmux.tunnel.configuration import parse_configuration
+from fastmux.tunnel.settings.configuration import parse_configuration
 
 SERVER = """
 [server]

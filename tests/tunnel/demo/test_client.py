@@ -27,9 +27,7 @@ def test_a_leg_ends_in_a_result_that_the_verdict_accepts(
         listener = fastmux.listen(server.handle, "127.0.0.1", 0, tls=fastmux.PLAINTEXT, close_timeout=1)
         async with listener as listening:
             ports = (listening.port, 0)
-            options = ClientOptions(
-                str(tmp_path), *ports, True, False, file_digest, http_digest, workload
-            )
+            options = ClientOptions(str(tmp_path), *ports, True, False, file_digest, http_digest, workload)
             await run_leg(options)
 
     asyncio.run(run())

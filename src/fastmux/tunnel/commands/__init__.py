@@ -1,4 +1,4 @@
-"""The commands, a module each with a click command named `command`.
+"""The commands of `fastmux`, one a module, each exposing a click command `command`.
 
-Owns: options, help and what is printed. May not know: each other.
+A module is imported when its command is called, so that none pays for another's imports.
 """

@@ -40,9 +40,9 @@ def command(file: Path, strict: bool) -> None:
       [revoked]                                  type = "socks5"
       identities = ["old-laptop"]                listen = "1080"
     """
-    from fastmux.tunnel.command_failures import ConfigurationFailure, configuration_failures
-    from fastmux.tunnel.configuration import read_configuration
-    from fastmux.tunnel.configuration_check import check
+    from fastmux.tunnel.command_line.command_failures import ConfigurationFailure, configuration_failures
+    from fastmux.tunnel.settings.configuration import read_configuration
+    from fastmux.tunnel.settings.configuration_check import check
 
     with configuration_failures():
         findings = check(read_configuration(file))

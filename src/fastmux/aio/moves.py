@@ -1,0 +1,97 @@
+"""A connection that changes its path: a client's new sockets, and what is logged of either end's moves.
+
+Owns: which socket belongs to which local path, and the tasks that wait for a move. May not know: how a path
+is tried (the protocol does that).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from fastmux.aio.driver import Driver
+from fastmux.aio.open_transport import open_transport
+from fastmux.protocol.connection import Connection as ProtocolConnection
+from fastmux.protocol.events import Address, PathFailed, PathLeft, PathMoved
+
+logger = logging.getLogger("fastmux.connection")
+
+
+class Moves:
+    """Invariant: `_waiting` has a future for each local path that is being tried, and nobody else's."""
+
+    def __init__(self, driver: Driver, connection: ProtocolConnection) -> None:
+        self._driver = driver
+        self._connection = connection
+        self._waiting: dict[int, asyncio.Future[str | None]] = {}
+
+    async def migrate(self, local_address: tuple[str, int] | None, check: Callable[[], None]) -> None:
+        """Go on by a new socket. `check` raises if the connection is over."""
+        driver, connection = self._driver, self._connection
+        family = socket.AF_INET6 if ":" in connection.address[0] else socket.AF_INET
+        transport = await open_transport(family, local_address)
+        via = driver.add_transport(transport)
+        outcome: asyncio.Future[str | None] = driver.loop.create_future()
+        self._waiting[via] = outcome
+        try:
+            check()
+            connection.migrate(via, driver.clock())
+            driver.schedule(connection)
+            reason = await outcome
+            check()
+        except BaseException:
+            if driver.via != via:
+                connection.give_up_path(via)
+                driver.drop_transport(via)
+            raise
+        finally:
+            self._waiting.pop(via, None)
+        if reason is not None:
+            raise TimeoutError(
+                f"the connection stays where it is: {reason} by way of {transport.sockname[:2]}"
+            )
+
+    def handle_event(self, event: PathMoved | PathFailed | PathLeft) -> None:
+        """Take an event of the protocol."""
+        match event:
+            case PathMoved(address, previous, via, is_validated):
+                self._on_moved(address, previous, via, is_validated)
+            case PathFailed(address, via, reason):
+                logger.info("%s: %s", self._describe(address, via), reason)
+                self._settle(via, reason)
+                self._driver.drop_transport(via)
+            case PathLeft(via):
+                self._settle(via, "it had to make room for others")
+                self._driver.drop_transport(via)
+
+    def _on_moved(self, address: Address, previous: Address, via: int, is_validated: bool) -> None:
+        if self._connection.is_client:
+            old = self._driver.transport.sockname
+            self._driver.use_transport(via)
+            logger.info("moved from %s to %s", _text(old), _text(self._driver.transport.sockname))
+        else:
+            state = "" if is_validated else ", not validated yet"
+            logger.info("the peer moved from %s to %s%s", _text(previous), _text(address), state)
+        self._settle(via, None)
+
+    def on_closed(self) -> None:
+        """The connection is over: nobody waits any longer."""
+        for via in list(self._waiting):
+            self._settle(via, "the connection ended")
+
+    def _settle(self, via: int, reason: str | None) -> None:
+        outcome = self._waiting.get(via)
+        if outcome is not None and not outcome.done():
+            outcome.set_result(reason)
+
+    def _describe(self, address: Address, via: int) -> str:
+        transport = self._driver.transport_of(via) if self._connection.is_client else None
+        local = "" if transport is None else f" from {_text(transport.sockname)}"
+        return f"the path{local} to {_text(address)}"
+
+
+def _text(address: Address) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

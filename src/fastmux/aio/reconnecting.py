@@ -1,0 +1,59 @@
+"""`async for connection in connect(…)`: connects again whenever a connection is over.
+
+Owns: when to connect again, and which errors end it. May not know: how a connection is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final
+
+from fastmux.aio.backoff import Backoff
+from fastmux.aio.connection import Connection
+from fastmux.exceptions import AuthenticationError
+
+logger = logging.getLogger("fastmux.connection")
+
+# Waiting mends none of these: one end is not who it should be, or a certificate or key file is of no use.
+_FATAL: Final = (
+    AuthenticationError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+
+
+async def connections(
+    open_one: Callable[[], Awaitable[Connection]],
+    backoff: Backoff,
+    draw: Callable[[float, float], float] = random.uniform,
+) -> AsyncGenerator[Connection, None]:
+    """Yield open connections, one after the other.
+
+    When the body of the loop comes back its connection is closed, gracefully, if it is not over. What could
+    not be connected is tried again; `AuthenticationError`, errors of certificate and key files, and whatever
+    is no OSError end the iteration.
+    """
+    clock = asyncio.get_running_loop().time
+    delays = backoff.delays(draw)
+    while True:
+        try:
+            connection = await open_one()
+        except _FATAL:
+            raise
+        except OSError as error:  # ConnectionError and TimeoutError are such
+            delay = next(delays)
+            logger.info("not connected, again in %.1f s: %s", delay, error)
+        else:
+            opened_at = clock()
+            async with connection:
+                yield connection
+            if clock() - opened_at >= backoff.stable:
+                delays = backoff.delays(draw)
+            delay = next(delays)
+            logger.info("the connection is over, the next one begins in %.1f s", delay)
+        await asyncio.sleep(delay)

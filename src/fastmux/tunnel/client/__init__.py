@@ -1,0 +1,1 @@
+"""The near end: one connection kept open, and what uses it."""

@@ -1,0 +1,214 @@
+"""What the commands share on the command line: certificates, logs, units, and how an error ends a command.
+
+Owns: these options and their words. May not know: what a command does with them.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from fastmux.tunnel.command_line import exits
+from fastmux.tunnel.constants import CONGESTION_CONTROLLERS, DEFAULT_PORT
+from fastmux.tunnel.operation.journal import FORMATS, escaped, set_up
+from fastmux.tunnel.settings.credentials import Credentials
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic from click 8.2 on
+
+F = TypeVar("F", bound=Callable[..., Any])
+logger = logging.getLogger("fastmux.tunnel")
+
+
+class _Parsed(_ParamType):
+    """An option whose text a function turns into a value; its ValueError is the usage error."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value of a text."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def stream_label(text: str) -> str:
+    """The label that asks for a stream to "HOST:PORT" or the path of a Unix socket.
+
+    Raises `ConfigurationError`.
+    """
+    from fastmux.tunnel.forwarding.wire import label_of
+    from fastmux.tunnel.notation.targets import parse_target
+
+    try:
+        target = parse_target(text)
+        if target.protocol == "udp":
+            raise ValueError(f"{text!r} is for datagrams: only a stream goes over standard input and output")
+        return label_of(target)
+    except ValueError as error:
+        raise exits.ConfigurationError(str(error)) from error
+
+
+def parse_server(text: str) -> tuple[str, int]:
+    """Host and UDP port of "HOST", "HOST:PORT" or "[V6]:PORT"; the port is 4433 if none is given.
+
+    Raises ValueError.
+    """
+    from fastmux.tunnel.notation.targets import parse_address
+
+    return parse_address(text, default_port=DEFAULT_PORT, min_port=1)
+
+
+def _parse_rate(text: str) -> int:
+    from fastmux.tunnel.notation.units import parse_rate
+
+    return parse_rate(text)
+
+
+def _parse_duration(text: str) -> float:
+    from fastmux.tunnel.notation.units import parse_duration
+
+    return parse_duration(text)
+
+
+RATE: Final = _Parsed("RATE", _parse_rate)
+DURATION: Final = _Parsed("DURATION", _parse_duration)
+SERVER: Final = _Parsed("HOST[:PORT]", parse_server)
+
+
+def credential_options(*, is_client: bool) -> Callable[[F], Callable[..., Any]]:
+    """Add --cert, --key, --ca, --pin and, for clients, --server-name; they come as one `credentials`."""
+    path = click.Path(dir_okay=False)
+    options = [
+        click.option(
+            "--cert",
+            type=path,
+            envvar="FASTMUX_CERT",
+            help="This end's certificate (PEM).  [default: init's]",
+        ),
+        click.option("--key", type=path, envvar="FASTMUX_KEY", help="Its key (PEM, mode 0600)."),
+        click.option("--ca", type=path, envvar="FASTMUX_CA", help="The CA that signs the other end's (PEM)."),
+        click.option(
+            "--pin", multiple=True, metavar="PIN", help="A key that the other end may have (sha256//…)."
+        ),
+    ]
+    if is_client:
+        text = "The name that the server's certificate has, if it is not HOST."
+        options.append(click.option("--server-name", metavar="NAME", help=text))
+
+    def decorate(function: F) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def command(
+            cert: str | None,
+            key: str | None,
+            ca: str | None,
+            pin: tuple[str, ...],
+            server_name: str | None = None,
+            **others: Any,
+        ) -> Any:
+            credentials = Credentials(cert or "", key or "", ca or "", server_name or "", pin)
+            return function(credentials=credentials, **others)
+
+        return _with_options(command, options)
+
+    return decorate
+
+
+def merged_credentials(given: Credentials, config: str | None) -> Credentials:
+    """A client's: those of the options, then of a configuration file, else those that `init` made."""
+    if not config:
+        return given.or_initial("client")  # without the parser of the file: `connect` starts for every ssh
+    from fastmux.tunnel.settings.settings import client_credentials
+
+    return client_credentials(given, config).or_initial("client")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How to log: verbosity counts -v less -q; `form` is "" if nothing was said."""
+
+    verbosity: int = 0
+    form: str = ""
+
+
+def log_options(function: F) -> Callable[..., Any]:
+    """Add -v, -q and --log-format; they come as one `log`."""
+
+    @functools.wraps(function)
+    def command(verbose: int, quiet: int, log_format: str | None, **others: Any) -> Any:
+        return function(log=Log(verbose - quiet, log_format or ""), **others)
+
+    form = click.Choice(FORMATS)
+    return _with_options(
+        command,
+        [
+            click.option("-v", "--verbose", count=True, help="Log more; -v shows debugging."),
+            click.option("-q", "--quiet", count=True, help="Log less: -q warnings, -qq errors."),
+            click.option("--log-format", type=form, help="Form of the log.  [default: text]"),
+        ],
+    )
+
+
+def start_logging(log: Log, *, base: int = 0, form: str | None = None) -> logging.StreamHandler[Any]:
+    """Set up the log; `base` is the verbosity without options, `form` what a configuration file says."""
+    return set_up(base + log.verbosity, log.form or form or FORMATS[0])
+
+
+def config_option(function: F) -> F:
+    """Add --config."""
+    path = click.Path(dir_okay=False)
+    text = "A configuration file (TOML); options go before it."
+    return click.option("--config", type=path, envvar="FASTMUX_CONFIG", help=text)(function)
+
+
+def congestion_option(function: F) -> F:
+    """Add --congestion."""
+    names = click.Choice(CONGESTION_CONTROLLERS)
+    text = "How fast this end sends; bbr bears a path that loses packets.  [default: cubic]"
+    return click.option("--congestion", type=names, help=text)(function)
+
+
+def control_option(function: F) -> F:
+    """Add --control."""
+    text = "Where the control socket for `fastmux ctl` is; `none` for none."
+    return click.option("--control", metavar="PATH", help=text)(function)
+
+
+def _with_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the process as an outside error says: one sentence on standard error and the exit code for it.
+
+    An interrupt ends it with 130. Errors of the program itself pass.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(exits.INTERRUPTED)
+    except Exception as error:
+        outside = exits.command_error(error)
+        if outside is None:
+            raise
+        logger.debug("the error behind the message", exc_info=error)
+        for line in str(outside).splitlines():  # a configuration file may have several faults
+            click.echo(f"fastmux: {escaped(line)}", err=True)
+        sys.exit(outside.code)

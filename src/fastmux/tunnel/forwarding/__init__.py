@@ -1,0 +1,1 @@
+"""What goes through channels: the tunnel's wire, listeners, dialling, splicing, counting."""

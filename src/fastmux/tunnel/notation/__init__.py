@@ -1,0 +1,1 @@
+"""How people write hosts, ports, paths, targets, rates and times."""

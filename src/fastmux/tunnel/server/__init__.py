@@ -1,0 +1,1 @@
+"""The far end: connections served by rule, in one process or many."""

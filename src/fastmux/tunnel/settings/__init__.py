@@ -1,0 +1,1 @@
+"""What `serve` and `tunnel` are told: options, configuration files, credentials."""

@@ -1,0 +1,75 @@
+"""Which files prove who this end is, from options and configuration together.
+
+Owns: that merge, and what is said when a file is missing or of no use. May not know: the command line, TLS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from fastmux.tunnel.command_line.exits import ConfigurationError
+
+if TYPE_CHECKING:
+    from fastmux.security.config import TLSConfig
+    from fastmux.tunnel.settings.configuration import TlsFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where a certificate, its key and the CA are ("" for not given), and what the other end must have."""
+
+    cert: str = ""
+    key: str = ""
+    ca: str = ""
+    server_name: str = ""
+    pins: tuple[str, ...] = ()
+    reload: bool = True
+
+    def with_file(self, files: TlsFiles, server_name: str | None = None) -> Credentials:
+        """These, with what was not given taken from a configuration file."""
+        return replace(
+            self,
+            cert=self.cert or str(files.cert or ""),
+            key=self.key or str(files.key or ""),
+            ca=self.ca or str(files.ca or ""),
+            pins=self.pins or files.pins,
+            server_name=self.server_name or server_name or "",
+            reload=files.reload,
+        )
+
+    def or_initial(self, role: Literal["server", "client"]) -> Credentials:
+        """These, or if none is given those that `fastmux init` makes where nothing else is said."""
+        if self.cert or self.key or self.ca:
+            return self
+        from fastmux.tunnel.commands.init import default_directory
+
+        directory = default_directory()
+        if not (directory / f"{role}.pem").is_file():
+            return self
+        return replace(
+            self,
+            cert=str(directory / f"{role}.pem"),
+            key=str(directory / f"{role}.key"),
+            ca=str(directory / "ca.pem"),
+        )
+
+    def tls(self) -> TLSConfig:
+        """The TLS configuration. Raises `ConfigurationError` that says what is missing or wrong."""
+        from fastmux.security.config import TLSConfig
+
+        missing = [f"--{name}" for name in ("cert", "key", "ca") if not getattr(self, name)]
+        if missing:
+            raise ConfigurationError(
+                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: the options, "
+                "or [tls] of --config, name the PEM files; `fastmux init` makes them"
+            )
+        try:
+            return TLSConfig(
+                self.cert, self.key, self.ca, self.pins, self.server_name or None, reload=self.reload
+            )
+        except FileNotFoundError as error:
+            hint = "`fastmux init` makes certificates"
+            raise ConfigurationError(f"there is no file {error.filename}: {hint}") from error
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(str(error)) from error

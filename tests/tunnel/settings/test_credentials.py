@@ -1,0 +1,68 @@
+"""Which files prove who this end is, and what is said where one is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.settings.configuration import TlsFiles
+from fastmux.tunnel.settings.credentials import Credentials
+from tunnel.served import credentials
+
+
+def test_options_go_before_the_file() -> None:
+    files = TlsFiles(Path("/f/cert"), Path("/f/key"), Path("/f/ca"), ("pin",), reload=False)
+    merged = Credentials(cert="c", server_name="n").with_file(files, "file-name")
+    assert merged == Credentials("c", "/f/key", "/f/ca", "n", ("pin",), reload=False)
+    assert Credentials().with_file(files, "file-name").server_name == "file-name"
+    assert Credentials(cert="c").with_file(TlsFiles()) == Credentials("c")
+
+
+def test_what_init_made_is_used_where_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert Credentials().or_initial("client") == Credentials()
+    (tmp_path / "fastmux").mkdir()
+    (tmp_path / "fastmux" / "client.pem").touch()
+    place = tmp_path / "fastmux"
+    assert Credentials(server_name="gw").or_initial("client") == Credentials(
+        str(place / "client.pem"), str(place / "client.key"), str(place / "ca.pem"), "gw"
+    )
+    assert Credentials().or_initial("server") == Credentials()
+    assert Credentials(ca="ca.pem").or_initial("client") == Credentials(ca="ca.pem")
+
+
+def test_all_files_make_a_configuration(keys: Path) -> None:
+    tls = credentials(keys, "client").tls()
+    assert tls.certfile == str(keys / "client.pem")
+    assert tls.server_hostname is None
+    assert tls.reload
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (Credentials(), "--cert and --key and --ca are missing"),
+        (Credentials(cert="a", key="b"), "--ca is missing"),
+        (Credentials("/gone/a", "/gone/b", "/gone/c"), "there is no file /gone/a"),
+    ],
+)
+def test_a_file_that_is_missing_is_named_with_what_to_do(given: Credentials, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text) as caught:
+        given.tls()
+    assert "fastmux init" in str(caught.value)
+
+
+def test_a_key_that_others_can_read_and_a_pin_that_is_none_are_refused(keys: Path, tmp_path: Path) -> None:
+    key = tmp_path / "loose.key"
+    key.write_bytes((keys / "client.key").read_bytes())
+    key.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        Credentials(str(keys / "client.pem"), str(key), str(keys / "ca.pem")).tls()
+    with pytest.raises(ConfigurationError, match="pin"):
+        Credentials(
+            str(keys / "client.pem"), str(keys / "client.key"), str(keys / "ca.pem"), pins=("x",)
+        ).tls()
