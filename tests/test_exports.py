@@ -23,7 +23,7 @@ PUBLIC = {
     *("MessageTooBig", "ProtocolError", "WouldBlock"),
     *("__version__", "constants", "core", "exceptions"),
 }
-HEAVY = ("OpenSSL", "asyncio", "click", "cryptography", "msgspec", "socket", "ssl", "uvloop")
+HEAVY = ("OpenSSL", "anyio", "asyncio", "click", "cryptography", "msgspec", "socket", "ssl", "trio", "uvloop")
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -76,6 +76,21 @@ def test_importing_fastmux_loads_no_heavy_module() -> None:
 def test_naming_a_tls_configuration_does_not_load_openssl() -> None:
     loaded = loaded_after("import fastmux; fastmux.TLSConfig")
     assert not loaded.intersection({"OpenSSL", "asyncio", "cryptography"})
+
+
+@pytest.mark.parametrize("library", ["anyio", "trio"])
+def test_an_adapter_without_its_library_says_what_to_install(library: str) -> None:
+    code = f"import sys; sys.modules[{library!r}] = None\nimport fastmux.{library}"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 1
+    assert f"remedy: pip install 'fastmux[{library}]'" in result.stderr.splitlines()[-1]
+
+
+def test_anyio_on_asyncio_does_not_load_trio() -> None:
+    pytest.importorskip("anyio", reason="anyio is not installed")
+    assert not loaded_after("import fastmux.anyio").intersection({"trio", "uvloop"})
 
 
 def test_the_version_is_that_of_the_project_file() -> None:

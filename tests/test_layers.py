@@ -31,13 +31,18 @@ ALLOWED: dict[str, set[str]] = {
     "protocol": GROUND | {"core"},
     "security": GROUND | {"protocol"},
     "aio": GROUND | {"core", "protocol", "security"},
-    "anyio": USERS,
+    "anyio": USERS | {"trio"},
     "trio": USERS,
     "portmux": USERS,
     "tunnel": USERS | {"anyio", "trio", "portmux"},
     "__init__": LIBRARY,
     "__main__": {"tunnel"},
 }
+# The rooms of the tunnel: each may import those before it in this list.
+TUNNEL = [
+    *("constants", "notation", "certs", "exits", "access", "forwarding", "proxies", "socks", "http_proxy"),
+    *("control", "settings", "operation", "client", "server", "command_line", "demo", "commands", "cli"),
+]
 # What sans-IO code must be given from outside: the world, the clock and the dice.
 NOT_SANS_IO = {
     *("asyncio", "concurrent", "multiprocessing", "queue", "signal", "subprocess", "threading"),
@@ -126,3 +131,28 @@ def test_an_import_upward_or_sideways_is_found(room: str, text: str) -> None:
 )
 def test_an_import_downward_is_no_fault(room: str, text: str) -> None:
     assert faults(room, text, f"fastmux.{room}") == []
+
+
+def tunnel_faults(room: str, text: str) -> list[str]:
+    """What a file of this room of the tunnel imports of rooms that stand above it."""
+    allowed = {*TUNNEL[: TUNNEL.index(room) + 1], ""}
+    names = [name.split(".") for name in imported(text, "fastmux.tunnel")]
+    rooms = {name[2] if len(name) > 2 else "" for name in names if name[:2] == ["fastmux", "tunnel"]}
+    return sorted(rooms - allowed)
+
+
+@pytest.mark.parametrize("room", TUNNEL)
+def test_a_room_of_the_tunnel_imports_only_those_below_it(room: str) -> None:
+    path = SOURCE / "tunnel" / room
+    files = list(path.rglob("*.py")) or [path.with_suffix(".py")]
+    found = {file.name: tunnel_faults(room, file.read_text("utf-8")) for file in files}
+    assert {name: rooms for name, rooms in found.items() if rooms} == {}
+
+
+def test_every_room_of_the_tunnel_has_its_place() -> None:
+    rooms = {path.relative_to(SOURCE / "tunnel").parts[0] for path in (SOURCE / "tunnel").rglob("*.py")}
+    assert {room.removesuffix(".py") for room in rooms} - {"__init__"} == set(TUNNEL)
+
+
+def test_an_import_that_goes_up_in_the_tunnel_is_found() -> None:
+    assert tunnel_faults("access", "from fastmux.tunnel.settings import users") == ["settings"]

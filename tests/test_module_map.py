@@ -20,12 +20,20 @@ ELSEWHERE = {
 }
 
 
+# Rooms whose tests stand in a room of another name, and why.
+ROOMS = {
+    "_core_py": "core",  # both cores have the same tests
+    "anyio": "on_anyio",  # tests/ is on the path: there it would stand before the library
+    "trio": "on_trio",
+}
+
+
 def path_of_test(source: str) -> str:
     """Where the test of a source file stands, both as paths inside their trees."""
     if source in ELSEWHERE:
         return ELSEWHERE[source]
     *rooms, name = source.split("/")
-    rooms = ["core" if room == "_core_py" else room for room in rooms]
+    rooms = [ROOMS.get(room, room) for room in rooms]
     return "/".join([*rooms, f"test_{name.lstrip('_')}"])
 
 

@@ -88,7 +88,8 @@ def uvloop(runner: Runner) -> None:
     if answer(sys.executable, "-c", "import uvloop") is None:
         raise StageSkipped("uvloop is not installed (no build of it for this interpreter)")
     need_compiled_core()
-    runner.run(*PYTEST, "tests/aio", "tests/e2e", "-k", "uvloop", env=COMPILED)
+    rooms = ("tests/aio", "tests/e2e", "tests/adapters", "tests/on_anyio", "tests/tunnel")
+    runner.run(*PYTEST, *rooms, "-k", "uvloop", env=COMPILED)
 
 
 def sanitizer(runner: Runner) -> None:

@@ -42,6 +42,7 @@ MAX_VARINT: Final = (1 << 62) - 1
 MAX_PACKET_NUMBER: Final = (1 << 62) - 1
 FRAGMENT_UNIT: Final = 128  # bytes: a message is a row of these, the last one shorter
 MAX_LABEL_SIZE: Final = 255
+MAX_ANSWER_TEXT_SIZE: Final = 255  # bytes: its length is one byte
 MAX_REASON_SIZE: Final = 512
 MAX_UDP_PAYLOAD: Final = 65507
 MAX_TRAIN_SIZE: Final = 65507

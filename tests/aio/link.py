@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from fastmux.aio.buffers import receive_buffer
+from fastmux.aio.loop import Loop
 from fastmux.aio.transport import TRAINS_PER_CALL, Row
 from fastmux.constants import TRAIN_BUFFER_SIZE
 from fastmux.protocol.events import Address
@@ -22,7 +23,10 @@ class Link:
     `delay` is one way, in seconds; `loss` the probability that a datagram is lost.
     """
 
-    def __init__(self, *, delay: float = 0.005, loss: float = 0.0, seed: int = 1) -> None:
+    def __init__(
+        self, *, delay: float = 0.005, loss: float = 0.0, seed: int = 1, loop: Loop | None = None
+    ) -> None:
+        self._loop = loop  # None: the one that is running
         self.delay = delay
         self.loss = loss
         self.datagrams = 0
@@ -30,6 +34,11 @@ class Link:
         # a queue of its own, because timers of the same moment fire in any order
         self._under_way: deque[tuple[Address, Address, bytes, int]] = deque()
         self._transports: dict[Address, LinkTransport] = {}
+
+    @property
+    def loop(self) -> Loop:
+        """Whose clock the link goes by."""
+        return asyncio.get_running_loop() if self._loop is None else self._loop
 
     def attach(self, host: str) -> LinkTransport:
         """A new end of the link with an address of its own."""
@@ -46,10 +55,9 @@ class Link:
         pieces = [data[start : start + segment_size] for start in range(0, len(data), segment_size)]
         self.datagrams += len(pieces)
         kept = [piece for piece in pieces if self._random.random() >= self.loss]
-        loop = asyncio.get_running_loop()
         for train, size in _trains(kept):
             self._under_way.append((source, target, train, size))
-            loop.call_later(self.delay, self._deliver)
+            self.loop.call_later(self.delay, self._deliver)
 
     def _deliver(self) -> None:
         source, target, train, segment_size = self._under_way.popleft()
@@ -78,7 +86,7 @@ class LinkTransport:
     may_fragment = False
 
     def __init__(self, link: Link, address: Address) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = link.loop
         self._link = link
         self._queue: deque[tuple[bytes, int, Address]] = deque()
         self._on_readable: Callable[[], None] | None = None

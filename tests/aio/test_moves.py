@@ -11,7 +11,7 @@ from aio.link import Link, LinkTransport
 from aio.pair import Pair, pair
 from aio.virtual_loop import virtual
 from fastmux import PLAINTEXT, connect, listen
-from fastmux.aio import moves
+from fastmux.aio import driver
 from fastmux.aio.connection import Connection
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 
@@ -22,7 +22,7 @@ class Sockets:
     def __init__(self, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
         self.link = link
         self.made: list[LinkTransport] = []
-        monkeypatch.setattr(moves, "open_transport", self.open)
+        monkeypatch.setattr(driver, "open_transport", self.open)
 
     async def open(self, family: int, local: tuple[object, ...] | None) -> LinkTransport:
         if local is not None:

@@ -127,7 +127,9 @@ async def test_a_crowd_that_leaves_backwards_looks_at_nobody_else() -> None:
 async def test_everybody_can_be_woken_at_once() -> None:
     queue = WaiterQueue(asyncio.get_running_loop())
     places = [queue.join() for _ in range(3)]
-    places[1].cancel()
+    cancelled = places[1]
+    assert isinstance(cancelled, asyncio.Future)
+    cancelled.cancel()
     queue.wake_all()
     assert all(place.done() for place in places)
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from fastmux.tunnel.operation.stream_clients import StreamClients
+from fastmux.tunnel.control.stream_clients import StreamClients
 
 START_TIMEOUT = 30.0
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import fastmux
+from fastmux.aio.answers import read_answer
 from fastmux.exceptions import ConnectionClosed
 from fastmux.tunnel.access.access import Access
 from fastmux.tunnel.access.rules import parse_rule
-from fastmux.tunnel.forwarding.wire import label_of, read_answer
+from fastmux.tunnel.control.stream_clients import StreamClients
+from fastmux.tunnel.forwarding.wire import label_of
 from fastmux.tunnel.notation.targets import Target
-from fastmux.tunnel.operation.stream_clients import StreamClients
 from fastmux.tunnel.server.service import Service
 from fastmux.tunnel.settings.credentials import Credentials
 from fastmux.tunnel.settings.settings import Policy

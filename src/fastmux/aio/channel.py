@@ -7,16 +7,16 @@ take anything with it: every suspension point comes before the data is touched.
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from fastmux import constants as c
 from fastmux.aio.errors import renewed
+from fastmux.aio.loop import Loop
 from fastmux.aio.open_fields import check_priority
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
-from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
+from fastmux.exceptions import BrokenResourceError, BusyResourceError, ClosedResourceError, EndOfStream
 
 if TYPE_CHECKING:
     from fastmux.core import DataPath
@@ -30,7 +30,7 @@ class ChannelHost(Protocol):
     """What a channel needs of its connection."""
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop:
+    def loop(self) -> Loop:
         """The event loop of the connection."""
         ...
 
@@ -69,6 +69,18 @@ class ChannelHost(Protocol):
 
     def abandon(self, channel_id: int, is_send_finished: bool) -> None:
         """The last reference to an open channel went away. May be called from anywhere, at any time."""
+        ...
+
+    def keep(self, channel: Channel) -> None:
+        """Hold a reference to a channel that calls back: nobody else may have one."""
+        ...
+
+    def let_go(self, channel: Channel) -> None:
+        """Hold it no longer; may be repeated."""
+        ...
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """A fact about the connection."""
         ...
 
 
@@ -160,6 +172,10 @@ class Channel:
         self._priority = priority
         self._host.schedule()
 
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Facts by name: those of `Connection.get_extra_info`, and "fastmux.connection", the connection."""
+        return self._host.get_extra_info(name, default)
+
     # ending
 
     async def send_eof(self) -> None:
@@ -205,6 +221,10 @@ class Channel:
         the end after it (`wait_delivered` waits for that). What was not received is discarded, and the peer
         is asked to stop. Tasks that wait here get `ClosedResourceError`.
         """
+        self.close_now()
+
+    def close_now(self) -> None:
+        """What `aclose` does, for callers that are no coroutine."""
         if self._begin_close():
             data_path = self._host.data_path
             if not self._is_send_finished and data_path.stop_code(self._id) is None:
@@ -259,6 +279,58 @@ class Channel:
             if queue is not None:
                 queue.wake_all()
 
+    # for adapters, which have waiting of their own
+
+    @property
+    def host(self) -> ChannelHost:
+        """What the channel needs of its connection."""
+        return self._host
+
+    @property
+    def is_closed(self) -> bool:
+        """True after `aclose` or `reset` of this end."""
+        return self._is_closed
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if the peer takes no more: what is sent now is lost."""
+        return not self._is_closed and self._host.data_path.stop_code(self._id) is not None
+
+    def call_back(self, reader: WaiterSlot, writers: WaiterQueue) -> None:
+        """From now on these are woken in place of tasks, and the channel is kept until `stop_calling_back`.
+
+        Raises `BusyResourceError` while a task receives or waits to send here.
+        """
+        self._reader.check()
+        if self._writers:
+            raise BusyResourceError("another task waits to send on this channel")
+        self._reader = reader
+        self._writers = writers
+        self._host.keep(self)
+
+    def stop_calling_back(self) -> None:
+        """The channel was closed, and nobody is to be called any more."""
+        self._reader = WaiterSlot(self._host.loop, "receiving from this channel")
+        self._writers = None
+        self._host.let_go(self)
+
+    async def wait_for_room(self) -> None:
+        """Wait until `send` would not wait. Raises as `send`."""
+        if self._writers or (self._is_full and not self.has_room()):
+            self._check_sending()
+            await self._take_turn()
+        self._check_sending()
+        if self.is_stopped:
+            raise BrokenResourceError("the peer asked to stop sending")
+
+    def end_now(self) -> None:
+        """What `send_eof` does, without regard to who waits. Raises as it does."""
+        self._check_open()
+        if not self._is_send_finished:
+            self._host.data_path.finish(self._id)
+            self._is_send_finished = True
+            self._host.schedule()
+
     # for the two kinds
 
     def _check_open(self) -> None:
@@ -281,8 +353,8 @@ class Channel:
         if self._host.is_discarded and self._host.closed_error is not None:
             raise renewed(self._host.closed_error)
 
-    def _has_room(self) -> bool:
-        """Whether a sender may go on now, without looking at who waits."""
+    def has_room(self) -> bool:
+        """Whether less than `write_limit` is unsent: a sender may go on, if nobody waits before it."""
         if not self._is_full:
             return True
         self._is_full = self._host.data_path.unsent_size(self._id) >= self._host.write_limit
@@ -310,7 +382,7 @@ class Channel:
             return
         if self._is_closed or self._host.closed_error is not None or self._host.is_closing:
             self._writers.wake_all()
-        elif self._has_room():
+        elif self.has_room():
             self._writers.wake_first()
 
     def _received(self) -> None:

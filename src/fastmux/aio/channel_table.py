@@ -6,8 +6,8 @@ know: accepting, opening, the socket. A channel that nobody has opened or accept
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
+from typing import Protocol, runtime_checkable
 from weakref import WeakValueDictionary
 
 from fastmux import constants as c
@@ -21,11 +21,21 @@ from fastmux.protocol.connection import Connection as ProtocolConnection
 _KIND_BIT = 2
 
 
+@runtime_checkable
+class Informed(Protocol):
+    """A connection as its channels see it."""
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """A fact by name."""
+        ...
+
+
 class ChannelTable:
     """The `ChannelHost` of a connection's channels.
 
     Invariant: `_channels` has each open channel object by its id, without keeping it alive; `_abandoned` are
-    channels whose objects went away unclosed and that the core has not been told about yet.
+    channels whose objects went away unclosed and that the core has not been told about yet; `_kept` are
+    those that call back, which nobody else need hold.
     """
 
     __slots__ = (
@@ -33,6 +43,7 @@ class ChannelTable:
         "_channels",
         "_connection",
         "_driver",
+        "_kept",
         "closed_error",
         "data_path",
         "is_closing",
@@ -43,7 +54,7 @@ class ChannelTable:
     )
 
     def __init__(self, driver: Driver, connection: ProtocolConnection) -> None:
-        self.loop: asyncio.AbstractEventLoop = driver.loop
+        self.loop = driver.loop
         self.data_path = connection.data_path
         self.write_limit = driver.configuration.write_limit
         self.closed_error: ConnectionError | None = None
@@ -54,6 +65,7 @@ class ChannelTable:
         self._connection = connection
         self._channels: WeakValueDictionary[int, Channel] | None = None  # many connections have none yet
         self._abandoned: list[tuple[int, bool]] = []
+        self._kept: set[Channel] | None = None
 
     def make(self, channel_id: int) -> Stream | MessageChannel:
         """The object for a channel that was just opened or accepted."""
@@ -69,6 +81,13 @@ class ChannelTable:
         """Drive the connection before the loop's next turn."""
         if self.closed_error is None:
             self._driver.schedule(self._connection)
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """A fact about the connection; "fastmux.connection" is the connection itself."""
+        connection = self._connection.user_data
+        if name == "fastmux.connection":
+            return connection
+        return connection.get_extra_info(name, default) if isinstance(connection, Informed) else default
 
     def find(self, channel_id: int) -> Channel | None:
         """The object of a channel, None if nobody here holds one."""
@@ -96,6 +115,19 @@ class ChannelTable:
             self.is_discarded = True
             self._connection.discard()
             self.wake_all()
+
+    # --- channels that call back ---------------------------------------------------------------------
+
+    def keep(self, channel: Channel) -> None:
+        """Hold a reference until `let_go`."""
+        if self._kept is None:
+            self._kept = set()
+        self._kept.add(channel)
+
+    def let_go(self, channel: Channel) -> None:
+        """Hold it no longer."""
+        if self._kept is not None:
+            self._kept.discard(channel)
 
     # --- channels whose object was dropped -----------------------------------------------------------
 

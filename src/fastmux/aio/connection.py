@@ -6,7 +6,6 @@ channel works.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, cast
@@ -17,12 +16,16 @@ from fastmux.aio.channel_table import ChannelTable
 from fastmux.aio.datagram_queue import DatagramQueue
 from fastmux.aio.driver import Driver
 from fastmux.aio.errors import renewed
+from fastmux.aio.loop import Handle, Waiter
+from fastmux.aio.loop_methods import LoopMethods
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.moves import Moves
 from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
 from fastmux.aio.openers import Openers
+from fastmux.aio.ports import Ports
 from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
 from fastmux.aio.stream import Stream
+from fastmux.aio.stream_server import ProtocolFactory, StreamServer
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 from fastmux.protocol import events
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT: Final = 10.0  # seconds that a graceful close may take if nothing else is said
 
 
-class Connection:
+class Connection(LoopMethods):
     """One authenticated connection with any number of channels. Made by `connect` and for `listen`'s handler.
 
     `async with` closes it: gracefully after a clean block, at once after an error. Times are in seconds,
@@ -51,6 +54,7 @@ class Connection:
         "__weakref__",
         "_abort_timer",
         "_acceptor",
+        "_accepts",
         "_channels",
         "_connection",
         "_datagram_reader",
@@ -63,6 +67,7 @@ class Connection:
         "_openers",
         "_owns_driver",
         "_pings",
+        "_ports",
     )
 
     def __init__(self, driver: Driver, connection: ProtocolConnection, *, owns_driver: bool = False) -> None:
@@ -74,14 +79,16 @@ class Connection:
         self._channels = ChannelTable(driver, connection)
         self._incoming: deque[int] | None = None  # none before the first: an empty one costs 760 bytes
         self._acceptor = WaiterSlot(loop, "accepting channels of this connection")
+        self._accepts = False  # whether anybody ever did
+        self._ports: Ports | None = None  # of `create_server`
         self._openers: dict[int, Openers] = {}  # by kind, as soon as this end opens one
         self._datagrams = DatagramQueue()
         self._datagram_reader = WaiterSlot(loop, "receiving datagrams of this connection")
-        self._pings: dict[int, asyncio.Future[float | None]] = {}
+        self._pings: dict[int, Waiter[float | None]] = {}
         self._life = WaiterQueue(loop)
         self._moves: Moves | None = None  # none before the first
         self._is_opened = False
-        self._abort_timer: asyncio.TimerHandle | None = None
+        self._abort_timer: Handle | None = None
         connection.user_data = self
 
     def __repr__(self) -> str:
@@ -165,6 +172,7 @@ class Connection:
         end, `ConnectionClosed`.
         """
         self._acceptor.check()
+        self._accepts = True
         return await self._accept()
 
     def __aiter__(self) -> Self:
@@ -190,6 +198,7 @@ class Connection:
         `BusyResourceError` if another task accepts or serves. Cancelled, it cancels the handlers.
         """
         self._acceptor.claim()
+        self._accepts = True
         tasks = ChannelTasks(handler)
         try:
             while True:
@@ -246,7 +255,7 @@ class Connection:
         self._check_usable()
         token = self._connection.ping(self._driver.clock())
         self._channels.schedule()
-        future: asyncio.Future[float | None] = self._driver.loop.create_future()
+        future: Waiter[float | None] = self._driver.loop.create_future()
         self._pings[token] = future
         try:
             round_trip = await future
@@ -329,12 +338,12 @@ class Connection:
         After `timeout` seconds (None: never), or when cancelled, the connection is aborted. May be repeated.
         """
         self._begin_close(c.NO_ERROR, "")
+        timer = None if timeout is None else self._driver.loop.call_later(timeout, self.abort)
         try:
-            async with asyncio.timeout(timeout):
-                await self.wait_closed()
-        except TimeoutError:
-            self.abort()
+            await self.wait_closed()
         finally:
+            if timer is not None:
+                timer.cancel()
             if not self.is_closed:
                 self.abort()
 
@@ -423,18 +432,40 @@ class Connection:
         find = self._channels.find
         for channel_id, flags in ready:
             if flags & c.READY_OPENED:
-                if self._incoming is None:
-                    self._incoming = deque()
-                self._incoming.append(channel_id)
-                self._acceptor.wake()
+                self._offer(channel_id)
             channel = find(channel_id)
             if channel is not None:
                 channel.notify(flags)
+
+    def _offer(self, channel_id: int) -> None:
+        """A channel of the peer's is for a `create_server` or for whoever accepts."""
+        if self._ports is not None and self._ports.take(channel_id, self._accepts):
+            return
+        if self._incoming is None:
+            self._incoming = deque()
+        self._incoming.append(channel_id)
+        self._acceptor.wake()
+
+    def _listen(self, factory: ProtocolFactory, host: str, port: int) -> StreamServer:
+        self._check_usable()
+        if self._ports is None:
+            self._ports = Ports(self._channels)
+        server = self._ports.listen(factory, host, port)
+        self._channels.loop.call_soon(self._offer_again)  # later: several may be made one after the other
+        return server
+
+    def _offer_again(self) -> None:
+        if self._incoming and not self.is_closed:
+            waiting, self._incoming = self._incoming, None
+            for channel_id in waiting:
+                self._offer(channel_id)
 
     def _on_closed(self, error: ConnectionError) -> None:
         self._on_ready(self._channels.on_closed(error))
         if self._abort_timer is not None:
             self._abort_timer.cancel()
+        if self._ports is not None:
+            self._ports.on_closed(error)
         if self._channels.is_closing:
             self._channels.discard()
         if self._moves is not None:

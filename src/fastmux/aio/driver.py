@@ -18,6 +18,8 @@ from dataclasses import replace
 from typing import Final, Protocol, cast
 
 from fastmux.aio.buffers import send_buffer
+from fastmux.aio.loop import BackgroundTask, Handle, Loop, Waiter
+from fastmux.aio.open_transport import open_transport
 from fastmux.aio.transport import TRAINS_PER_CALL, TrainTransport
 from fastmux.constants import K_GRANULARITY, MAX_PLPMTU, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
 from fastmux.protocol.configuration import Configuration
@@ -60,8 +62,9 @@ class Driver:
         on_refused: Callable[[Address, ConnectionError], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        loop: Loop | None = None,
     ) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.loop: Loop = asyncio.get_running_loop() if loop is None else loop
         if transport.may_fragment:
             limit = min(configuration.max_datagram_size, MAX_PLPMTU)
             configuration = replace(configuration, max_datagram_size=limit)
@@ -77,12 +80,12 @@ class Driver:
         self._buffer = send_buffer()
         self._unsent: dict[ProtocolConnection, None] = {}
         self._is_scheduled = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Handle | None = None
         self._timer_at = _NEVER
         self._looked_at = -_NEVER
         self._closes_when_idle = False
-        self._lingering: asyncio.Task[None] | None = None
-        self._gone: asyncio.Future[None] = self.loop.create_future()
+        self._lingering: BackgroundTask | None = None
+        self._gone: Waiter[None] = self.loop.create_future()
         self.is_closed = False
         self._start(transport, 0)
 
@@ -121,6 +124,10 @@ class Driver:
 
     def _start(self, transport: TrainTransport, via: int) -> None:
         transport.start(functools.partial(self._on_readable, transport, via), self._schedule_flush)
+
+    async def open_transport(self, family: int, local: tuple[object, ...] | None) -> TrainTransport:
+        """One more socket, for a client that moves. Raises OSError if the address cannot be bound."""
+        return await open_transport(family, local)
 
     def add_transport(self, transport: TrainTransport) -> int:
         """Take over one more transport; returns its local path, a number that was never used before."""

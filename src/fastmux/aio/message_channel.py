@@ -54,7 +54,7 @@ class MessageChannel(Channel):
         Raises `MessageTooBig` above what the peer takes, `ClosedResourceError` after `send_eof`, `reset` or
         `aclose`, `BrokenResourceError` if the peer asked to stop, `ConnectionClosed`, TypeError.
         """
-        if self._writers or (self._is_full and not self._has_room()):
+        if self._writers or (self._is_full and not self.has_room()):
             self._check_sending()
             await self._take_turn()
         self._check_sending()
@@ -64,7 +64,7 @@ class MessageChannel(Channel):
     def send_nowait(self, message: Buffer) -> None:
         """Send one message now. Raises `WouldBlock` where `send` would wait, else as `send`."""
         self._check_sending()
-        if self._writers or (self._is_full and not self._has_room()):
+        if self._writers or (self._is_full and not self.has_room()):
             raise WouldBlock(f"{self._host.write_limit} bytes or more are unsent")
         host = self._host
         self._wrote(host.data_path.send_message(self._id, message, host.now()))
@@ -75,7 +75,7 @@ class MessageChannel(Channel):
         It waits only for room for the first; give the rest again. Cancelled while it waits, none was taken.
         Raises as `send`; no message of the call was taken then.
         """
-        if self._writers or (self._is_full and not self._has_room()):
+        if self._writers or (self._is_full and not self.has_room()):
             self._check_sending()
             await self._take_turn()
         self._check_sending()

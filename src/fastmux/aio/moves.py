@@ -6,13 +6,12 @@ is tried (the protocol does that).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 from collections.abc import Callable
 
 from fastmux.aio.driver import Driver
-from fastmux.aio.open_transport import open_transport
+from fastmux.aio.loop import Waiter
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.events import Address, PathFailed, PathLeft, PathMoved
 
@@ -25,15 +24,15 @@ class Moves:
     def __init__(self, driver: Driver, connection: ProtocolConnection) -> None:
         self._driver = driver
         self._connection = connection
-        self._waiting: dict[int, asyncio.Future[str | None]] = {}
+        self._waiting: dict[int, Waiter[str | None]] = {}
 
     async def migrate(self, local_address: tuple[str, int] | None, check: Callable[[], None]) -> None:
         """Go on by a new socket. `check` raises if the connection is over."""
         driver, connection = self._driver, self._connection
         family = socket.AF_INET6 if ":" in connection.address[0] else socket.AF_INET
-        transport = await open_transport(family, local_address)
+        transport = await driver.open_transport(family, local_address)
         via = driver.add_transport(transport)
-        outcome: asyncio.Future[str | None] = driver.loop.create_future()
+        outcome: Waiter[str | None] = driver.loop.create_future()
         self._waiting[via] = outcome
         try:
             check()

@@ -5,10 +5,10 @@ Owns: their order. May not know: what is opened.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from fastmux.aio.loop import Loop
 from fastmux.aio.waiters import WaiterQueue
 from fastmux.exceptions import WouldBlock
 
@@ -23,7 +23,7 @@ class Openers:
 
     __slots__ = ("_queue",)
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._queue = WaiterQueue(loop)
 
     async def open(self, attempt: Callable[[], T]) -> T:

@@ -9,13 +9,15 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Final
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, TypeVar
 
 from fastmux.aio.backoff import Backoff
-from fastmux.aio.connection import Connection
 from fastmux.exceptions import AuthenticationError
 
 logger = logging.getLogger("fastmux.connection")
+
+C = TypeVar("C", bound=AbstractAsyncContextManager[Any])
 
 # Waiting mends none of these: one end is not who it should be, or a certificate or key file is of no use.
 _FATAL: Final = (
@@ -28,17 +30,20 @@ _FATAL: Final = (
 
 
 async def connections(
-    open_one: Callable[[], Awaitable[Connection]],
+    open_one: Callable[[], Awaitable[C]],
     backoff: Backoff,
     draw: Callable[[float, float], float] = random.uniform,
-) -> AsyncGenerator[Connection, None]:
+    *,
+    clock: Callable[[], float] | None = None,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> AsyncGenerator[C, None]:
     """Yield open connections, one after the other.
 
     When the body of the loop comes back its connection is closed, gracefully, if it is not over. What could
     not be connected is tried again; `AuthenticationError`, errors of certificate and key files, and whatever
-    is no OSError end the iteration.
+    is no OSError end the iteration. `clock` (None: asyncio's) and `sleep` are those of the loop that runs.
     """
-    clock = asyncio.get_running_loop().time
+    clock = asyncio.get_running_loop().time if clock is None else clock
     delays = backoff.delays(draw)
     while True:
         try:
@@ -56,4 +61,4 @@ async def connections(
                 delays = backoff.delays(draw)
             delay = next(delays)
             logger.info("the connection is over, the next one begins in %.1f s", delay)
-        await asyncio.sleep(delay)
+        await sleep(delay)

@@ -123,7 +123,7 @@ class Server:
         if self._closing is not None:
             connection.abort(c.REFUSED, "the server is closing")
             return
-        task = driver.loop.create_task(self._run(connection), name=f"fastmux {connection!r}")
+        task = asyncio.create_task(self._run(connection), name=f"fastmux {connection!r}")
         self._tasks[task] = connection
         task.add_done_callback(self._tasks.pop)
 

@@ -11,6 +11,8 @@ from fastmux.aio.channel import Channel, raise_end
 from fastmux.exceptions import EndOfStream
 
 if TYPE_CHECKING:
+    import asyncio
+
     from typing_extensions import Buffer
 
 
@@ -34,7 +36,7 @@ class Stream(Channel):
         Raises `ClosedResourceError` after `send_eof`, `reset` or `aclose`, `BrokenResourceError` if the peer
         asked to stop, `ConnectionClosed`, TypeError for anything that is not a buffer.
         """
-        if self._writers or (self._is_full and not self._has_room()):
+        if self._writers or (self._is_full and not self.has_room()):
             self._check_sending()
             await self._take_turn()
         self._check_sending()
@@ -87,6 +89,50 @@ class Stream(Channel):
                 await place
             finally:
                 self._reader.leave()
+
+    def to_asyncio(self, *, limit: int = 65536) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """This stream as asyncio's reader and writer, as `asyncio.open_connection` would give them.
+
+        Use them alone from then on. `limit` (bytes) is that of the reader. `writer.drain()` waits while
+        `write_limit` is unsent; a reset raises `ChannelReset` in the reader; close the writer in the end.
+        Raises `BusyResourceError` while a task receives or waits to send here, RuntimeError on another event
+        loop.
+        """
+        from fastmux.aio.reader_and_writer import reader_and_writer
+
+        return reader_and_writer(self, limit)
+
+    # for adapters, which have waiting of their own
+
+    def write_now(self, data: Buffer) -> int:
+        """Take all of `data` at once, whoever waits and however much is unsent; returns the unsent bytes.
+
+        Raises as `send`, but not because the connection is being closed: what was accepted before must go.
+        """
+        self._check_open()
+        unsent = self._host.data_path.write(self._id, data)
+        self._wrote(unsent)
+        return unsent
+
+    def read_now(self, max_bytes: int) -> bytes | None:
+        """What `receive` gives, b"" where it would wait, None at the end. Raises as `receive` otherwise."""
+        self._check_receiving()
+        data = self._host.data_path.read(self._id, max_bytes)
+        if data:
+            self._received()
+        elif data is not None:
+            self._check_open()
+        return data
+
+    def read_into_now(self, buffer: Buffer) -> int:
+        """What `receive_into` gives, 0 where it would wait, -1 at the end. Raises as it does otherwise."""
+        self._check_receiving()
+        size = self._host.data_path.read_into(self._id, buffer)
+        if size > 0:
+            self._received()
+        elif size == 0:
+            self._check_open()
+        return size
 
     def __aiter__(self) -> Self:
         return self

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import errno
 import socket
-from asyncio import AbstractEventLoop
 from collections.abc import Callable
 
 from fastmux import core
 from fastmux.aio.buffers import receive_buffer
+from fastmux.aio.loop import WatchingLoop
 from fastmux.aio.socket_options import GSO_REFUSALS, enable_gro, has_gso
 from fastmux.aio.transport import TRAINS_PER_CALL, Row
 from fastmux.constants import MAX_PLAIN_DESTINATIONS
@@ -29,7 +29,7 @@ class TrainSocket:
     loop watches for room and nothing else is sent. `_plain` are the destinations for which GSO was refused.
     """
 
-    def __init__(self, loop: AbstractEventLoop, sock: socket.socket) -> None:
+    def __init__(self, loop: WatchingLoop, sock: socket.socket) -> None:
         """Takes over `sock`."""
         self._loop = loop
         self._socket = sock

@@ -7,9 +7,9 @@ nothing and loses nothing.
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, Future
 from collections import OrderedDict
 
+from fastmux.aio.loop import Loop, Waiter
 from fastmux.exceptions import BusyResourceError
 
 
@@ -19,8 +19,8 @@ class _Line:
     __slots__ = ("futures", "last_ticket", "tickets")
 
     def __init__(self) -> None:
-        self.futures: OrderedDict[int, Future[None]] = OrderedDict()
-        self.tickets: dict[Future[None], int] = {}
+        self.futures: OrderedDict[int, Waiter[None]] = OrderedDict()
+        self.tickets: dict[Waiter[None], int] = {}
         self.last_ticket = 0
 
 
@@ -34,21 +34,21 @@ class WaiterQueue:
 
     __slots__ = ("_line", "_loop")
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._line: _Line | None = None
 
     def __len__(self) -> int:
         return 0 if self._line is None else len(self._line.futures)
 
-    def join(self) -> Future[None]:
+    def join(self) -> Waiter[None]:
         """Stand at the end; await what is returned, and `leave` with it however that ends."""
         if self._line is None:
             self._line = _Line()
         self._line.last_ticket += 1
         return self._stand(self._line, self._line.last_ticket)
 
-    def leave(self, future: Future[None]) -> None:
+    def leave(self, future: Waiter[None]) -> None:
         """Give up the place. The caller decides whether the next one may be woken."""
         line = self._line
         assert line is not None
@@ -56,7 +56,7 @@ class WaiterQueue:
         if not line.futures:
             self._line = None
 
-    def again(self, future: Future[None]) -> Future[None]:
+    def again(self, future: Waiter[None]) -> Waiter[None]:
         """Wait once more in the same place."""
         assert self._line is not None
         return self._stand(self._line, self._line.tickets.pop(future))
@@ -75,8 +75,8 @@ class WaiterQueue:
                 if not future.done():
                     future.set_result(None)
 
-    def _stand(self, line: _Line, ticket: int) -> Future[None]:
-        future: Future[None] = self._loop.create_future()
+    def _stand(self, line: _Line, ticket: int) -> Waiter[None]:
+        future: Waiter[None] = self._loop.create_future()
         line.futures[ticket] = future
         line.tickets[future] = ticket
         return future
@@ -91,11 +91,11 @@ class WaiterSlot:
 
     __slots__ = ("_future", "_is_claimed", "_loop", "_what")
 
-    def __init__(self, loop: AbstractEventLoop, what: str) -> None:
+    def __init__(self, loop: Loop, what: str) -> None:
         """`what` goes on with "another task is already …"."""
         self._loop = loop
         self._what = what
-        self._future: Future[None] | None = None
+        self._future: Waiter[None] | None = None
         self._is_claimed = False
 
     @property
@@ -117,7 +117,7 @@ class WaiterSlot:
         """Give the slot back."""
         self._is_claimed = False
 
-    def join(self) -> Future[None]:
+    def join(self) -> Waiter[None]:
         """Take the place: await what is returned, and `leave` however that ends.
 
         Raises `BusyResourceError` if somebody waits already.

@@ -26,7 +26,6 @@ CONGESTION_CONTROLLERS: Final = ("cubic", "newreno", "bbr")  # as fastmux.connec
 DEFAULT_CONGESTION: Final = "cubic"  # fair to what shares the path; bbr bears a path that loses at random
 
 # --- Forwarding -----------------------------------------------------------------------------------
-MAX_ANSWER_TEXT_SIZE: Final = 255  # bytes: its length is one byte
 SPLICE_CHUNK_SIZE: Final = 2**18  # bytes a read may take: 64 KiB cost 25 % more CPU, 1 MiB no less
 MIN_SPLICE_CHUNK_SIZE: Final = 1024  # bytes: what a slow RateLimit cuts reads down to
 RATE_LIMIT_BURST: Final = 0.1  # seconds of rate that may go at once: a read is a quarter of it

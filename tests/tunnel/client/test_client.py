@@ -12,10 +12,10 @@ import pytest
 
 import fastmux
 from e2e.support import run
+from fastmux.aio.answers import OpenRefused
 from fastmux.tunnel.client.client import TunnelClient
 from fastmux.tunnel.client.supervisor import Supervisor
 from fastmux.tunnel.control.lines import ControlError
-from fastmux.tunnel.forwarding.wire import OpenRefused
 from fastmux.tunnel.notation.targets import Forward
 from fastmux.tunnel.operation.exposition import render
 from fastmux.tunnel.settings.settings import Policy, forward_of

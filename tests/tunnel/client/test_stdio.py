@@ -9,10 +9,10 @@ import pytest
 from aio.pair import Pair, pair
 from aio.virtual_loop import settle, virtual
 from fastmux import Stream
+from fastmux.aio.answers import AnswerCode, encode_answer
 from fastmux.exceptions import ChannelReset, ConnectionClosed, EndOfStream
 from fastmux.tunnel.client.stdio import relay
-from fastmux.tunnel.command_line.exits import LOST, UNREACHABLE, CommandError, command_error
-from fastmux.tunnel.forwarding.wire import AnswerCode, encode_answer
+from fastmux.tunnel.exits import LOST, UNREACHABLE, CommandError, command_error
 
 CONNECTED = encode_answer(AnswerCode.CONNECTED, "")
 

@@ -16,7 +16,7 @@ from e2e.support import LogWatch, run
 from fastmux.exceptions import AuthenticationError, ConnectionClosed
 from fastmux.security.certificates import issue_client, make_ca, write_credential
 from fastmux.tunnel.client.tunneling import Tunneling
-from fastmux.tunnel.command_line.exits import CommandError, ConfigurationError
+from fastmux.tunnel.exits import CommandError, ConfigurationError
 from fastmux.tunnel.operation.exposition import render
 from fastmux.tunnel.settings.settings import TunnelOptions, tunnel_settings
 from tunnel.served import credentials, echo_target, policy, served

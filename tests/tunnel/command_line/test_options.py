@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from fastmux.exceptions import AuthenticationError
 from fastmux.tunnel.command_line import options as o
-from fastmux.tunnel.command_line.exits import CommandError, ConfigurationError
+from fastmux.tunnel.exits import CommandError, ConfigurationError
 from fastmux.tunnel.settings.credentials import Credentials
 
 

@@ -10,8 +10,8 @@ import signal
 import pytest
 
 from e2e.support import LogWatch
-from fastmux.tunnel.command_line.exits import LOST, CommandError
 from fastmux.tunnel.command_line.signals import run_until_signal
+from fastmux.tunnel.exits import LOST, CommandError
 
 
 async def wait_for_ever(tidied: list[bool]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fastmux.tunnel.certs import facts_of, read_certificates
-from fastmux.tunnel.commands.init import command, default_directory
+from fastmux.tunnel.commands.init import command
+from fastmux.tunnel.settings.credentials import default_directory
 
 
 def run(*arguments: str) -> Result:

@@ -11,9 +11,9 @@ from aio.pair import pair
 from aio.virtual_loop import virtual
 from fastmux import ChannelReset, ConnectionClosed
 from fastmux import constants as c
+from fastmux.aio.answers import AnswerCode, OpenRefused, read_answer
 from fastmux.tunnel.access.access import AccessDenied
 from fastmux.tunnel.forwarding.answering import answer, carry_dialled
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused, read_answer
 from tunnel.ends import Registry
 
 

@@ -11,8 +11,8 @@ from aio.link import Link
 from aio.pair import pair
 from e2e.support import run
 from fastmux import ClosedResourceError, Stream
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.tunnel.forwarding.carry import carry
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from tunnel.ends import Registry, read_all, tcp_pair
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from e2e.support import LoopFactory, run
+from fastmux.aio.answers import AnswerCode
 from fastmux.tunnel.forwarding.dialing import dial_tcp, dial_udp, dial_unix, look_up, refusal_of
-from fastmux.tunnel.forwarding.wire import AnswerCode
 from tunnel.ends import on_all_loops
 
 

@@ -12,8 +12,8 @@ import pytest
 from e2e.support import LoopFactory, run
 from fastmux import ChannelReset
 from fastmux import constants as c
+from fastmux.aio.answers import AnswerCode, OpenRefused, read_answer
 from fastmux.tunnel.forwarding.local import Listener
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused, read_answer
 from fastmux.tunnel.notation.targets import Target
 from tunnel.ends import Loopback, echo, on_loops, open_tcp, read_all, tcp_server, tunnel
 

@@ -11,8 +11,9 @@ import pytest
 from aio.virtual_loop import settle
 from e2e.support import LoopFactory, run
 from fastmux import EndOfStream, MessageChannel, Stream
+from fastmux.aio.answers import AnswerCode, OpenRefused, encode_answer, read_answer
 from fastmux.tunnel.forwarding.wire import Accepted as AcceptedRequest
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused, encode_answer, parse_label, read_answer
+from fastmux.tunnel.forwarding.wire import parse_label
 from fastmux.tunnel.notation.targets import parse_target
 from tunnel.ends import Loopback, Tunnel, on_loops, open_tcp, read_all, tunnel, until
 

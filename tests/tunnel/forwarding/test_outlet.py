@@ -11,11 +11,11 @@ import pytest
 from aio.pair import Pair, pair
 from aio.virtual_loop import virtual
 from fastmux import MessageChannel, Stream
+from fastmux.aio.answers import AnswerCode, OpenRefused, encode_answer
 from fastmux.aio.connection import Connection
 from fastmux.tunnel.constants import PRIORITY_BULK
 from fastmux.tunnel.forwarding.counters import ChannelRegistry
 from fastmux.tunnel.forwarding.outlet import UNKNOWN, Outlet
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused, encode_answer
 from fastmux.tunnel.notation.targets import Target
 
 

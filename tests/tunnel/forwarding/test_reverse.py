@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from e2e.support import LoopFactory, run
+from fastmux.aio.answers import AnswerCode
 from fastmux.tunnel.forwarding import reverse as reverse_module
 from fastmux.tunnel.forwarding.counters import ChannelRegistry
 from fastmux.tunnel.forwarding.reverse import Reverse
-from fastmux.tunnel.forwarding.wire import AnswerCode
 from fastmux.tunnel.notation.targets import Forward, Target, parse_forward
 from tunnel.ends import Loopback, Tunnel, echo, on_loops, open_tcp, read_all, tcp_server, tunnel, until
 

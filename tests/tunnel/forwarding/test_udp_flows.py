@@ -12,10 +12,10 @@ from aio.pair import Pair, pair
 from aio.virtual_loop import settle, virtual
 from fastmux import MessageChannel
 from fastmux import constants as c
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.tunnel.constants import MAX_UDP_FLOW_WAITING, MAX_UDP_FLOWS
 from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.udp_flows import UdpFlows
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from tunnel.ends import Registry
 
 

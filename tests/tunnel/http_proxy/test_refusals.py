@@ -5,8 +5,8 @@ from __future__ import annotations
 import h11
 import pytest
 
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.exceptions import ConnectionClosed
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.http_proxy.errors import RequestRefused, UpstreamFailed
 from fastmux.tunnel.http_proxy.refusals import bad_gateway, encode_refusal, refusal_for
 from fastmux.tunnel.http_proxy.request_target import Origin

@@ -8,9 +8,9 @@ import logging
 import pytest
 
 from aio.virtual_loop import settle, virtual
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.exceptions import ChannelReset
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from tunnel.http_proxy.exchanges import CONNECT, ESTABLISHED, GET, OK, Answers, head_at, proxy_of, visiting
 from tunnel.proxies.world import client_of, names_that_are_resolved, receive_all, receive_exactly, world
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from e2e.support import LogWatch, run
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.control.lines import ControlError, encode_request, parse_answer
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.operation.exposition import Family
 from fastmux.tunnel.operation.front import Front
 from fastmux.tunnel.operation.notify import Notifier

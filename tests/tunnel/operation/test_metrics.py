@@ -86,6 +86,19 @@ async def test_idle_is_when_the_last_channel_ended() -> None:
 
 
 @virtual
+async def test_datagrams_keep_nothing_busy() -> None:
+    registry = MeteredRegistry()
+    registry.open("a", "udp", "t", "in")
+    await registry.wait_idle()
+    stream = registry.open("a", "tcp", "t", "in")
+    waiting = asyncio.create_task(registry.wait_idle())
+    await settle()
+    assert not waiting.done()
+    registry.close(stream)
+    await waiting
+
+
+@virtual
 async def test_connections_have_round_trips_and_packets_that_are_kept_when_they_end() -> None:
     async with pair() as ends:
         await ends.client.ping()

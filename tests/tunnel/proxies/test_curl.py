@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from aio.pair import pair
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.aio.connection import Connection
 from fastmux.aio.stream import Stream
 from fastmux.tunnel.forwarding.counters import ChannelRegistry
 from fastmux.tunnel.forwarding.splice import splice
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.http_proxy.server import HttpProxy
 from fastmux.tunnel.socks.server import SocksServer
 from tunnel.proxies.world import LOOPBACK, FakeOutlet

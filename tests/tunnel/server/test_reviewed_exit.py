@@ -10,9 +10,10 @@ import pytest
 
 from e2e.support import LogWatch, run
 from fastmux import Stream
+from fastmux.aio.answers import AnswerCode, encode_answer, read_answer
 from fastmux.exceptions import ChannelReset, EndOfStream
 from fastmux.tunnel.access.lookups import Lookups
-from fastmux.tunnel.forwarding.wire import label_of, listen_label_of, read_answer
+from fastmux.tunnel.forwarding.wire import label_of, listen_label_of
 from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.settings.settings import Policy
 from tunnel.served import Served, echo_target, echoes, open_tcp, policy, served
@@ -112,5 +113,49 @@ def test_what_ends_is_logged_with_its_reason(keys: Path) -> None:
                 with LogWatch() as log:
                     await world.service.apply(policy("client=127.0.0.1:1"))
                     await log.line(f"ended by the new rules: client may not reach 127.0.0.1:{port}")
+
+    run(main())
+
+
+def test_a_drain_closes_a_listener_and_lets_what_it_accepted_finish(keys: Path) -> None:
+    async def main() -> None:
+        async with served(keys, policy("client=listen:127.0.0.1:1024-65535")) as world:
+            stream, bound = await listen_at_server(world, Target("tcp", "127.0.0.1", 0))
+            port = int(bound.rpartition(":")[2])
+            opening = asyncio.create_task(asyncio.open_connection("127.0.0.1", port))
+            accepted = await world.connections[0].accept()
+            assert isinstance(accepted, Stream)
+            await accepted.send(encode_answer(AnswerCode.CONNECTED, ""))
+            reader, writer = await opening
+            world.service.drain()
+            with pytest.raises(EndOfStream):
+                await stream.receive()
+            await stream.aclose()
+            with pytest.raises(OSError, match="Connect call failed"):
+                await asyncio.open_connection("127.0.0.1", port)
+            await accepted.send(b"still here")
+            assert await reader.readexactly(10) == b"still here"
+            writer.close()
+            await writer.wait_closed()
+            await accepted.aclose()
+            await world.connections[0].wait_closed()
+
+    run(main())
+
+
+def test_a_flow_of_datagrams_holds_up_no_drain(keys: Path) -> None:
+    async def main() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target:
+            target.bind(("127.0.0.1", 0))
+            target.settimeout(10)
+            port = target.getsockname()[1]
+            async with served(keys, policy(f"client=127.0.0.1:{port}/udp")) as world:
+                connection = await world.connect()
+                label = label_of(Target("udp", "127.0.0.1", port))
+                channel = await connection.open_message_channel(label, ordered=False, reliable=False)
+                await channel.send(b"hello")
+                assert await asyncio.to_thread(target.recv, 100) == b"hello"
+                world.service.drain()
+                await connection.wait_closed()
 
     run(main())

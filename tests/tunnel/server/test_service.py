@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from e2e.support import LogWatch, run
+from fastmux.aio.answers import OpenRefused
 from fastmux.exceptions import ChannelReset, ConnectionClosed
 from fastmux.tunnel.access.access import Access
 from fastmux.tunnel.access.revocation import parse_revoked
 from fastmux.tunnel.access.rules import parse_rule
 from fastmux.tunnel.constants import ACCESS_DENIED, GOING_AWAY
 from fastmux.tunnel.forwarding.rate import RateLimit
-from fastmux.tunnel.forwarding.wire import OpenRefused
 from fastmux.tunnel.operation.exposition import render
 from fastmux.tunnel.server import service as room
 from fastmux.tunnel.settings.settings import Policy

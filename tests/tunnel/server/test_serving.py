@@ -16,9 +16,10 @@ import fastmux
 from e2e.support import LogWatch, run
 from fastmux.exceptions import ChannelReset, ConnectionClosed
 from fastmux.security.certificates import issue_client, make_ca, write_credential
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.control.lines import ControlError
-from fastmux.tunnel.server.serving import Serving, checked_tls
+from fastmux.tunnel.exits import ConfigurationError
+from fastmux.tunnel.server.serving import Serving
+from fastmux.tunnel.settings.credentials import checked_tls
 from fastmux.tunnel.settings.settings import ServeOptions, serve_settings
 from tunnel.served import credentials, echo_target, echoes, open_tcp
 

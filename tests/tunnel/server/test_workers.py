@@ -15,8 +15,8 @@ import pytest
 import fastmux
 from e2e.support import LogWatch, linux_only, run
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.command_line.exits import CommandError, ConfigurationError
 from fastmux.tunnel.control.lines import ControlError
+from fastmux.tunnel.exits import CommandError, ConfigurationError
 from fastmux.tunnel.operation.exposition import render
 from fastmux.tunnel.server.workers import Worker, WorkerGroup
 from fastmux.tunnel.settings.settings import ServeOptions, serve_settings

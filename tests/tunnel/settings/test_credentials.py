@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.configuration import TlsFiles
 from fastmux.tunnel.settings.credentials import Credentials
 from tunnel.served import credentials

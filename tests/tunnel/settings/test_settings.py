@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.constants import DEFAULT_RETRY_MAX, DRAIN_TIMEOUT, MAX_SOCKETS_PER_IDENTITY
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.settings import settings as s
 from fastmux.tunnel.settings.credentials import Credentials

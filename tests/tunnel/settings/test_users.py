@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.users import read_users
 
 

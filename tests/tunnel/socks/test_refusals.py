@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.exceptions import ConnectionClosed
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.socks.negotiation import Reply
 from fastmux.tunnel.socks.refusals import reply_for
 

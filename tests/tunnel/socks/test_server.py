@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import pytest
 
 from aio.virtual_loop import settle, virtual
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.forwarding.rate import RateLimit
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.socks.negotiation import Reply
 from fastmux.tunnel.socks.server import SocksServer
 from tunnel.proxies.world import (

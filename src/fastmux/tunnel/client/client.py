@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from fastmux.aio.answers import OpenRefused
 from fastmux.tunnel.access.access import name_of
 from fastmux.tunnel.client.supervisor import Supervisor
 from fastmux.tunnel.control import status
@@ -22,7 +23,6 @@ from fastmux.tunnel.forwarding.local import Listener
 from fastmux.tunnel.forwarding.outlet import UNKNOWN, Outlet
 from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.reverse import Reverse
-from fastmux.tunnel.forwarding.wire import OpenRefused
 from fastmux.tunnel.notation.targets import Forward, Target
 from fastmux.tunnel.operation.exposition import Family
 from fastmux.tunnel.operation.metrics import (

@@ -11,10 +11,10 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 import fastmux
+from fastmux.aio.answers import OpenRefused, read_answer
 from fastmux.exceptions import BrokenResourceError, EndOfStream
-from fastmux.tunnel.command_line.exits import LOST, UNREACHABLE, CommandError
 from fastmux.tunnel.constants import OPEN_TIMEOUT
-from fastmux.tunnel.forwarding.wire import OpenRefused, read_answer
+from fastmux.tunnel.exits import LOST, UNREACHABLE, CommandError
 
 if TYPE_CHECKING:
     from fastmux.aio.client import HandshakeMaker

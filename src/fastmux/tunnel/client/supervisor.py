@@ -22,8 +22,8 @@ from typing import Final
 from fastmux.aio.connection import Connection
 from fastmux.exceptions import AuthenticationError, ClosedResourceError, ConnectionClosed
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.command_line.exits import command_error
 from fastmux.tunnel.control.status import address_text
+from fastmux.tunnel.exits import command_error
 
 logger = logging.getLogger("fastmux.tunnel.supervisor")
 

@@ -11,17 +11,17 @@ import os
 from collections.abc import Callable
 
 import fastmux
+from fastmux.aio.answers import OpenRefused
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.client.client import TunnelClient
 from fastmux.tunnel.client.supervisor import Supervisor
-from fastmux.tunnel.command_line.exits import UNREACHABLE, CommandError, ConfigurationError
 from fastmux.tunnel.control.lines import ControlError
 from fastmux.tunnel.control.status import Fields
-from fastmux.tunnel.forwarding.wire import OpenRefused
+from fastmux.tunnel.exits import UNREACHABLE, CommandError, ConfigurationError
 from fastmux.tunnel.notation.targets import Forward
 from fastmux.tunnel.operation.exposition import Family
-from fastmux.tunnel.server.serving import checked_tls
 from fastmux.tunnel.settings.configuration import ClientForward
+from fastmux.tunnel.settings.credentials import checked_tls
 from fastmux.tunnel.settings.settings import KINDS, TunnelOptions, TunnelSettings, forward_of, tunnel_settings
 
 logger = logging.getLogger("fastmux.tunnel.client")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fastmux.tunnel.command_line import exits
+from fastmux.tunnel import exits
 from fastmux.tunnel.constants import CONGESTION_CONTROLLERS, DEFAULT_PORT
 from fastmux.tunnel.operation.journal import FORMATS, escaped, set_up
 from fastmux.tunnel.settings.credentials import Credentials

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from fastmux.tunnel.command_line.exits import LOST, CommandError
+from fastmux.tunnel.exits import LOST, CommandError
 
 T = TypeVar("T")
 

@@ -152,7 +152,7 @@ def renew(file: Path, new_key: bool, directory: Path | None, days: int | None) -
 
 
 def _default_directory() -> Path:
-    from fastmux.tunnel.commands.init import default_directory
+    from fastmux.tunnel.settings.credentials import default_directory
 
     return default_directory()
 

@@ -11,7 +11,7 @@ import select
 import click
 
 from fastmux.tunnel.command_line import options as o
-from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.credentials import Credentials
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 from fastmux.tunnel.command_line import options as o
-from fastmux.tunnel.command_line.exits import UNREACHABLE, CommandError, ConfigurationError
 from fastmux.tunnel.control import paths
 from fastmux.tunnel.control.client import ask
 from fastmux.tunnel.control.lines import ControlError
 from fastmux.tunnel.control.render import status_lines
+from fastmux.tunnel.exits import UNREACHABLE, CommandError, ConfigurationError
 
 
 @click.group("ctl")

@@ -5,7 +5,6 @@ Owns: its options, and the first commands that a user is shown. May not know: ho
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
@@ -22,14 +21,6 @@ Next, each in a terminal of its own:
 A client elsewhere gets client.pem, client.key and ca.pem; ca.key stays here.
   fastmux cert issue NAME --client --dir {directory}      makes one for the next client
 """
-
-
-def default_directory() -> Path:
-    """Return `fastmux` in the user's configuration directory ($XDG_CONFIG_HOME, else ~/.config)."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(base):  # a relative one is to be ignored (XDG Base Directory Specification)
-        base = os.path.expanduser("~/.config")
-    return Path(base) / "fastmux"
 
 
 @click.command("init")
@@ -65,6 +56,7 @@ def command(directory: Path | None, names: tuple[str, ...], days: int) -> None:
     from fastmux.security.certificates import make_credentials
     from fastmux.tunnel.certs import check_names, default_server_names, facts_of, read_certificates
     from fastmux.tunnel.command_line.command_failures import configuration_failures
+    from fastmux.tunnel.settings.credentials import default_directory
 
     try:
         check_names("server", names)

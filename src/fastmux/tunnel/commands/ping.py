@@ -10,8 +10,8 @@ import sys
 import click
 
 from fastmux.tunnel.command_line import options as o
-from fastmux.tunnel.command_line.exits import DONE, UNREACHABLE
 from fastmux.tunnel.constants import MAX_PING_SIZE, MIN_PING_INTERVAL, MIN_PING_SIZE, OPEN_TIMEOUT
+from fastmux.tunnel.exits import DONE, UNREACHABLE
 from fastmux.tunnel.settings.credentials import Credentials
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastmux.tunnel.command_line import options as o
-from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.credentials import Credentials
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from fastmux.tunnel.command_line.exits import CommandError
 from fastmux.tunnel.constants import CONTROL_TIMEOUT, MAX_CONTROL_CLIENTS, MAX_CONTROL_REQUEST_SIZE
 from fastmux.tunnel.control import lines, paths
-from fastmux.tunnel.operation.stream_clients import StreamClients
+from fastmux.tunnel.control.stream_clients import StreamClients
+from fastmux.tunnel.exits import CommandError
 
 logger = logging.getLogger("fastmux.tunnel.control")
 

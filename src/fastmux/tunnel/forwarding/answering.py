@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from fastmux import constants as c
+from fastmux.aio.answers import AnswerCode, OpenRefused, encode_answer
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError
@@ -22,7 +23,6 @@ from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.socket_end import reset_socket
 from fastmux.tunnel.forwarding.splice import outcome_of, splice
 from fastmux.tunnel.forwarding.udp_relay import relay_datagrams
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused, encode_answer
 
 AnyChannel: TypeAlias = Stream | MessageChannel
 

@@ -10,12 +10,12 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from fastmux.aio.answers import OpenRefused
 from fastmux.exceptions import ClosedResourceError
 from fastmux.tunnel.forwarding.counters import ChannelRecord, ChannelRegistry
 from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.socket_end import reset_socket
 from fastmux.tunnel.forwarding.splice import splice
-from fastmux.tunnel.forwarding.wire import OpenRefused
 
 if TYPE_CHECKING:
     from fastmux.aio.stream import Stream

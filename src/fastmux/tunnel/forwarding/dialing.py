@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, TypeAlias, cast
 
+from fastmux.aio.answers import AnswerCode
 from fastmux.aio.attempts import first_success
 from fastmux.protocol.events import Address
 from fastmux.tunnel.constants import DIAL_RETRY_DELAY, DIAL_TIMEOUT, MAX_DIAL_ADDRESSES
 from fastmux.tunnel.forwarding.socket_end import prepare
-from fastmux.tunnel.forwarding.wire import AnswerCode
 
 Addresses: TypeAlias = Sequence[tuple[int, Address]]  # (family, socket address), in the order to try them
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fastmux import constants as c
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError
@@ -28,16 +29,7 @@ from fastmux.tunnel.forwarding.exit_listener import ExitListener
 from fastmux.tunnel.forwarding.ping_echo import PingEcho
 from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.splice import outcome_of
-from fastmux.tunnel.forwarding.wire import (
-    Accepted,
-    AnswerCode,
-    Dial,
-    Listen,
-    OpenRefused,
-    Ping,
-    Request,
-    parse_label,
-)
+from fastmux.tunnel.forwarding.wire import Accepted, Dial, Listen, Ping, Request, parse_label
 from fastmux.tunnel.notation.targets import Target
 
 if TYPE_CHECKING:
@@ -78,6 +70,7 @@ class Exit:
         self._accepted = accepted
         self._max_sockets = max_sockets
         self._pings = PingEcho(asyncio.get_running_loop().time)
+        self._going_away = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until the connection ends. Raises `ConnectionClosed` if it ended with an error.
@@ -152,7 +145,13 @@ class Exit:
     async def _listen(self, stream: Stream, target: Target, record: ChannelRecord) -> str:
         bound = await self._bind(target)
         listener = ExitListener(
-            self._connection, stream, self.identity, self._registry, self._limits, self._is_busy
+            self._connection,
+            stream,
+            self.identity,
+            self._registry,
+            self._limits,
+            self._is_busy,
+            self._going_away,
         )
         return await listener.serve(bound, record)
 

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from fastmux.aio.answers import AnswerCode, OpenRefused, encode_answer, read_answer
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
 from fastmux.protocol.events import Address
 from fastmux.tunnel.constants import FORWARD_OPEN_TIMEOUT, PRIORITY_BULK, PRIORITY_INTERACTIVE
@@ -21,13 +22,7 @@ from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.splice import outcome_of
 from fastmux.tunnel.forwarding.udp_flows import UdpFlows
 from fastmux.tunnel.forwarding.udp_listener import UdpListener
-from fastmux.tunnel.forwarding.wire import (
-    AnswerCode,
-    OpenRefused,
-    accepted_label_of,
-    encode_answer,
-    read_answer,
-)
+from fastmux.tunnel.forwarding.wire import accepted_label_of
 
 if TYPE_CHECKING:
     from fastmux.aio.connection import Connection
@@ -35,6 +30,7 @@ if TYPE_CHECKING:
     from fastmux.aio.stream import Stream
 
 SPOKE: Final = "the far end sent something on a listen stream"
+GOING_AWAY: Final = "this end is going away"
 
 
 class ExitListener:
@@ -48,14 +44,19 @@ class ExitListener:
         registry: ChannelRegistry,
         limits: Sequence[RateLimit],
         is_busy: Callable[[], bool],
+        going_away: asyncio.Event,
     ) -> None:
-        """`is_busy()` tells whether the identity has no room for another socket."""
+        """`is_busy()` tells whether the identity has no room for another socket.
+
+        Once `going_away` is set it listens no more, as if the stream had ended.
+        """
         self._connection = connection
         self._stream = stream
         self._identity = identity
         self._registry = registry
         self._limits = limits
         self._is_busy = is_busy
+        self._going_away = going_away
         self._target = ""
 
     async def serve(self, bound: Bound, record: ChannelRecord) -> str:
@@ -93,12 +94,31 @@ class ExitListener:
         try:
             self._stream.priority = PRIORITY_INTERACTIVE
             await self._stream.send(encode_answer(AnswerCode.CONNECTED, text))
-            await self._stream.receive()
+            if not await self._heard():
+                await self._stream.send_eof()
+                return GOING_AWAY
         except EndOfStream:
             return CLOSED
         except (OSError, BrokenResourceError, ClosedResourceError) as error:
             return outcome_of(error)
         return SPOKE
+
+    async def _heard(self) -> bool:
+        """Wait for a word of the far end, which must not say any, or until this end goes away: False then.
+
+        Raises what `Stream.receive` raises.
+        """
+        word = asyncio.ensure_future(self._stream.receive())
+        leaving = asyncio.ensure_future(self._going_away.wait())
+        try:
+            await asyncio.wait((word, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if word.done():
+                word.result()
+            return word.done()
+        finally:
+            word.cancel()
+            leaving.cancel()
+            await asyncio.gather(word, leaving, return_exceptions=True)
 
     def _record(self, kind: str, *, holds_socket: bool) -> ChannelRecord:
         return self._registry.open(

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from fastmux.aio.answers import read_answer
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 from fastmux.tunnel.access.access import name_of
 from fastmux.tunnel.constants import FORWARD_OPEN_TIMEOUT, PRIORITY_BULK
 from fastmux.tunnel.forwarding.counters import ChannelRegistry
 from fastmux.tunnel.forwarding.rate import RateLimit
-from fastmux.tunnel.forwarding.wire import label_of, read_answer
+from fastmux.tunnel.forwarding.wire import label_of
 from fastmux.tunnel.notation.targets import Target
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from fastmux.aio.answers import AnswerCode, OpenRefused, read_answer
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError, ConnectionClosed, EndOfStream
@@ -30,7 +31,7 @@ from fastmux.tunnel.forwarding.dialing import dial_tcp, dial_udp, dial_unix, loo
 from fastmux.tunnel.forwarding.outlet import UNKNOWN
 from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.splice import outcome_of
-from fastmux.tunnel.forwarding.wire import Accepted, AnswerCode, OpenRefused, listen_label_of, read_answer
+from fastmux.tunnel.forwarding.wire import Accepted, listen_label_of
 from fastmux.tunnel.notation.targets import Forward, Target, parse_address
 
 if TYPE_CHECKING:

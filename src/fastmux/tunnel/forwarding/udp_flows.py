@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from fastmux.aio.answers import OpenRefused
 from fastmux.exceptions import (
     BrokenResourceError,
     ClosedResourceError,
@@ -23,7 +24,6 @@ from fastmux.tunnel.constants import MAX_UDP_FLOW_WAITING, MAX_UDP_FLOWS, UDP_FL
 from fastmux.tunnel.forwarding.counters import CLOSED, ChannelRecord, ChannelRegistry
 from fastmux.tunnel.forwarding.rate import RateLimit, take_all, try_take_all
 from fastmux.tunnel.forwarding.splice import outcome_of
-from fastmux.tunnel.forwarding.wire import OpenRefused
 
 if TYPE_CHECKING:
     from fastmux.aio.message_channel import MessageChannel

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.security.names import printable
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
 from fastmux.tunnel.http_proxy.errors import RequestRefused, UpstreamFailed
 from fastmux.tunnel.http_proxy.request_target import Origin
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.forwarding.counters import ChannelRegistry
+from fastmux.tunnel.forwarding.occasional import OccasionalLog
 from fastmux.tunnel.forwarding.outlet import Outlet
 from fastmux.tunnel.http_proxy.visit import ProxyContext, Visit
 from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.proxies.client_socket import ClientSocket
 from fastmux.tunnel.proxies.listener import ProxyListener
 from fastmux.tunnel.proxies.login import Login
-from fastmux.tunnel.proxies.occasional import OccasionalLog
 
 logger = logging.getLogger("fastmux.tunnel.http_proxy")
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 
+from fastmux.aio.answers import OpenRefused
 from fastmux.exceptions import ClosedResourceError
 from fastmux.security.names import printable
 from fastmux.tunnel.forwarding.counters import CLOSED, ChannelRecord, ChannelRegistry
+from fastmux.tunnel.forwarding.occasional import OccasionalLog
 from fastmux.tunnel.forwarding.outlet import Outlet
 from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.forwarding.splice import splice
-from fastmux.tunnel.forwarding.wire import OpenRefused
 from fastmux.tunnel.http_proxy.credentials import login_required, parse_basic
 from fastmux.tunnel.http_proxy.errors import RequestRefused, UpstreamFailed
 from fastmux.tunnel.http_proxy.exchange import ClientGone, Exchange
@@ -30,7 +31,6 @@ from fastmux.tunnel.http_proxy.request_target import Origin, parse_absolute_targ
 from fastmux.tunnel.http_proxy.upstream import Upstream
 from fastmux.tunnel.proxies.client_socket import ClientSocket
 from fastmux.tunnel.proxies.login import Login
-from fastmux.tunnel.proxies.occasional import OccasionalLog
 
 if TYPE_CHECKING:
     from fastmux.aio.stream import Stream

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from fastmux._version import __version__
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.control.lines import ControlError, Request
 from fastmux.tunnel.control.server import ControlServer
 from fastmux.tunnel.control.status import Fields
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.operation.exposition import Family, render
 from fastmux.tunnel.operation.metrics_server import MetricsServer
 from fastmux.tunnel.operation.notify import Notifier

@@ -61,14 +61,17 @@ class MeteredRegistry(ChannelRegistry):
                 key = (record.kind, _OTHER)
             self.outcomes[key] += 1
         super().close(record, outcome)
-        if not self._open:
+        if self._idle_waiters and not self._is_busy():
             for waiter in self._idle_waiters:
                 if not waiter.done():
                     waiter.set_result(None)
 
+    def _is_busy(self) -> bool:
+        return any(record.kind != "udp" for record in self._open.values())
+
     async def wait_idle(self) -> None:
-        """Wait until no channel is open."""
-        while self._open:
+        """Wait until no channel is open but those of datagrams, which have no end."""
+        while self._is_busy():
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle_waiters.add(waiter)
             try:

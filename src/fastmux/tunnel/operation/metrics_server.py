@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from fastmux.tunnel.constants import MAX_METRICS_CLIENTS, MAX_METRICS_REQUEST_SIZE, METRICS_TIMEOUT
+from fastmux.tunnel.control.stream_clients import StreamClients
 from fastmux.tunnel.operation.exposition import CONTENT_TYPE
-from fastmux.tunnel.operation.stream_clients import StreamClients
 
 logger = logging.getLogger("fastmux.tunnel.metrics")
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from fastmux.security.names import printable
 from fastmux.tunnel import constants as c
+from fastmux.tunnel.forwarding.occasional import OccasionalLog
 from fastmux.tunnel.proxies.attempts import Attempts
-from fastmux.tunnel.proxies.occasional import OccasionalLog
 from fastmux.tunnel.proxies.users import Users
 
 logger = logging.getLogger("fastmux.tunnel.proxies")

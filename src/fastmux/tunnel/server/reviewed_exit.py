@@ -55,8 +55,12 @@ class ReviewedExit(Exit):
         self._is_draining = False
 
     def drain(self) -> None:
-        """Take no new channels, and close the connection when those that are open have ended."""
+        """Take no new channels, and close the connection when those that are open have ended.
+
+        Listeners close at once; what they accepted may go on. Datagrams hold up nothing: they have no end.
+        """
         self._is_draining = True
+        self._going_away.set()
         self._close_if_drained()
 
     async def review(self, access: Access) -> int:
@@ -110,5 +114,5 @@ class ReviewedExit(Exit):
                 asyncio.get_running_loop().call_soon(self._close_if_drained)
 
     def _close_if_drained(self) -> None:
-        if not self._open:
+        if all(each.target.protocol == "udp" for each in self._open):
             self._server_end.close(c.NO_ERROR, "the server is going away")

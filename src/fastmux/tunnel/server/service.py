@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.access.access import AccessDenied, name_of
 from fastmux.tunnel.control import status
+from fastmux.tunnel.forwarding.occasional import OccasionalLog
 from fastmux.tunnel.forwarding.rate import RateLimit
 from fastmux.tunnel.operation.exposition import Family
 from fastmux.tunnel.operation.metrics import (
@@ -24,7 +25,6 @@ from fastmux.tunnel.operation.metrics import (
     channel_families,
     connection_families,
 )
-from fastmux.tunnel.proxies.occasional import OccasionalLog
 from fastmux.tunnel.server.reviewed_exit import ReviewedExit
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import fastmux
 from fastmux.aio.settings import Settings
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.control.lines import ControlError
 from fastmux.tunnel.control.status import Fields, address_text
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.operation.exposition import Family
 from fastmux.tunnel.server.service import Service
-from fastmux.tunnel.settings.credentials import Credentials
+from fastmux.tunnel.settings.credentials import checked_tls
 from fastmux.tunnel.settings.settings import ServeOptions, ServeSettings, serve_settings
 
 if TYPE_CHECKING:
@@ -125,15 +125,3 @@ class Serving:
     async def cancel(self, kind: str, spec: str) -> str:
         """A server has no forwards."""
         raise ControlError("this is a server: forwards are cancelled at the tunnel")
-
-
-def checked_tls(credentials: Credentials) -> fastmux.TLSConfig:
-    """The TLS configuration, after a look at what is in its files. Raises `ConfigurationError`."""
-    from fastmux.security.contexts import make_context
-
-    tls = credentials.tls()
-    try:
-        make_context(tls)  # a handshake would be content with what was loaded before
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(str(error)) from error
-    return tls

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import fastmux
-from fastmux.tunnel.command_line.exits import CommandError
 from fastmux.tunnel.constants import MAX_CONTROL_REQUEST_SIZE
 from fastmux.tunnel.control.lines import ControlError, Request
 from fastmux.tunnel.control.server import serve_lines
+from fastmux.tunnel.exits import CommandError
 from fastmux.tunnel.operation.journal import set_up
 from fastmux.tunnel.server.serving import Serving
 from fastmux.tunnel.settings.credentials import Credentials

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import fastmux
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.command_line.exits import CommandError, ConfigurationError
 from fastmux.tunnel.control import lines, status
+from fastmux.tunnel.exits import CommandError, ConfigurationError
 from fastmux.tunnel.operation.exposition import Family, merged
-from fastmux.tunnel.server.serving import checked_tls
 from fastmux.tunnel.server.worker import Order
+from fastmux.tunnel.settings.credentials import checked_tls
 from fastmux.tunnel.settings.settings import ServeOptions, ServeSettings, serve_settings
 
 logger = logging.getLogger("fastmux.tunnel.workers")

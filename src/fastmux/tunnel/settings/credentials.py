@@ -5,14 +5,24 @@ Owns: that merge, and what is said when a file is missing or of no use. May not 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.exits import ConfigurationError
 
 if TYPE_CHECKING:
     from fastmux.security.config import TLSConfig
     from fastmux.tunnel.settings.configuration import TlsFiles
+
+
+def default_directory() -> Path:
+    """Return `fastmux` in the user's configuration directory ($XDG_CONFIG_HOME, else ~/.config)."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(base):  # a relative one is to be ignored (XDG Base Directory Specification)
+        base = os.path.expanduser("~/.config")
+    return Path(base) / "fastmux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +52,6 @@ class Credentials:
         """These, or if none is given those that `fastmux init` makes where nothing else is said."""
         if self.cert or self.key or self.ca:
             return self
-        from fastmux.tunnel.commands.init import default_directory
-
         directory = default_directory()
         if not (directory / f"{role}.pem").is_file():
             return self
@@ -73,3 +81,15 @@ class Credentials:
             raise ConfigurationError(f"there is no file {error.filename}: {hint}") from error
         except (OSError, ValueError) as error:
             raise ConfigurationError(str(error)) from error
+
+
+def checked_tls(credentials: Credentials) -> TLSConfig:
+    """The TLS configuration, after a look at what is in its files. Raises `ConfigurationError`."""
+    from fastmux.security.contexts import make_context
+
+    tls = credentials.tls()
+    try:
+        make_context(tls)  # a handshake would be content with what was loaded before
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(str(error)) from error
+    return tls

@@ -17,8 +17,8 @@ from fastmux.tunnel.access.access import Access
 from fastmux.tunnel.access.lookups import Lookups
 from fastmux.tunnel.access.revocation import NOTHING_REVOKED
 from fastmux.tunnel.access.rules import parse_rule
-from fastmux.tunnel.command_line.exits import ConfigurationError
 from fastmux.tunnel.control.paths import IS_POSSIBLE, NO_CONTROL, default_path
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.notation.targets import LOOPBACK, parse_address, parse_bind, parse_forward
 from fastmux.tunnel.settings.configuration import ClientForward, Configuration, Limits, read_configuration
 from fastmux.tunnel.settings.credentials import Credentials

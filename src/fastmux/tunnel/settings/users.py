@@ -11,7 +11,7 @@ from typing import Final
 
 from fastmux.security.files import read_key_file
 from fastmux.security.names import printable
-from fastmux.tunnel.command_line.exits import ConfigurationError
+from fastmux.tunnel.exits import ConfigurationError
 
 _MAX_SIZE: Final = 255  # bytes of a name or password (RFC 1929 §2)
 

@@ -5,7 +5,7 @@ Owns: the mapping. May not know: sockets.
 
 from __future__ import annotations
 
-from fastmux.tunnel.forwarding.wire import AnswerCode, OpenRefused
+from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.tunnel.socks.negotiation import Reply
 
 # The codes of an answer up to 8 are those of RFC 1928 §6; these are fastmux's own.

@@ -9,18 +9,18 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from fastmux.aio.answers import OpenRefused
 from fastmux.exceptions import ClosedResourceError
 from fastmux.security.names import printable
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.forwarding.counters import ChannelRegistry
+from fastmux.tunnel.forwarding.occasional import OccasionalLog
 from fastmux.tunnel.forwarding.outlet import Outlet
 from fastmux.tunnel.forwarding.splice import splice
-from fastmux.tunnel.forwarding.wire import OpenRefused
 from fastmux.tunnel.notation.targets import Target
 from fastmux.tunnel.proxies.client_socket import ClientSocket
 from fastmux.tunnel.proxies.listener import ProxyListener
 from fastmux.tunnel.proxies.login import Login
-from fastmux.tunnel.proxies.occasional import OccasionalLog
 from fastmux.tunnel.socks.association import Association
 from fastmux.tunnel.socks.errors import SocksError
 from fastmux.tunnel.socks.negotiation import (

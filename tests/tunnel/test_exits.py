@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from fastmux.exceptions import AuthenticationError, ChannelReset, ConnectionClosed, HandshakeError
-from fastmux.tunnel.command_line import exits
+from fastmux.tunnel import exits
 from fastmux.tunnel.constants import ACCESS_DENIED
 
 

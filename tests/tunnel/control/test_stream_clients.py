@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from e2e.support import run
-from fastmux.tunnel.operation.stream_clients import Handler, StreamClients
+from fastmux.tunnel.control.stream_clients import Handler, StreamClients
 
 
 async def start(handler: Handler) -> tuple[StreamClients, asyncio.Server]:

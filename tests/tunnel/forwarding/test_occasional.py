@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from fastmux.tunnel.proxies.occasional import OccasionalLog
+from fastmux.tunnel.forwarding.occasional import OccasionalLog
 
 
 def test_lines_come_once_a_second_and_tell_how_many_were_left_out(caplog: pytest.LogCaptureFixture) -> None:

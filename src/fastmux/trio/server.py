@@ -1,0 +1,210 @@
+"""`listen` for trio, and the server it makes.
+
+Owns: the listening sockets, a task for each connection, and how both end. May not know: what a handshake
+proves, how datagrams move.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from typing import Any, Final, TypeAlias, Unpack
+
+import trio
+
+from fastmux import constants as c
+from fastmux.aio.client import HandshakeMaker
+from fastmux.aio.connection import Connection as Inner
+from fastmux.aio.driver import Driver
+from fastmux.aio.refusal_log import RefusalLog
+from fastmux.aio.settings import Settings
+from fastmux.aio.transport import TrainTransport
+from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.connection import Connection as ProtocolConnection
+from fastmux.protocol.events import Address
+from fastmux.protocol.handshake import Handshake
+from fastmux.trio.client import addresses_of
+from fastmux.trio.connection import Connection
+from fastmux.trio.driver import TrioDriver
+from fastmux.trio.errors import is_end
+from fastmux.trio.transport import open_transport
+
+logger = logging.getLogger("fastmux.server")
+
+Handler: TypeAlias = Callable[[Connection], Awaitable[object]]
+
+CLOSE_TIMEOUT: Final = 10.0  # seconds that handlers get to finish
+
+
+class Server:
+    """Listening sockets and the connections that came over them. Made by `listen`.
+
+    Invariant: `_connections` are those whose handler, or graceful close, has not ended; `_is_idle` is set
+    while there are none.
+    """
+
+    def __init__(
+        self, handler: Handler, tls: HandshakeMaker, configuration: Configuration, nursery: trio.Nursery
+    ) -> None:
+        self._handler = handler
+        self._tls = tls
+        self._configuration = configuration
+        self._nursery = nursery
+        self._refusals = RefusalLog(trio.current_time)
+        self._drivers: list[Driver] = []
+        self._connections: set[Connection] = set()
+        self._is_idle = trio.Event()
+        self._is_idle.set()
+        self._is_closed = trio.Event()
+
+    def __repr__(self) -> str:
+        return f"<trio Server on {self.sockets}, {len(self._connections)} connections>"
+
+    def serve(self, transport: TrainTransport, **options: Any) -> Driver:
+        """Accept connections over one more transport; `options` go to the `Driver`."""
+        driver: TrioDriver = TrioDriver(
+            transport,
+            self._configuration,
+            accept=self._create_handshake,
+            on_accepted=lambda connection: self._on_accepted(driver, connection),
+            on_refused=self._refusals.add,
+            **options,
+        )
+        self._drivers.append(driver)
+        return driver
+
+    def _create_handshake(self) -> Handshake:
+        return self._tls.create_handshake(False, None)
+
+    @property
+    def port(self) -> int:
+        """The UDP port that the (first) socket is bound to."""
+        return self._drivers[0].transport.sockname[1]
+
+    @property
+    def sockets(self) -> tuple[Address, ...]:
+        """The local address of each socket; none after the close."""
+        return tuple(driver.transport.sockname for driver in self._drivers if not driver.is_closed)
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The connections whose handler, or graceful close, has not ended."""
+        return tuple(self._connections)
+
+    def close(self) -> None:
+        """Refuse new connections, and let the block of `listen` end: `serve_forever` returns."""
+        self._is_closed.set()
+
+    async def serve_forever(self) -> None:
+        """Serve until `close`, or until this is cancelled."""
+        await self._is_closed.wait()
+
+    # --- connections ----------------------------------------------------------------------------------
+
+    def _on_accepted(self, driver: Driver, accepted: ProtocolConnection) -> None:
+        connection = Inner(driver, accepted)
+        if self._is_closed.is_set():
+            connection.abort(c.REFUSED, "the server is closing")
+            return
+        if not self._connections:
+            self._is_idle = trio.Event()
+        wrapped = Connection(connection)
+        self._connections.add(wrapped)
+        self._nursery.start_soon(self._run, wrapped, name=f"fastmux {connection!r}")
+
+    async def _run(self, connection: Connection) -> None:
+        """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
+        try:
+            await self._handler(connection)
+        except Exception as error:
+            if connection.is_closed and is_end(error):
+                logger.debug("the handler of %r ended with its connection: %s", connection, error)
+            else:
+                logger.exception("the handler of %r failed; the connection is closed", connection)
+            connection.abort(c.INTERNAL, "the handler failed")
+        except BaseException:
+            connection.abort(c.CANCELLED, "the server stopped")
+            raise
+        else:
+            await connection.aclose()
+        finally:
+            self._connections.discard(connection)
+            if not self._connections:
+                self._is_idle.set()
+
+    async def finish(self, timeout: float | None) -> None:
+        """Refuse new connections and give the handlers `timeout` seconds to end. For `listen`."""
+        self.close()
+        with trio.move_on_after(float("inf") if timeout is None else timeout):
+            await self._is_idle.wait()
+
+    def close_drivers(self) -> None:
+        """When no handler runs any more. For `listen`."""
+        for driver in self._drivers:
+            driver.close()
+
+
+@asynccontextmanager
+async def _serving(
+    handler: Handler,
+    host: str | None,
+    port: int,
+    tls: HandshakeMaker,
+    close_timeout: float | None,
+    configuration: Configuration,
+) -> AsyncIterator[Server]:
+    transports = await _open_addresses(host, port)
+    failure: Exception | None = None
+    with ExitStack() as stack:
+        for transport in transports:
+            stack.callback(transport.close)
+        async with trio.open_nursery() as nursery:
+            server = Server(handler, tls, configuration, nursery)
+            stack.callback(server.close_drivers)  # after the nursery: aborted connections say so first
+            try:
+                for transport in transports:
+                    server.serve(transport)
+                try:
+                    yield server
+                except Exception as error:  # past the nursery, which would wrap it
+                    failure = error
+                await server.finish(close_timeout)
+            finally:
+                nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _open_addresses(host: str | None, port: int) -> list[TrainTransport]:
+    """A transport for each address of a host, all on one port."""
+    found = await addresses_of(host or None, port, flags=socket.AI_PASSIVE)
+    transports: list[TrainTransport] = []
+    with ExitStack() as stack:
+        for family, address in found:
+            transport = open_transport(family, (address[0], port, *address[2:]))
+            transports.append(transport)
+            stack.callback(transport.close)
+            port = port or transport.sockname[1]  # all addresses share one port
+        stack.pop_all()
+    return transports
+
+
+def listen(
+    handler: Handler,
+    host: str | None,
+    port: int,
+    *,
+    tls: HandshakeMaker,
+    close_timeout: float | None = CLOSE_TIMEOUT,
+    **settings: Unpack[Settings],
+) -> AbstractAsyncContextManager[Server]:
+    """Listen for connections as long as a block runs: `async with listen(…) as server`.
+
+    `handler(connection)` runs in a task for each connection, in a nursery around the block. When it returns
+    the connection is closed gracefully; when it raises, the error is logged and the connection closed with
+    code INTERNAL. At the end of the block handlers get `close_timeout` seconds (None: unlimited) to end.
+    Arguments and errors are else those of `fastmux.listen`.
+    """
+    return _serving(handler, host, port, tls, close_timeout, Configuration(**settings))
