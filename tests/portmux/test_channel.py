@@ -27,6 +27,7 @@ def test_each_channel_has_ports_of_its_own_that_both_ends_know() -> None:
             assert repr(first) == f"<PortStream 0 'one' on port {first.port}>"
             assert other.get_extra_info("peername") == ("127.0.0.1", first.local_port)
             assert other.get_extra_info("nothing", "default") == "default"
+            assert other.get_extra_info("fastmux.connection") is both.server
             assert set(both.server.ports) == {first.port, second.port}
             assert first.stats.packets_sent > 0
             for stream in (first, other, second, another):
@@ -93,6 +94,28 @@ def test_a_channel_that_is_dropped_is_reset_and_its_port_is_free_again() -> None
                 await theirs.receive()
             assert error.value.code == c.CANCELLED
             await theirs.aclose()
+            await until(lambda: both.listener.ports_in_use == 0)
+
+    run(main())
+
+
+def test_a_stream_may_be_used_as_reader_and_writer() -> None:
+    async def main() -> None:
+        async with port_ends() as both:
+            mine, theirs = await both.streams()
+            reader, writer = mine.to_asyncio()
+            other_reader, other_writer = theirs.to_asyncio()
+            del mine, theirs
+            gc.collect()
+            writer.write(b"a line\n")
+            await writer.drain()
+            assert await other_reader.readline() == b"a line\n"
+            other_writer.write(b"back")
+            other_writer.write_eof()
+            assert await reader.read() == b"back"
+            for each in (writer, other_writer):
+                each.close()
+                await each.wait_closed()
             await until(lambda: both.listener.ports_in_use == 0)
 
     run(main())

@@ -61,15 +61,11 @@ class OnPort(Channel):
         self._check_open()
         self._link.mark(dscp)
 
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        """Facts by name about this channel's port: "peername", "sockname", "socket_path"."""
-        return self._link.get_extra_info(name, default)
-
     def _end_close(self) -> None:
         """As `release` of the core, but the id stays known: only so does it tell when all is over."""
         self._is_send_finished = True
         self._link.data_path.stop(self._id, c.CANCELLED)
-        self._link.let_go()
+        self._link.release()
 
 
 class PortStream(OnPort, Stream):

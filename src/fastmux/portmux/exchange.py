@@ -203,6 +203,10 @@ class Exchange:
             link.end(refusal(c.CANCELLED, link.server_port))
         return link
 
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """A fact about the whole; "fastmux.connection" is the connection itself."""
+        return self._user if name == "fastmux.connection" else self._control.get_extra_info(name, default)
+
     # --- what links tell --------------------------------------------------------------------------------
 
     def offer(self, link: PortLink) -> None:

@@ -6,15 +6,16 @@ not know: the control channel, other ports.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import weakref
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from fastmux import constants as c
 from fastmux.aio.channel import Channel
 from fastmux.aio.driver import Driver
+from fastmux.aio.loop import Handle
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 from fastmux.portmux.ports import set_dscp
 from fastmux.protocol import events
@@ -29,6 +30,10 @@ class LinkOwner(Protocol):
     @property
     def is_closing(self) -> bool:
         """True once this end has begun to close the whole."""
+        ...
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """A fact about the whole; "fastmux.connection" is the connection itself."""
         ...
 
     def offer(self, link: PortLink) -> None:
@@ -61,9 +66,10 @@ class PortLink:
         "_channel",
         "_connection",
         "_driver",
+        "_kept",
         "_is_done",
         "_is_dropped",
-        "_is_let_go",
+        "_is_released",
         "_owner",
         "_reach_timer",
         "_socket",
@@ -92,9 +98,10 @@ class PortLink:
         self._driver = driver
         self._connection = connection
         self._socket = sock
+        self._kept: Channel | None = None
         self._channel: weakref.ref[Channel] | None = None
-        self._is_done = self._is_let_go = self._is_dropped = False
-        self._reach_timer: asyncio.TimerHandle | None = None
+        self._is_done = self._is_released = self._is_dropped = False
+        self._reach_timer: Handle | None = None
         self.id = channel_id
         self.loop = driver.loop
         self.data_path = connection.data_path
@@ -139,14 +146,16 @@ class PortLink:
             set_dscp(self._socket, dscp)
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        """Facts about the port's connection: "peername", "sockname", "socket_path"."""
+        """Facts about the port: "peername", "sockname", "socket_path"; others as of the whole connection."""
         transport = self._driver.transport
         facts: dict[str, object] = {
             "peername": self._connection.address,
             "sockname": transport.sockname,
             "socket_path": transport.path,
         }
-        return facts.get(name, default)
+        if name in facts:
+            return facts[name]
+        return self._owner.get_extra_info(name, default)
 
     # --- the channel ----------------------------------------------------------------------------------
 
@@ -159,16 +168,24 @@ class PortLink:
         if self.closed_error is None and not self._is_dropped:
             self._driver.schedule(self._connection)
 
-    def let_go(self) -> None:
+    def keep(self, channel: Channel) -> None:
+        """Hold a reference until `let_go`: the channel calls back, and nobody else need hold it."""
+        self._kept = channel
+
+    def let_go(self, channel: Channel) -> None:
+        """Hold it no longer."""
+        self._kept = None
+
+    def release(self) -> None:
         """Nobody here uses the channel any more; what it has not ended was told to the core."""
-        self._is_let_go = True
+        self._is_released = True
         self.schedule()
         self._check_settled()
 
     def abandon(self, channel_id: int, is_send_finished: bool) -> None:
         """The channel's object went away unclosed. May be called from anywhere, at any time."""
         with suppress(RuntimeError):  # the loop is closed, and the connection with it
-            self.loop.call_soon_threadsafe(self._reap, is_send_finished)
+            self.loop.call_soon_threadsafe(partial(self._reap, is_send_finished))
 
     def _reap(self, is_send_finished: bool) -> None:
         """Give a dropped channel up; one that was not finished is reset, so that it never looks whole."""
@@ -176,10 +193,10 @@ class PortLink:
             if not is_send_finished:
                 self.data_path.reset(self.core_id, c.CANCELLED)
             self.data_path.stop(self.core_id, c.CANCELLED)
-            self.let_go()
+            self.release()
 
     def _check_settled(self) -> None:
-        if self._is_done and self._is_let_go and not self.is_settled and self.closed_error is None:
+        if self._is_done and self._is_released and not self.is_settled and self.closed_error is None:
             self.is_settled = True
             self._owner.settle(self)
 
