@@ -9,6 +9,7 @@ import pytest
 from e2e.support import run
 from fastmux import constants as c
 from fastmux.exceptions import ChannelReset, ConnectionClosed
+from fastmux.portmux import PortStream
 from fastmux.portmux import messages as m
 from fastmux.portmux.exchange import refusal, refused_opening
 from portmux.ends import port_ends, until
@@ -70,6 +71,42 @@ def test_a_control_channel_that_ends_closes_the_connection() -> None:
         async with half_client() as half:
             await half.channel.send_eof()
             assert (await fate(half)).code == c.PROTOCOL_VIOLATION
+
+    run(main())
+
+
+def test_a_control_channel_that_is_stopped_closes_the_connection() -> None:
+    async def main() -> None:
+        async with half_client() as half:
+            half.control._channels.data_path.stop(half.channel.id, 5)
+            half.control._channels.schedule()
+            await half.say(m.Open(0))
+            await half.control.wait_closed()
+            with pytest.raises(ConnectionClosed, match="ended the control channel"):
+                await half.server.accept()
+            await until(lambda: half.listener.ports_in_use == 0)
+
+    run(main())
+
+
+def test_openings_that_cross_a_close_hold_nothing_up() -> None:
+    async def main() -> None:
+        for turns in range(12):
+            async with port_ends() as both:
+                openers = [
+                    asyncio.create_task(end.open_stream())
+                    for end in (both.client, both.server)
+                    for _ in range(2)
+                ]
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                async with asyncio.timeout(5):
+                    await (both.client if turns % 2 else both.server).aclose(timeout=None)
+                for result in await asyncio.gather(*openers, return_exceptions=True):
+                    assert not isinstance(result, AssertionError)
+                    if isinstance(result, PortStream):
+                        await result.aclose()
+                await until(lambda: not both.listener.ports_in_use)
 
     run(main())
 

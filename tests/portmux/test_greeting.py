@@ -63,6 +63,19 @@ def test_a_server_that_does_not_answer_is_a_timeout_that_says_so() -> None:
     run(main())
 
 
+def test_a_client_that_takes_no_message_is_refused_and_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with portmux.listen(nothing, HOST, 0, tls=PLAINTEXT) as server:
+            connection = await fastmux.connect(HOST, server.port, tls=TLS, max_message_size=1)
+            channel = await connection.open_message_channel(c.PORTMUX_LABEL)
+            with pytest.raises(ConnectionClosed, match="does not take a greeting"):
+                await channel.receive()
+                await connection.accept()
+
+    run(main())
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     ("first", "words"),
     [

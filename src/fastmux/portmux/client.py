@@ -8,18 +8,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from fastmux import constants as c
 from fastmux.aio.client import Connector, HandshakeMaker
 from fastmux.aio.client import connect as connect_control
 from fastmux.aio.settings import Settings
-from fastmux.exceptions import ChannelReset, ClosedResourceError, EndOfStream, HandshakeError, ProtocolError
+from fastmux.exceptions import (
+    BrokenResourceError,
+    ChannelReset,
+    ClosedResourceError,
+    EndOfStream,
+    HandshakeError,
+    ProtocolError,
+)
 from fastmux.portmux.connection import PortConnection
 from fastmux.portmux.greeting import greet
 from fastmux.portmux.handshake import ExportingTls
 from fastmux.portmux.ports import PortPool
 from fastmux.portmux.terms import Terms, make_terms
+
+_NO_GREETING: Final = (ProtocolError, ChannelReset, EndOfStream, BrokenResourceError, ClosedResourceError)
 
 
 class PortConnector:
@@ -65,7 +74,7 @@ class PortConnector:
                 f"{self._where} did not answer within {self._open_timeout:g} s as a server that multiplexes"
                 " by port: is it fastmux.portmux.listen that serves there?"
             ) from None
-        except (ProtocolError, ChannelReset, EndOfStream, ClosedResourceError) as error:
+        except _NO_GREETING as error:
             control.abort(c.PROTOCOL_VIOLATION)
             raise HandshakeError(f"{self._where} does not multiplex by port as this end: {error}") from None
         except BaseException:

@@ -142,14 +142,15 @@ class PortConnection:
         check_dscp(dscp)
         self._check_usable()
         link = await self._exchange.open(kind, self._check_usable)
-        if dscp is not None:
-            try:
-                link.mark(dscp)
-            except OSError:
-                link.shutdown()
-                raise
         if link.closed_error is not None:
             raise renewed(link.closed_error)
+        try:
+            self._check_usable()  # much may have happened in a round trip
+            if dscp is not None:
+                link.mark(dscp)
+        except BaseException:
+            self._exchange.discard(link)
+            raise
         link.data_path.open(kind, label, priority, ordered, reliability, value)
         link.schedule()
         return channel_over(link)

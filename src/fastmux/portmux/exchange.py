@@ -23,6 +23,7 @@ from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.open_transport import open_transport_on
 from fastmux.aio.openers import Openers
 from fastmux.exceptions import (
+    BrokenResourceError,
     ChannelReset,
     ClosedResourceError,
     ConnectionClosed,
@@ -207,6 +208,11 @@ class Exchange:
         """A fact about the whole; "fastmux.connection" is the connection itself."""
         return self._user if name == "fastmux.connection" else self._control.get_extra_info(name, default)
 
+    def discard(self, link: PortLink) -> None:
+        """Nothing was opened on this link, and nothing will be."""
+        link.end(ConnectionClosed(c.CANCELLED), discard=True)
+        self.fail(link, c.CANCELLED)
+
     # --- what links tell --------------------------------------------------------------------------------
 
     def offer(self, link: PortLink) -> None:
@@ -286,6 +292,9 @@ class Exchange:
 
     async def _on_open(self, channel_id: int) -> None:
         secret = self._ledger.accept(channel_id)
+        if self.is_closing:
+            self._decline(channel_id, c.REFUSED)
+            return
         try:
             sock = self._open_socket()
             self._say(m.Port(channel_id, sock.getsockname()[1]))
@@ -295,6 +304,9 @@ class Exchange:
 
     async def _on_offer(self, channel_id: int, port: int) -> None:
         secret = self._ledger.accept(channel_id)
+        if self.is_closing:
+            self._decline(channel_id, c.REFUSED)
+            return
         try:
             await self._make_link(channel_id, secret, self._open_socket(), self._at(port))
         except OSError as error:
@@ -302,8 +314,11 @@ class Exchange:
 
     def _refuse(self, channel_id: int, error: OSError) -> None:
         logger.warning("no port for a channel of %r: %s", self._control, error)
+        self._decline(channel_id, c.RESOURCE_LIMIT)
+
+    def _decline(self, channel_id: int, code: int) -> None:
         self._ledger.close(channel_id)
-        self._say(m.Refuse(channel_id, c.RESOURCE_LIMIT))
+        self._say(m.Refuse(channel_id, code))
 
     def _on_release(self, channel_id: int) -> None:
         link = self._links.get(channel_id)
@@ -341,6 +356,8 @@ class Exchange:
             self._channel.send_nowait(m.encode(message))
         except WouldBlock:
             self._control.abort(c.RESOURCE_LIMIT, "the peer does not read the control channel")
+        except BrokenResourceError:
+            self._control.abort(c.PROTOCOL_VIOLATION, "the peer ended the control channel")
         except (ConnectionError, ClosedResourceError):
             return  # the end of the control connection says it all
 

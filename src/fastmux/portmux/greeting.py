@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from fastmux import constants as c
 from fastmux.aio.message_channel import MessageChannel
-from fastmux.exceptions import ProtocolError
+from fastmux.exceptions import MessageTooBig, ProtocolError
 from fastmux.portmux.messages import Hello, decode, encode
 from fastmux.portmux.terms import Terms
 from fastmux.protocol.parameters import decode_parameters
 
 
 async def greet(channel: MessageChannel, terms: Terms) -> Hello:
-    """Say HELLO and give the peer's. Raises `ProtocolError`, and what `receive` raises."""
-    await channel.send(encode(terms.hello()))
+    """Say HELLO and give the peer's. Raises `ProtocolError`, and what `send` and `receive` raise."""
+    try:
+        await channel.send(encode(terms.hello()))
+    except MessageTooBig as error:
+        raise ProtocolError(c.PROTOCOL_VIOLATION, f"the peer does not take a greeting: {error}") from None
     greeting = decode(await channel.receive())
     if not isinstance(greeting, Hello):
         raise ProtocolError(c.PROTOCOL_VIOLATION, "the peer did not greet")

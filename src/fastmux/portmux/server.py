@@ -17,7 +17,7 @@ from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.server import CLOSE_TIMEOUT, Listener, Server
 from fastmux.aio.server import listen as listen_for_control
 from fastmux.aio.settings import Settings
-from fastmux.exceptions import ChannelReset, EndOfStream, ProtocolError
+from fastmux.exceptions import BrokenResourceError, ChannelReset, EndOfStream, ProtocolError
 from fastmux.portmux.connection import PortConnection
 from fastmux.portmux.greeting import greet
 from fastmux.portmux.handshake import ExportingTls
@@ -136,7 +136,7 @@ class PortServer:
                 reason = "this server multiplexes by port: use fastmux.portmux.connect"
         except TimeoutError:
             reason = f"no greeting of portmux within {c.PORT_TIMEOUT:g} s: use fastmux.portmux.connect"
-        except (ProtocolError, ChannelReset, EndOfStream) as error:
+        except (ProtocolError, ChannelReset, EndOfStream, BrokenResourceError) as error:
             reason = str(error)
         if channel is not None:
             channel.reset(c.REFUSED)
