@@ -55,6 +55,11 @@ def raw_name(loop: str = "asyncio") -> str:
     return f"raw UDP, {loop}"
 
 
+def dask_name(scheme: str) -> str:
+    """What a Dask comm of this scheme is called in tables and goals."""
+    return f"Dask, {scheme}://"
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """Seconds of each run, and how many of them, at the start, are not measured.
@@ -172,6 +177,14 @@ class Workshop:
             for loop in self._available(loops)
             for api in apis
         ]
+
+    def dask(self, scheme: str, times: Times) -> Contender:
+        """Bulk over a Dask comm of this scheme ("fastmux" or "tls")."""
+        environment = None if scheme == "tls" else COMPILED if core.IMPLEMENTATION == "cython" else PURE
+        options = ("--scheme", scheme)
+        return self._python(
+            dask_name(scheme), "bench.dask_comm", "bulk", times, "asyncio", options, environment
+        )
 
     def raw_udp(self, times: Times) -> list[Contender]:
         """Ping-pong without any protocol, on each loop."""

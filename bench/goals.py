@@ -6,7 +6,7 @@ Owns the table of goals. Knows nothing of how they are measured (scenarios.py) o
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.contenders import FLOOR, fastmux_name, raw_name, tls_name
+from bench.contenders import FLOOR, dask_name, fastmux_name, raw_name, tls_name
 from bench.scenarios import (
     BASE,
     CLEAN_LINK,
@@ -21,6 +21,7 @@ from bench.scenarios import (
 Sense = Literal["at least", "at most", "apart"]
 ASYNCIO, UVLOOP = fastmux_name("asyncio"), fastmux_name("uvloop")
 TLS = tls_name()
+DASK, DASK_TLS = dask_name("fastmux"), dask_name("tls")
 LINK_BYTES = LINK_RATE / 8 / 1e6  # MB/s, headers and all
 
 
@@ -126,6 +127,8 @@ GOALS = (
     ),
     Goal("forward", "TCP through -L, beside ssh -L", FASTMUX_FORWARD, 1.0, to=SSH_FORWARD),
     Goal("forward", "the same, beside ssh -L with AES-GCM", FASTMUX_FORWARD, None, 1.0, to=SSH_GCM_FORWARD),
+    Goal("dask", "arrays by Dask's comm, beside tls://", DASK, None, 1.0, to=DASK_TLS),
+    Goal("dask", "CPU of both ends, beside tls://", DASK, None, 1.0, DASK_TLS, "cpu", "at most"),
     Goal("sansio", "the core alone, sending", "cython, null", 250, 110, None, "sending", "at most", "ns"),
     Goal("sansio", "the core alone, receiving", "cython, null", 280, 130, None, "receiving", "at most", "ns"),
 )

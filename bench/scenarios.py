@@ -4,6 +4,7 @@ Owns the list. A ratio in the goals is always taken within one scenario. Knows n
 """
 
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from bench.harness import Contender
 from bench.linkshape import LinkShape
 from bench.namespaces import Namespaces, netem_missing
 from bench.ours.controllers import DEFAULT, controller_setting
-from bench.places import Loopback, Place
+from bench.places import Loopback, Place, PlaceUnavailable
 
 ASYNCIO = ("asyncio",)
 BYTES, OPERATIONS = "MB/s", "/s"
@@ -182,6 +183,10 @@ def _both_ways(workload: str, counts: Sequence[int], *options: str) -> Callable[
     return contenders
 
 
+def _dask(shop: Workshop, times: Times) -> list[Contender]:
+    return [shop.dask(scheme, times) for scheme in ("fastmux", "tls")]
+
+
 def _veth_bulk(shop: Workshop, times: Times) -> list[Contender]:
     return [*shop.floor(times), *shop.fastmux("bulk", times), *shop.tls("bulk", times)]
 
@@ -307,6 +312,9 @@ SCENARIOS = (
         ),
     ),
     Scenario("forward", "one TCP connection through a tunnel", BYTES, _forward, seconds=2.0, place="tunnel"),
+    Scenario(
+        "dask", "numpy arrays of 67 MB by Dask's comm, one way", BYTES, _dask, seconds=3.0, place="Dask"
+    ),
     Scenario("veth-bulk", "one stream, one way, veth, MTU 1,500", BYTES, _veth_bulk, place="veth"),
     Scenario(
         "veth-pingpong",
@@ -336,6 +344,10 @@ def places(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Callable[[Co
     Raises PlaceUnavailable where this machine has no such place. The namespaces are gone at the end.
     """
     if scenario.place == "loopback":
+        yield "loopback", lambda contender: Loopback()
+    elif scenario.place == "Dask":
+        if importlib.util.find_spec("distributed") is None:
+            raise PlaceUnavailable("Dask is not installed: pip install -e '.[dask]'")
         yield "loopback", lambda contender: Loopback()
     elif scenario.place == "veth":
         with Namespaces() as namespaces:

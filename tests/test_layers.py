@@ -15,7 +15,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "fastmux"
 GROUND = {"_switches", "_version", "constants", "exceptions", "records"}
-LIBRARY = GROUND | {"core", "protocol", "security", "aio"}
+LIBRARY = GROUND | {"core", "protocol", "security", "qlog", "aio"}
 USERS = LIBRARY | {"__init__"}  # rooms that stand on the public interface
 # What each room may import besides itself. A room is a folder of fastmux or a file directly in it.
 ALLOWED: dict[str, set[str]] = {
@@ -30,10 +30,13 @@ ALLOWED: dict[str, set[str]] = {
     "core": GROUND | {"_core", "_core_py"},
     "protocol": GROUND | {"core"},
     "security": GROUND | {"protocol"},
-    "aio": GROUND | {"core", "protocol", "security"},
+    "qlog": GROUND | {"protocol"},
+    "aio": GROUND | {"core", "protocol", "security", "qlog"},
     "anyio": USERS | {"trio"},
+    "dask": USERS,
     "trio": USERS,
     "portmux": USERS,
+    "prometheus": USERS,
     "tunnel": USERS | {"anyio", "trio", "portmux"},
     "__init__": LIBRARY,
     "__main__": {"tunnel"},

@@ -24,6 +24,7 @@ ELSEWHERE = {
 ROOMS = {
     "_core_py": "core",  # both cores have the same tests
     "anyio": "on_anyio",  # tests/ is on the path: there it would stand before the library
+    "dask": "on_dask",
     "trio": "on_trio",
 }
 

@@ -42,6 +42,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
     settings: Settings = {
         "max_datagram_size": options.datagram_size,
         "max_streams": options.idle + worker.count_of(options) + SPARE_CHANNELS,
+        # One address makes all connections, as fast as it can: what a limit would leave is not the question.
+        "max_handshake_rate": None,
+        "max_handshake_rate_per_address": None,
     }
     streams = options.connections * worker.count_of(options)
     if streams > 1 and options.workload in ("bulk", "streams"):

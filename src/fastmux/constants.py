@@ -36,7 +36,8 @@ MIN_CONNECTION_ID_SIZE: Final = 4
 MAX_CONNECTION_ID_SIZE: Final = 20
 DEFAULT_CONNECTION_ID_SIZE: Final = 8
 RESET_TOKEN_SIZE: Final = 16
-MIN_STATELESS_RESET_SIZE: Final = 41  # longer than any packet it could answer with a loop (RFC 9000 §10.3)
+MIN_STATELESS_RESET_SIZE: Final = 21  # RFC 9000 §10.3: a first byte, 4 that no one can foresee, the token
+MAX_STATELESS_RESET_SIZE: Final = 41  # of ours: more says nothing more; shorter still than what it answers
 MAX_TOKEN_SIZE: Final = 512
 MAX_VARINT: Final = (1 << 62) - 1
 MAX_PACKET_NUMBER: Final = (1 << 62) - 1
@@ -148,6 +149,7 @@ GLITCH_LIMIT: Final = 0x11  # too much useless work asked for
 RESOURCE_LIMIT: Final = 0x12
 IDLE_TIMEOUT: Final = 0x13  # never on the wire: what a local idle timeout reports
 CANCELLED: Final = 0x14  # a channel given up by its owner
+CONNECTION_UNKNOWN: Final = 0x15  # never on the wire: what a stateless reset reports
 HANDSHAKE_FAILED: Final = 0x100  # 0x100 + TLS alert
 
 # --- Parameters (id, value) in the PARAMETERS frame -----------------------------------------------
@@ -245,7 +247,7 @@ MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's 
 MAX_HALF_OPEN: Final = 1000
 MAX_HALF_OPEN_PER_ADDRESS: Final = 256
 MAX_CONNECTIONS: Final = 65536
-MAX_VERSION_ANSWERS: Final = 64  # version negotiation packets waiting to be sent; more are not made
+MAX_ANSWERS: Final = 64  # of an endpoint itself (version, Retry, reset) waiting to be sent; more are not made
 GLITCH_BURST: Final = 1000  # useless frames forgiven at once (H22)
 GLITCH_RATE: Final = 33.0  # and per second
 MIN_NONCE_SIZE: Final = 4  # random bytes of an id with a server id (draft-ietf-quic-load-balancers-21 §5.3)
@@ -268,11 +270,40 @@ PATH_DISTRUST: Final = 60.0  # seconds after a move in vain: paths are validated
 PATH_VALIDATION_PTOS: Final = 3  # RFC 9000 §8.2.4
 PATH_LINGER_PTOS: Final = 3  # how long a path that was left is kept for what is still on its way
 
+# --- Admission (H2, H3, H12) ---------------------------------------------------------------------------
+RETRY_SHARE: Final = 8  # above this part of a half-open limit a Retry comes first (WireGuard: a 1/8 too)
+RETRY_FREE_BURST: Final = 128.0  # handshakes that begin at once without one: when a server has restarted
+RETRY_FREE_RATE: Final = 50.0  # and per second; what goes beyond takes one round trip longer, no more
+RETRY_KEY_LIFETIME: Final = 120.0  # seconds until tokens are made with another key
+RETRY_TOKEN_LIFETIME: Final = 30.0  # seconds: a client takes one Retry only, so it must outlive dark times
+MAX_SPENT_TOKENS: Final = 16384  # remembered for their lifetime: twice what comes at MAX_HANDSHAKE_RATE
+# A handshake costs a server about 2 ms: these leave half of a core, and nine tenths of it beside one address.
+# What may come at once are the half-open limits: every client of a server that restarts.
+MAX_HANDSHAKE_RATE: Final = 250.0
+MAX_HANDSHAKE_RATE_PER_ADDRESS: Final = 50.0
+MAX_RATED_PREFIXES: Final = 4096  # /32 of IPv4, /64 of IPv6; of more the quietest is forgotten
+RESET_BURST: Final = 1000.0  # stateless resets at once: the clients of a server that has restarted
+RESET_RATE: Final = 1000.0  # and per second: one costs 10 µs
+RESET_BURST_PER_ADDRESS: Final = 64.0  # several clients behind one NAT
+RESET_RATE_PER_ADDRESS: Final = 10.0
+MIN_RESET_KEY_SIZE: Final = 16  # bytes of a key that is handed in
+
 # --- asyncio -----------------------------------------------------------------------------------------
 SOCKET_BUFFER_SIZE: Final = 4 * 2**20
 MAX_TRAINS_PER_WAKEUP: Final = 64
 MAX_WAKEUP_TIME: Final = 0.002
 MAX_PLAIN_DESTINATIONS: Final = 1024  # remembered as refusing GSO; with more it goes off altogether
+
+# --- Records of connections (qlog) ---------------------------------------------------------------------
+QLOG_CHUNK_SIZE: Final = 2**18  # bytes handed to the writing thread at once: waking it costs the event loop
+QLOG_FLUSH_INTERVAL: Final = 1.0  # seconds after which what waits is handed over with the next event
+QLOG_EARLY_SIZE: Final = 16384  # of a server's connection that is not open yet: strangers make those
+QLOG_FILE_SIZE: Final = 64 * 2**20  # a graph of more than this opens in no viewer
+QLOG_FILE_RESERVE: Final = 4096  # of it for the last records
+QLOG_DIRECTORY_SIZE: Final = 2**30  # of all files of a process, so that a forgotten QLOGDIR fills no disk
+QLOG_MAX_FILES: Final = 10_000  # of a process; small ones cost inodes
+QLOG_BACKLOG_SIZE: Final = 8 * 2**20  # bytes that wait for a slow disk; more are left out, and that is said
+QLOG_METRICS_INTERVAL: Final = 0.001  # seconds between two records of metrics, unless something was lost
 
 # --- Multiplexing by port ------------------------------------------------------------------------------
 PORTMUX_LABEL: Final = "fastmux:portmux:1"  # of the channel on which two ends agree on ports

@@ -48,6 +48,20 @@ def make_driver() -> tuple[Driver, CountingTransport]:
 
 
 @virtual
+async def test_each_socket_has_a_reset_key_of_its_own_that_is_the_same_again() -> None:
+    """Else a server on two addresses would tell at one what ends the connections of the other."""
+    loop = asyncio.get_running_loop()
+    configuration = Configuration(reset_key=b"sixteen bytes or more")
+    tokens = []
+    for address in (("here", 1), ("here", 1), ("here", 2), ("there", 1)):
+        driver = Driver(CountingTransport(Link(), address), configuration, clock=loop.time)
+        tokens.append(driver.endpoint.reset_token(b"some id!"))
+        driver.close()
+    assert tokens[0] == tokens[1]
+    assert len(set(tokens)) == 3
+
+
+@virtual
 async def test_at_most_64_trains_are_read_before_the_loop_gets_its_turn() -> None:
     driver, transport = make_driver()
     for _ in range(3 * MAX_TRAINS_PER_WAKEUP):

@@ -261,6 +261,45 @@ def test_a_setting_that_cannot_work_is_refused_at_once() -> None:
         listen(wait, "127.0.0.1", 0, tls=PLAINTEXT, max_datagram_size=100)
 
 
+@pytest.mark.parametrize("retry", ["auto", "always", "never"])
+def test_clients_connect_through_a_retry_or_without(loop_factory: LoopFactory, retry: str) -> None:
+    async def main() -> None:
+        async with listen(wait, "127.0.0.1", 0, tls=PLAINTEXT, retry=retry) as server:
+            for _ in range(3):
+                async with connect("127.0.0.1", server.port, tls=PLAINTEXT) as connection:
+                    assert await connection.ping() > 0
+            counters = server.counters()
+            assert counters["accepted"] == 3
+            assert (counters["retried"] >= 3) is (retry == "always")
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+@virtual
+async def test_a_server_that_was_restarted_with_its_key_is_noticed_at_once() -> None:
+    link = Link()
+    async with world(wait, link=link, reset_key=b"kept over restarts") as before:
+        client = await before.connect()
+        await asyncio.sleep(1)
+        async with world(wait, link=link, reset_key=b"kept over restarts") as after:
+            start = asyncio.get_running_loop().time()
+            with pytest.raises(ConnectionClosed, match="restarted") as caught:
+                await client.ping()
+            assert caught.value.code == c.CONNECTION_UNKNOWN
+            assert asyncio.get_running_loop().time() - start < 0.5
+            assert after.server.counters()["resets_sent"] >= 1
+            after.clients = before.clients  # for an address that nobody has
+            again = await after.connect()
+            assert await again.ping() > 0
+            await again.aclose()
+
+
+def test_a_key_of_resets_is_not_for_processes_that_share_a_port() -> None:
+    with pytest.raises(ValueError, match="reset_key"):
+        listen(wait, "127.0.0.1", 0, tls=PLAINTEXT, reuse_port=True, reset_key=bytes(16))
+
+
 # --- many processes on one port -----------------------------------------------------------------------
 
 
@@ -353,3 +392,19 @@ def test_a_place_and_an_address_exclude_each_other_and_one_is_needed() -> None:
                 listen(wait, host, port, worker=place, tls=PLAINTEXT, reuse_port=reuse_port)
     with pytest.raises(ValueError, match="needs a port"):
         listen(wait, "127.0.0.1", tls=PLAINTEXT)
+
+
+@virtual
+async def test_totals_keep_what_connections_counted_that_are_over() -> None:
+    async with world(wait) as w:
+        assert w.server.totals()["connections"] == 0
+        first = await w.connect()
+        await first.ping()
+        during = w.server.totals()
+        assert (during["connections"], len(w.server.connections)) == (1, 1)
+        await first.aclose()
+        await asyncio.sleep(5)
+        after = w.server.totals()
+        assert not w.server.connections
+        assert after["connections"] == 1
+        assert after["packets_received"] >= during["packets_received"] > 0

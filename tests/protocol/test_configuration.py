@@ -28,6 +28,10 @@ def test_the_defaults_are_accepted() -> None:
         {"key_update_interval": 2**22 + 1},
         {"congestion": "vegas"},
         {"congestion": ""},
+        {"retry": "sometimes"},
+        {"max_handshake_rate": 0.0},
+        {"max_handshake_rate_per_address": -1.0},
+        {"reset_key": b"short"},
     ],
     ids=str,
 )
@@ -61,3 +65,7 @@ def test_a_scheme_of_ids_with_a_size_that_cannot_be_is_refused(size: int) -> Non
 def test_settings_do_not_change_once_made() -> None:
     with pytest.raises(AttributeError):
         setattr(Configuration(), "_".join(("idle", "timeout")), 1.0)
+
+
+def test_the_key_of_resets_does_not_show() -> None:
+    assert "secret" not in repr(Configuration(reset_key=b"secret" * 4))

@@ -265,7 +265,7 @@ def test_only_so_many_answers_wait() -> None:
     while (transmit := endpoint.transmit(buffer, 1.0)) is not None:
         assert transmit.address == STRANGER
         answers += 1
-    assert answers == c.MAX_VERSION_ANSWERS
+    assert answers == c.MAX_ANSWERS
 
 
 def test_a_version_negotiation_that_does_not_name_our_ids_is_ignored() -> None:
@@ -281,7 +281,7 @@ def test_a_version_negotiation_that_does_not_name_our_ids_is_ignored() -> None:
 
 
 def test_half_open_connections_are_limited_per_address_and_in_all() -> None:
-    configuration = Configuration(max_half_open=5, max_half_open_per_address=3)
+    configuration = Configuration(max_half_open=5, max_half_open_per_address=3, retry="never")
     network = Network()
     node = server_in(network, configuration)
     for n in range(5):
@@ -294,7 +294,7 @@ def test_half_open_connections_are_limited_per_address_and_in_all() -> None:
 
 
 def test_half_open_connections_are_forgotten_after_the_timeout_and_make_room() -> None:
-    configuration = Configuration(max_half_open_per_address=3)
+    configuration = Configuration(max_half_open_per_address=3, retry="never")
     network = Network()
     node = server_in(network, configuration)
     for n in range(3):
@@ -317,7 +317,7 @@ def test_a_full_endpoint_admits_nobody_until_one_leaves() -> None:
 
 
 def test_open_connections_do_not_count_as_half_open() -> None:
-    configuration = Configuration(max_half_open_per_address=2)
+    configuration = Configuration(max_half_open_per_address=2, retry="never")
     network = Network()
     node, client = server_in(network, configuration), network.add("client")
     for _ in range(6):

@@ -59,4 +59,25 @@ def test_an_empty_gate_remembers_no_host() -> None:
         assert "a" in door
         door.leave("a")
     assert door.is_empty
-    assert not door._hosts
+    assert not door._prefixes
+
+
+def test_above_an_eighth_of_either_limit_it_is_crowded() -> None:
+    door = gate(max_half_open=80, per_address=16)
+    assert not door.is_crowded(HERE)
+    for number in range(2):
+        assert not door.is_crowded(HERE)
+        door.enter(f"here {number}", HERE)
+    assert door.is_crowded(HERE)
+    assert not door.is_crowded(THERE)
+    for number in range(8):
+        door.enter(str(number), (f"127.0.1.{number}", 1))
+    assert door.is_crowded(THERE)
+
+
+def test_a_network_of_ipv6_counts_as_one() -> None:
+    door = gate()
+    door.enter("a", ("2001:db8::1", 1, 0, 0))
+    door.enter("b", ("2001:db8::2", 1, 0, 0))
+    assert not door.admits(("2001:db8::3", 1, 0, 0), 2)
+    assert door.admits(("2001:db8:0:1::3", 1, 0, 0), 2)

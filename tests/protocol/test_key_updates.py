@@ -10,7 +10,7 @@ from fastmux.exceptions import ConnectionClosed, ProtocolError
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.data_space import make_data_path
-from fastmux.protocol.handshake import PacketKeys
+from fastmux.protocol.handshake import PacketKeys, SecretLog
 from fastmux.protocol.key_updates import KeyUpdates
 from fastmux.protocol.parameters import parameters_of
 from fastmux.protocol.ratchet import next_keys
@@ -31,7 +31,13 @@ DATA = bytes(range(256)) * 4000
 class End:
     """A data path with keys, its counts and its updates."""
 
-    def __init__(self, is_client: bool, suite: int = c.SUITE_AES_128_GCM, interval: int = 1 << 22) -> None:
+    def __init__(
+        self,
+        is_client: bool,
+        suite: int = c.SUITE_AES_128_GCM,
+        interval: int = 1 << 22,
+        log: SecretLog | None = None,
+    ) -> None:
         configuration = Configuration(key_update_interval=interval)
         self.data_path = make_data_path(is_client, local_id(is_client), configuration)
         set_peer(self.data_path, local_id(not is_client), parameters_of(configuration))
@@ -39,7 +45,7 @@ class End:
         self.updates = KeyUpdates(self.data_path, self.traffic, configuration)
         size = c.SUITE_KEY_SIZES[suite]
         mine, theirs = (bytes([number]) * size for number in ((1, 2) if is_client else (2, 1)))
-        self.keys = PacketKeys(suite, mine, bytes(12), theirs, bytes(12), mine, theirs)
+        self.keys = PacketKeys(suite, mine, bytes(12), theirs, bytes(12), mine, theirs, log)
         self.data_path.set_keys(suite, mine, bytes(12), theirs, bytes(12))
         self.updates.install(self.keys)
 
@@ -57,9 +63,14 @@ class Ends:
     """A client and a server whose handshake is confirmed, and a packet of each acknowledged."""
 
     def __init__(
-        self, suite: int = c.SUITE_AES_128_GCM, interval: int = 1 << 22, *, are_confirmed: bool = True
+        self,
+        suite: int = c.SUITE_AES_128_GCM,
+        interval: int = 1 << 22,
+        *,
+        are_confirmed: bool = True,
+        log: SecretLog | None = None,
     ) -> None:
-        self.client, self.server = End(True, suite, interval), End(False, suite, interval)
+        self.client, self.server = End(True, suite, interval, log), End(False, suite, interval)
         for end in (self.client, self.server):
             if are_confirmed:
                 end.updates.on_confirmed()
@@ -410,3 +421,16 @@ def test_a_peer_that_forces_updates_is_told_why_it_is_closed() -> None:
         pair.network.run_for(0.005)
         assert pair.accepted.statistics().key_updates < 2 * c.KEY_UPDATE_BURST
     assert closed_with(pair, pair.connection) == c.KEY_UPDATE_ERROR
+
+
+def test_a_log_is_told_the_secrets_of_each_phase_once_it_is_in_use() -> None:
+    told: list[tuple[int, bytes, bytes]] = []
+    ends = Ends(log=lambda count, send, receive: told.append((count, send, receive)))
+    expected = ends.client.keys
+    for count, now in ((1, 2.0), (2, 20.0)):
+        assert len(told) == count - 1
+        assert ends.client.updates.begin(now)
+        ends.exchange(now)
+        expected = next_keys(expected)
+        assert told[-1] == (count, expected.send_secret, expected.receive_secret)
+    assert len(told) == 2

@@ -14,6 +14,7 @@ class Table:
     """Leads ids to a connection; makes them in order."""
 
     def __init__(self) -> None:
+        self.watched: dict[bytes, bytes] = {}
         self.ids = {b"first---": "connection"}
         self.made = 0
 
@@ -25,6 +26,12 @@ class Table:
 
     def drop_id(self, local_id: bytes) -> None:
         del self.ids[local_id]
+
+    def watch_token(self, token: bytes, known: bytes) -> None:
+        self.watched[token] = known
+
+    def forget_token(self, token: bytes) -> None:
+        self.watched.pop(token, None)
 
     def reset_token(self, local_id: bytes) -> bytes:
         return local_id * 2
@@ -87,3 +94,11 @@ def test_to_retire_what_was_never_given_is_an_error(table: Table, number: int) -
         ids.retire(number)
     assert caught.value.code == c.PROTOCOL_VIOLATION
     assert len(ids.ids) == 2
+
+
+def test_the_one_of_the_handshake_is_completed_by_its_token(table: Table) -> None:
+    ids = LocalIds(b"first---", table)
+    ((kind, number, before, name, token),) = new_ids(ids.complete_first())
+    assert (kind, number, before, name) == (c.FRAME_NEW_ID, 0, 0, b"first---")
+    assert token == table.reset_token(b"first---")
+    assert ids.ids == (b"first---",)

@@ -63,6 +63,17 @@ def test_tls_connects_and_proves_both_ends(world: World, hostile: bool) -> None:
 
 
 @pytest.mark.parametrize("hostile", [False, True], ids=["clean", "hostile"])
+def test_tls_connects_through_a_retry(world: World, hostile: bool) -> None:
+    """What the exporter gives is bound to the id and the token of the Retry at both ends."""
+    client, server = world.client(), world.server()
+    configuration = Configuration(handshake_timeout=60.0, retry="always")
+    for seed in range(3):
+        pair = pair_of(client, server, seed=seed, hostile=hostile, configuration=configuration).open()
+        assert pair.server.endpoint.counters()["retried"] >= 1
+        assert transfer(pair, DATA) == DATA
+
+
+@pytest.mark.parametrize("hostile", [False, True], ids=["clean", "hostile"])
 def test_plaintext_connects_without_proof(hostile: bool) -> None:
     for seed in range(5):
         pair = pair_of(PLAINTEXT, PLAINTEXT, seed=seed, hostile=hostile).open()

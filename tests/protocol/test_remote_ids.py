@@ -117,3 +117,23 @@ def test_who_leaves_numbers_out_again_and_again_is_stopped(ids: RemoteIds) -> No
             ids.add(remote_id(number), number)
     assert caught.value.code == c.PROTOCOL_VIOLATION
     assert number <= 2 * (c.MAX_ID_GAPS + 1)
+
+
+def test_the_one_of_the_handshake_gets_its_token_later_and_once(ids: RemoteIds) -> None:
+    assert not ids.tokens
+    for _ in range(2):
+        assert ids.add(RemoteId(0, b"first---", bytes(16)), 0) == []
+    assert ids.used == (RemoteId(0, b"first---", bytes(16)),)
+    assert ids.tokens == (bytes(16),)
+    assert refused(ids, RemoteId(0, b"first---", bytes(15) + b"x")) == c.PROTOCOL_VIOLATION
+    assert refused(ids, RemoteId(0, b"other---", bytes(16))) == c.PROTOCOL_VIOLATION
+
+
+def test_a_token_for_the_one_of_the_handshake_that_comes_after_its_end_means_nothing(ids: RemoteIds) -> None:
+    ids.add(remote_id(1), 1)
+    assert ids.add(RemoteId(0, b"first---", bytes(16)), 0) == []
+    assert not ids.tokens
+    assert ids.take() == remote_id(1)
+    assert ids.tokens == (remote_id(1).token,)
+    ids.retire(1)
+    assert not ids.tokens

@@ -27,6 +27,10 @@ def test_the_figures_are_those_of_their_sources() -> None:
     assert figures.mtu == c.BASE_PLPMTU
     assert figures.last_seen == 0.5
     assert figures.channel_count == figures.channels_opened == 1
+    assert figures.ssthresh is None
+    assert figures.pto_count == figures.packets_acked == figures.glitches == 0
+    assert figures.pto == traffic.pto()
+    assert figures.peer_ack_delay == c.MAX_ACK_DELAY
     received = gather(receiver, traffic, last_seen=1.0)
     assert received.packets_received == 3
     assert received.bytes_received == size
@@ -45,3 +49,10 @@ def test_what_is_counted_of_paths_is_handed_on() -> None:
     path = data_path(True)
     figures = gather(path, Traffic(path, RttEstimator(), Configuration(), bytes), 0.0, 3, 4)
     assert (figures.migrations, figures.paths_validated) == (3, 4)
+
+
+def test_every_counter_of_the_core_that_tells_of_the_network_is_there() -> None:
+    path = data_path(True)
+    figures = gather(path, Traffic(path, RttEstimator(), Configuration(), bytes), 0.0)
+    inner = {"channels_asked"}  # how often the scheduler looked: a figure for its tests
+    assert set(path.counters()) - inner <= {field.name for field in dataclasses.fields(figures)}

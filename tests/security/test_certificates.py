@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from fastmux.security.certificates import (
     general_name,
     issue_client,
+    issue_peer,
     issue_server,
     make_ca,
     make_credentials,
@@ -172,3 +173,12 @@ def test_intermediates_go_into_the_certificate_file_and_the_root_does_not(tmp_pa
 
 def test_the_key_of_a_credential_does_not_show_in_its_repr() -> None:
     assert "key" not in repr(make_ca("CA"))
+
+
+def test_a_peers_certificate_does_for_a_server_and_for_a_client() -> None:
+    ca = make_ca(now=NOW)
+    issued = issue_peer(ca, "worker", ["worker.example", "10.0.0.1"], now=NOW).certificate
+    usages = issued.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert set(usages) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+    with pytest.raises(ValueError, match="at least one name"):
+        issue_peer(ca, "worker", [])

@@ -21,6 +21,7 @@ LARGE_SIZE: Final = 2_000_000  # bytes of the one large transfer that some seeds
 MAX_SMALL_MESSAGE_SIZE: Final = 200_000  # of seeds with small settings: no message but a large one is larger
 ALWAYS_FITS: Final = 1100  # bytes: a datagram of this size goes through every path
 KEY_UPDATE_SHARE: Final = 1 / 3
+RETRY_SHARE: Final = 0.25  # of the seeds
 PATIENCE: Final = 120.0  # seconds: idle and handshake timeouts, so that bad luck is not taken for an error
 
 
@@ -137,7 +138,17 @@ class Plan:
 
 def draw_plan(random: Random, seed: int, large_size: int) -> Plan:
     """Draw what seed `seed` does."""
-    return _with_key_updates(_draw_plan(random, seed, large_size), Random(f"key updates {seed}"))
+    plan = _with_key_updates(_draw_plan(random, seed, large_size), Random(f"key updates {seed}"))
+    return _with_retry(plan, Random(f"retry {seed}"))
+
+
+def _with_retry(plan: Plan, random: Random) -> Plan:
+    """Let the server of some seeds have addresses proved first, by dice of its own too."""
+    if random.random() > RETRY_SHARE:
+        return plan
+    client, server = plan.sides
+    server = replace(server, configuration=replace(server.configuration, retry="always"))
+    return replace(plan, sides=(client, server))
 
 
 def _with_key_updates(plan: Plan, random: Random) -> Plan:

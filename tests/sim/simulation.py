@@ -185,7 +185,8 @@ class Simulation:
             raise Wrong(f"end {side.role} closed with {error!r}")
         is_closer = side.role == self.plan.closer or self.plan.ending is Ending.BOTH
         is_own = error.code == CLOSE_CODE and (is_closer or error.remote)
-        is_missed = error.code == c.IDLE_TIMEOUT and not is_closer
+        # who has not heard the close is left with silence, or hears that nobody knows it any more
+        is_missed = error.code in (c.IDLE_TIMEOUT, c.CONNECTION_UNKNOWN) and not is_closer
         if not (is_own or is_missed):
             raise Wrong(f"end {side.role} closed with {error}")
 

@@ -5,6 +5,7 @@ Owns: the argument checks and their errors, the same as the compiled core's. May
 
 from __future__ import annotations
 
+import sys
 from operator import index
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
@@ -12,6 +13,11 @@ from fastmux.constants import MAX_VARINT
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+
+_KEEP_FROM = 1024  # of a smaller view a copy costs less than finding out whose memory it shows
+_KEEP_SHARE = 2  # a view keeps no more alive than twice what it shows: unsent data stays bounded
+_MAX_OWNERS = 8  # views on views: numpy keeps each array between an array and its memory
 
 
 class Uncopied:
@@ -44,6 +50,48 @@ def octets(data: Buffer) -> memoryview:
 def immutable(data: Buffer) -> bytes:
     """Exact `bytes` by reference, a copy of anything else."""
     return data if type(data) is bytes else bytes(octets(data))
+
+
+def kept(data: Buffer) -> bytes | memoryview:
+    """What may be kept until it is sent: the data itself where it cannot change, a copy of anything else.
+
+    Exact `bytes` cannot change, and a read-only view on them neither, whatever made it: a memoryview, a
+    PickleBuffer, a numpy array. A view on less than half of its bytes is copied, for it would keep them all.
+    """
+    if type(data) is bytes:
+        return data
+    view = octets(data)
+    if view.readonly and view.nbytes >= _KEEP_FROM:
+        owner = _bytes_behind(view)
+        if owner is not None and view.nbytes <= len(owner) <= _KEEP_SHARE * view.nbytes:
+            return owner if len(owner) == view.nbytes else view
+    return bytes(view)
+
+
+def _bytes_behind(view: memoryview) -> bytes | None:
+    """The exact `bytes` whose memory a view shows, None for memory of any other kind.
+
+    Types are compared exactly: a class of somebody else's may say anything about its memory.
+    """
+    array_type = getattr(sys.modules.get("numpy"), "ndarray", None)
+    owner: object = view.obj
+    for _ in range(_MAX_OWNERS):
+        if type(owner) is bytes:
+            return owner
+        if type(owner) is memoryview:
+            owner = _exporter(owner)
+        elif array_type is not None and type(owner) is array_type:
+            owner = getattr(owner, "base", None)
+        else:
+            break
+    return None
+
+
+def _exporter(view: memoryview) -> object:
+    try:
+        return view.obj
+    except ValueError:  # it was released
+        return None
 
 
 def writable(data: Buffer) -> memoryview:

@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, final
 from weakref import WeakSet
 
-from fastmux._core_py._arguments import Uncopied, immutable, integer, octets, sized, writable
+from fastmux._core_py._arguments import Uncopied, immutable, integer, kept, octets, sized, writable
 from fastmux._core_py._parts import Limits, Parts
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.packet_writer import MIN_SEGMENT_SIZE
@@ -237,7 +237,7 @@ class DataPath(Uncopied):
 
     def write(self, channel_id: int, data: Buffer) -> int:
         """Takes all of `data`; returns the channel's unsent bytes."""
-        return self._stream(channel_id).write(immutable(data))
+        return self._stream(channel_id).write(kept(data))
 
     def finish(self, channel_id: int) -> None:
         """Ends our direction after what was written."""
@@ -416,8 +416,8 @@ class DataPath(Uncopied):
             raise ValueError("the channel is not a message channel")
         return channel
 
-    def _message(self, data: Buffer) -> bytes:
-        message = immutable(data)
+    def _message(self, data: Buffer) -> bytes | memoryview:
+        message = kept(data)
         if len(message) > self._all.max_message_size:
             raise MessageTooBig("the message is larger than the peer takes")
         return message

@@ -37,7 +37,7 @@ class MessageChannel(Channel):
         if fields is not None:
             self._on_open(fields)
 
-    def send(self, data: bytes, now: float) -> int:
+    def send(self, data: bytes | memoryview, now: float) -> int:
         """Takes a message; returns the unsent size."""
         self.check_writable()
         self.sending.append(data, now)

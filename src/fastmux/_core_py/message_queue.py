@@ -18,7 +18,7 @@ class OutgoingMessage:
 
     __slots__ = ("acked", "count", "data", "expires_at", "id", "is_over", "lost", "next_unit")
 
-    def __init__(self, data: bytes, expires_at: float | None) -> None:
+    def __init__(self, data: bytes | memoryview, expires_at: float | None) -> None:
         self.data = data
         self.count = unit_count(len(data))
         self.id: int | None = None
@@ -86,7 +86,7 @@ class MessageQueue:
         self._is_finished = self.is_fin_queued = self.fin_acked = False
         self.is_expiry_watched = False  # the table has an entry for expiry_at
 
-    def append(self, data: bytes, now: float) -> None:
+    def append(self, data: bytes | memoryview, now: float) -> None:
         """Takes a message."""
         expires_at = now + self.value / 1000 if self.reliability == LIFETIME else None
         message = OutgoingMessage(data, expires_at)
@@ -156,7 +156,7 @@ class MessageQueue:
             lost._cut(run.start, stop)
             if not lost:
                 del message.lost[run.attempt]
-        return message.data[run.start * FRAGMENT_UNIT : stop * FRAGMENT_UNIT], charge
+        return bytes(message.data[run.start * FRAGMENT_UNIT : stop * FRAGMENT_UNIT]), charge
 
     def on_acked(self, message_id: int, start: int, stop: int) -> None:
         """The peer has the units [start, stop)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, final
 
-from fastmux._core_py._arguments import Uncopied, immutable, integer
+from fastmux._core_py._arguments import Uncopied, integer, kept
 from fastmux._core_py.range_set import RangeSet
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _PIECE_SIZE = 4096
 # `lost` hold ranges in [base, next), disjoint from each other.
 @final
 class SendStream(Uncopied):
-    """The bytes of one stream until they are acknowledged; exact `bytes` are held by reference."""
+    """The bytes of one stream until they are acknowledged; what cannot change is held by reference."""
 
     __slots__ = (
         "_acked",
@@ -41,7 +41,7 @@ class SendStream(Uncopied):
     )
 
     def __init__(self) -> None:
-        self._pieces: list[bytes | bytearray] = []
+        self._pieces: list[bytes | bytearray | memoryview] = []
         self._starts: list[int] = []
         self._head = 0
         self._base = self._next = self._written = 0
@@ -51,7 +51,7 @@ class SendStream(Uncopied):
 
     def write(self, data: Buffer) -> int:
         """Takes all of `data`; returns `unsent_size`. ValueError after `finish`."""
-        piece = immutable(data)
+        piece = kept(data)
         if self._finished:
             raise ValueError("write after finish")
         if piece:
@@ -152,7 +152,7 @@ class SendStream(Uncopied):
         """The part of [start, stop) that was sent and is not acknowledged from the front."""
         return max(integer(start), self._base), min(integer(stop), self._next)
 
-    def _append(self, piece: bytes) -> None:
+    def _append(self, piece: bytes | memoryview) -> None:
         if len(piece) < _JOIN_BELOW and self._head < len(self._pieces):
             last = self._pieces[-1]
             if type(last) is bytearray and len(last) + len(piece) <= _PIECE_SIZE:

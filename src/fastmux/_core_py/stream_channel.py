@@ -29,7 +29,7 @@ class StreamChannel(Channel):
         self.sending = SendStream()
         self.received = ReceiveStream()
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Takes all of `data`; returns the unsent size."""
         self.check_writable()
         self.sending.write(data)

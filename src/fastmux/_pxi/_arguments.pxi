@@ -44,3 +44,94 @@ cdef bytes as_bytes(object data):
         return PyBytes_FromStringAndSize(<char *>view.buf, view.len)
     finally:
         PyBuffer_Release(&view)
+
+
+cdef extern from "Python.h":
+    Py_buffer *PyMemoryView_GET_BUFFER(object view) noexcept
+
+cdef enum:
+    KEEP_FROM = 1024  # of a smaller view a copy costs less than finding out whose memory it shows
+    KEEP_SHARE = 2  # a view keeps no more alive than twice what it shows: unsent data stays bounded
+    MAX_OWNERS = 8  # views on views: numpy keeps each array between an array and its memory
+
+# What a channel keeps until it is acknowledged: `size` bytes at `data`, inside the exact bytes `owner`.
+cdef struct Kept:
+    const uint8_t *data
+    int64_t size
+    void *owner
+
+
+cdef object as_kept(object data):
+    """What may be kept until it is sent: the data itself where it cannot change, a copy of anything else.
+
+    Exact `bytes` cannot change, and a read-only view on them neither, whatever made it: a memoryview, a
+    PickleBuffer, a numpy array. A view on less than half of its bytes is copied, for it would keep them all.
+    Returns exact bytes, or a memoryview of our own that shows a part of exact bytes.
+    """
+    cdef Py_buffer view
+    if PyBytes_CheckExact(data):
+        return data
+    take_buffer(data, &view)
+    try:
+        if view.readonly and view.len >= KEEP_FROM:
+            part = part_behind(data, <const char *>view.buf, view.len)
+            if part is not None:
+                return part
+        return PyBytes_FromStringAndSize(<char *>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef object part_behind(object data, const char *start, Py_ssize_t size):
+    """The part of exact bytes that these bytes of `data` are, as `as_kept` returns it, or None."""
+    cdef bytes owner = bytes_behind(data)
+    cdef Py_ssize_t at, whole
+    if owner is None:
+        return None
+    at = start - PyBytes_AS_STRING(owner)
+    whole = PyBytes_GET_SIZE(owner)
+    if at < 0 or at + size > whole or whole > KEEP_SHARE * size:
+        return None
+    return owner if size == whole else memoryview(owner)[at:at + size]
+
+
+cdef bytes bytes_behind(object data):
+    """The exact `bytes` whose memory a buffer shows, None for memory of any other kind.
+
+    Types are compared exactly: a class of somebody else's may say anything about its memory.
+    """
+    array_type = getattr(sys.modules.get("numpy"), "ndarray", None)
+    owner = memoryview(data).obj
+    for _ in range(MAX_OWNERS):
+        if PyBytes_CheckExact(owner):
+            return owner
+        if type(owner) is memoryview:
+            owner = exporter_of(owner)
+        elif array_type is not None and type(owner) is array_type:
+            owner = owner.base
+        else:
+            break
+    return None
+
+
+cdef object exporter_of(object view):
+    try:
+        return view.obj
+    except ValueError:  # it was released
+        return None
+
+
+cdef inline Kept kept_of(object taken) noexcept:
+    """Where that stands which `as_kept` returned; `taken` keeps it alive until `hold` does."""
+    cdef Kept found
+    cdef Py_buffer *view
+    if PyBytes_CheckExact(taken):
+        found.owner = <void *>taken
+        found.data = <const uint8_t *>PyBytes_AS_STRING(taken)
+        found.size = PyBytes_GET_SIZE(taken)
+    else:
+        view = PyMemoryView_GET_BUFFER(taken)
+        found.owner = <void *>view.obj
+        found.data = <const uint8_t *>view.buf
+        found.size = view.len
+    return found

@@ -165,14 +165,15 @@ cdef int check_readable(Channel *channel) except -1:
 cdef int64_t path_send_messages(
     Path *path, Channel *channel, list messages, double now, bint limited
 ) except -1:
-    """Takes exact bytes one by one, while less than the write limit is unsent if `limited`: how many."""
+    """Takes what `as_kept` gave, while less than the write limit is unsent if `limited`: how many."""
     cdef MessageQueue *queue = &as_messages(channel).sending
     cdef int64_t taken = 0
-    cdef bytes data
+    cdef Kept kept
     for data in messages:
         if limited and queue.unsent_size >= path.write_limit:
             break
-        if queue_append(queue, <void *>data, now) < 0 or table_watch_expiry(path, channel) < 0:
+        kept = kept_of(data)
+        if queue_append(queue, &kept, now) < 0 or table_watch_expiry(path, channel) < 0:
             raise MemoryError
         channel_after_write(path, channel)
         taken += 1

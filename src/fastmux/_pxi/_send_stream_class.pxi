@@ -3,7 +3,7 @@
 
 @final
 cdef class SendStream:
-    """The bytes of one stream until they are acknowledged; exact `bytes` are held by reference."""
+    """The bytes of one stream until they are acknowledged; what cannot change is held by reference."""
 
     cdef StreamOut stream
 
@@ -15,10 +15,11 @@ cdef class SendStream:
 
     def write(self, data):
         """Takes all of `data`; returns `unsent_size`. ValueError after `finish`."""
-        cdef bytes taken = as_bytes(data)
+        taken = as_kept(data)
+        cdef Kept kept = kept_of(taken)
         if self.stream.finished:
             raise ValueError("write after finish")
-        if stream_out_write(&self.stream, <void *>taken) < 0:
+        if stream_out_write(&self.stream, &kept) < 0:
             raise MemoryError
         return self.stream.written - self.stream.next
 

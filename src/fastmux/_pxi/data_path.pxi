@@ -88,8 +88,8 @@ cdef class DataPath:
             raise ValueError("the channel is not a message channel")
         return channel
 
-    cdef bytes message(self, object data):
-        cdef bytes message = as_bytes(data)
+    cdef object message(self, object data):
+        message = as_kept(data)
         if len(message) > self.open_path().peer_max_message_size:
             raise MessageTooBig("the message is larger than the peer takes")
         return message
@@ -339,10 +339,11 @@ cdef class DataPath:
     def write(self, channel_id, data):
         """Takes all of `data`; returns the channel's unsent bytes."""
         self.stream(channel_id)
-        cdef bytes taken = as_bytes(data)
+        taken = as_kept(data)
+        cdef Kept kept = kept_of(taken)
         cdef Channel *channel = self.stream(channel_id)
         check_writable(channel)
-        if stream_out_write(&as_stream(channel).sending, <void *>taken) < 0:
+        if stream_out_write(&as_stream(channel).sending, &kept) < 0:
             raise MemoryError
         return channel_after_write(self.path, channel)
 

@@ -331,17 +331,15 @@ cdef void pack_messages(Path *path, Packing *self, Channel *channel, int64_t hel
     cdef uint8_t *at
     cdef int64_t room, size, stop, charge, place_size, message_id
     cdef bint is_again
-    cdef void *data
     cdef UnitRun run
     while queue_next_run(sending, messages_may_start(path, channel, held), &run):
-        data = run.message.data
         message_id = sending.next_id if run.message.id < 0 else run.message.id
         place_size = put_varint(
             put_varint(put_varint(id_at, message_id), run.start), run.message.count
         ) - place
         room = packing_room(self) - place_size - 1
         stop = run.stop
-        size = min(stop * FRAGMENT_UNIT, <int64_t>fm_bytes_size(data)) - run.start * FRAGMENT_UNIT
+        size = min(stop * FRAGMENT_UNIT, run.message.size) - run.start * FRAGMENT_UNIT
         if size > room:
             stop = run.start + room // FRAGMENT_UNIT
             size = (stop - run.start) * FRAGMENT_UNIT
@@ -356,7 +354,7 @@ cdef void pack_messages(Path *path, Packing *self, Channel *channel, int64_t hel
         if is_again:
             path.counters.retransmitted_bytes += size
         at = pack_head(self, FRAME_MESSAGE, place, place_size, size)
-        fm_copy(at, fm_bytes_data(data) + run.start * FRAGMENT_UNIT, size)
+        fm_copy(at, run.message.data + run.start * FRAGMENT_UNIT, size)
         if not packing_record(self, FRAME_MESSAGE, channel.id, message_id, run.start << 32 | stop):
             return
         packing_last_record(self).aux = <uint32_t>run.attempt

@@ -7,15 +7,17 @@ cdef struct LostUnits:
     int64_t attempt
     Ranges units
 
-# `id` is -1 until the first fragment is sent. `next` chains waiting messages; the other links are lists of
-# the queue.
+# `data` is in the exact bytes object `owner`, held by reference. `id` is -1 until the first fragment is sent.
+# `next` chains waiting messages; the other links are lists of the queue.
 cdef struct OutMessage:
     OutMessage *next
     OutMessage *deadline_before
     OutMessage *deadline_after
     OutMessage *lost_before
     OutMessage *lost_after
-    void *data
+    const uint8_t *data
+    int64_t size
+    void *owner
     int64_t id
     int64_t count
     int64_t next_unit
@@ -136,7 +138,7 @@ cdef void message_free(OutMessage *message) noexcept nogil:
         ranges_free(&message.lost[position].units)
     mem_free(message.lost, message.lost_capacity * sizeof(LostUnits))
     ranges_free(&message.acked)
-    let_go(message.data)
+    let_go(message.owner)
     pool_give(&message_pool, message)
 
 
@@ -144,22 +146,24 @@ cdef void queue_end(MessageQueue *self, OutMessage *message) noexcept nogil:
     """The message is over: acknowledged, given up, or expired when it was at the head of those waiting."""
     if message.id >= 0:
         map_pop(&self.active, message.id)
-    self.held_size -= fm_bytes_size(message.data)
+    self.held_size -= message.size
     queue_unlink_lost(self, message)
     queue_unlink_deadline(self, message)
     message_free(message)
 
 
-cdef int queue_append(MessageQueue *self, void *data, double now) noexcept nogil:
-    """Takes a message: a bytes object, held by reference."""
+cdef int queue_append(MessageQueue *self, const Kept *data, double now) noexcept nogil:
+    """Takes a message: bytes, held by reference."""
     cdef OutMessage *message = <OutMessage *>pool_take(&message_pool)
     if message == NULL:
         return NO_MEMORY
     memset(message, 0, sizeof(OutMessage))
-    hold(data)
-    message.data = data
+    hold(data.owner)
+    message.data = data.data
+    message.size = data.size
+    message.owner = data.owner
     message.id = -1
-    message.count = units_of(fm_bytes_size(data))
+    message.count = units_of(data.size)
     message.expires_at = -1.0
     if self.waiting_last != NULL:
         self.waiting_last.next = message
@@ -167,7 +171,7 @@ cdef int queue_append(MessageQueue *self, void *data, double now) noexcept nogil
         self.waiting_first = message
     self.waiting_last = message
     self.unsent_size += message.count * FRAGMENT_UNIT
-    self.held_size += fm_bytes_size(data)
+    self.held_size += data.size
     if self.reliability == LIFETIME:
         message.expires_at = now + <double>self.value / 1000
         message.deadline_before = self.deadline_last

@@ -5,7 +5,7 @@
 cdef enum:
     JOIN_BELOW = 1024  # smaller writes are copied together: many small pieces cost more than the copy
 
-# Written bytes from `start` on: an exact bytes object held by reference, or a pool block that is filled up
+# Written bytes from `start` on: in an exact bytes object held by reference, or a pool block that is filled up
 # (owner NULL).
 cdef struct Piece:
     const uint8_t *data
@@ -119,28 +119,27 @@ cdef int stream_out_join(StreamOut *self, const uint8_t *data, int64_t size) noe
     return OK
 
 
-cdef int stream_out_hold(StreamOut *self, void *data) noexcept nogil:
+cdef int stream_out_hold(StreamOut *self, const Kept *data) noexcept nogil:
     """A large write: the bytes object by reference."""
     cdef Piece *last
     if stream_out_room(self) < 0:
         return NO_MEMORY
-    hold(data)
+    hold(data.owner)
     last = piece_at(self, self.count)
-    last.data = <const uint8_t *>fm_bytes_data(data)
-    last.owner = data
+    last.data = data.data
+    last.owner = data.owner
     last.start = self.written
-    last.size = fm_bytes_size(data)
+    last.size = data.size
     self.count += 1
     self.written += last.size
     return OK
 
 
-cdef inline int stream_out_write(StreamOut *self, void *data) noexcept nogil:
-    """Takes a bytes object whole."""
-    cdef int64_t size = fm_bytes_size(data)
-    if size >= JOIN_BELOW:
+cdef inline int stream_out_write(StreamOut *self, const Kept *data) noexcept nogil:
+    """Takes it whole."""
+    if data.size >= JOIN_BELOW:
         return stream_out_hold(self, data)
-    return stream_out_join(self, <const uint8_t *>fm_bytes_data(data), size) if size else OK
+    return stream_out_join(self, data.data, data.size) if data.size else OK
 
 
 cdef inline bint stream_out_next(StreamOut *self, int64_t max_size, int64_t limit, Run *run) noexcept nogil:

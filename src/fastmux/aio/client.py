@@ -6,6 +6,7 @@ Owns: from a host name to an open connection. May not know: what a handshake pro
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
 from types import TracebackType
@@ -22,6 +23,7 @@ from fastmux.aio.settings import Settings
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
+from fastmux.qlog.tracing import observer_factory
 
 _DEFAULT_BACKOFF: Final = Backoff()
 
@@ -124,6 +126,7 @@ def connect(
     open_timeout: float | None = 10,
     local_address: tuple[str, int] | None = None,
     backoff: Backoff = _DEFAULT_BACKOFF,
+    qlog: str | os.PathLike[str] | None = None,
     **settings: Unpack[Settings],
 ) -> Connector:
     """Connect to a listener: `await connect(…)` or `async with connect(…) as connection`.
@@ -137,12 +140,14 @@ def connect(
     `server_hostname` of the configuration. The host's addresses are tried in order, a quarter of a second
     apart. `open_timeout` (seconds, None: unlimited) covers name resolution and handshake; `local_address` is
     where to send from; `settings` are those of `Configuration`, for example `idle_timeout`, `keep_alive`,
-    `max_datagram_size`, `max_streams`, `congestion` ("cubic", "newreno" or "bbr").
+    `max_datagram_size`, `max_streams`, `congestion` ("cubic", "newreno" or "bbr"). `qlog` is a directory that
+    takes a record of each connection; None is that of the environment, $QLOGDIR, or no record.
 
     Raises, when awaited, `AuthenticationError` if one end could not prove who it is, `HandshakeError` for
     anything else that the peer or the path said, TimeoutError, OSError if the name or the local address is of
     no use; ValueError at once for a setting that cannot work.
     """
     settings.setdefault("handshake_timeout", None)  # open_timeout is the limit
+    settings.setdefault("observe", observer_factory(qlog))
     configuration = Configuration(**settings)
     return Connector(host, port, tls, open_timeout, local_address, backoff, configuration)

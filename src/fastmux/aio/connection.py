@@ -6,6 +6,7 @@ channel works.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, cast
@@ -16,6 +17,7 @@ from fastmux.aio.channel_table import ChannelTable
 from fastmux.aio.datagram_queue import DatagramQueue
 from fastmux.aio.driver import Driver
 from fastmux.aio.errors import renewed
+from fastmux.aio.logs import CONNECTION_LOGGER, ConnectionLog
 from fastmux.aio.loop import Handle, Waiter
 from fastmux.aio.loop_methods import LoopMethods
 from fastmux.aio.message_channel import MessageChannel
@@ -32,9 +34,12 @@ from fastmux.protocol import events
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.protocol.statistics import ConnectionStatistics
+from fastmux.security.names import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+logger = logging.getLogger(CONNECTION_LOGGER)
 
 CLOSE_TIMEOUT: Final = 10.0  # seconds that a graceful close may take if nothing else is said
 
@@ -199,7 +204,7 @@ class Connection(LoopMethods):
         """
         self._acceptor.claim()
         self._accepts = True
-        tasks = ChannelTasks(handler)
+        tasks = ChannelTasks(handler, ConnectionLog(self.id))
         try:
             while True:
                 tasks.start(await self._accept())
@@ -294,14 +299,22 @@ class Connection(LoopMethods):
         return self._channels.closed_error is not None
 
     @property
+    def id(self) -> str:
+        """A name for logs, in hexadecimal digits: the same on both ends, unpredictable, no secret."""
+        return self._connection.ids.first.hex()
+
+    @property
     def peer(self) -> PeerIdentity:
         """Who the peer proved to be; its fields are empty for PLAINTEXT."""
         return self._connection.peer or PeerIdentity()
 
     @property
     def stats(self) -> ConnectionStatistics:
-        """Figures of now, or of the end."""
-        return self._connection.statistics()
+        """Figures of now, or of the end; `ConnectionStatistics` says what each of them is."""
+        try:
+            return self._connection.statistics()
+        except ClosedResourceError:  # read in another thread, just when it ended
+            return self._connection.statistics()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Facts by name: "peername", "sockname", "peer_certificate" (DER), "core", "socket_path".
@@ -424,6 +437,7 @@ class Connection(LoopMethods):
                 self._all_moves.handle_event(event)
             case events.Opened():
                 self._is_opened = True
+                self._debug("open with %s port %d", *self._connection.address[:2])
                 self._life.wake_all()
             case events.Closed(error):
                 self._on_closed(error)
@@ -460,7 +474,12 @@ class Connection(LoopMethods):
             for channel_id in waiting:
                 self._offer(channel_id)
 
+    def _debug(self, message: str, *arguments: object) -> None:
+        if logger.isEnabledFor(logging.DEBUG):
+            ConnectionLog(self.id).debug(message, *arguments)
+
     def _on_closed(self, error: ConnectionError) -> None:
+        self._debug("closed: %s", printable(str(error)))
         self._on_ready(self._channels.on_closed(error))
         if self._abort_timer is not None:
             self._abort_timer.cancel()

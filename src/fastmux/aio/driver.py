@@ -24,6 +24,7 @@ from fastmux.aio.transport import TRAINS_PER_CALL, TrainTransport
 from fastmux.constants import K_GRANULARITY, MAX_PLPMTU, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
+from fastmux.protocol.connection_ids import reset_key_of
 from fastmux.protocol.endpoint import Endpoint
 from fastmux.protocol.events import Address, Closed, Event
 from fastmux.protocol.handshake import Handshake
@@ -68,6 +69,9 @@ class Driver:
         if transport.may_fragment:
             limit = min(configuration.max_datagram_size, MAX_PLPMTU)
             configuration = replace(configuration, max_datagram_size=limit)
+        if configuration.reset_key is not None:  # two sockets must not give each other's connections away
+            key = reset_key_of(configuration.reset_key, transport.sockname)
+            configuration = replace(configuration, reset_key=key)
         self.transport = transport
         self.via = 0
         self._others: dict[int, TrainTransport] = {}

@@ -48,8 +48,9 @@ class MessageChannel(Channel):
     async def send(self, message: Buffer) -> None:
         """Send one message: wait while `write_limit` or more bytes are unsent, then take it whole.
 
-        `message` is anything contiguous with the buffer protocol. Exact `bytes` are kept by reference,
-        anything else is copied when it is taken. Cancelled while it waits, it was not taken.
+        `message` is anything contiguous with the buffer protocol. What cannot change is kept by reference, as
+        `Stream.send` does; anything else is copied when it is taken. Cancelled while it waits, it was not
+        taken.
 
         Raises `MessageTooBig` above what the peer takes, `ClosedResourceError` after `send_eof`, `reset` or
         `aclose`, `BrokenResourceError` if the peer asked to stop, `ConnectionClosed`, TypeError.

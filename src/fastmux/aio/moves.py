@@ -6,16 +6,14 @@ is tried (the protocol does that).
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable
 
 from fastmux.aio.driver import Driver
+from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.loop import Waiter
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.events import Address, PathFailed, PathLeft, PathMoved
-
-logger = logging.getLogger("fastmux.connection")
 
 
 class Moves:
@@ -24,6 +22,7 @@ class Moves:
     def __init__(self, driver: Driver, connection: ProtocolConnection) -> None:
         self._driver = driver
         self._connection = connection
+        self._log = ConnectionLog(connection.ids.first.hex())
         self._waiting: dict[int, Waiter[str | None]] = {}
 
     async def migrate(self, local_address: tuple[str, int] | None, check: Callable[[], None]) -> None:
@@ -58,7 +57,7 @@ class Moves:
             case PathMoved(address, previous, via, is_validated):
                 self._on_moved(address, previous, via, is_validated)
             case PathFailed(address, via, reason):
-                logger.info("%s: %s", self._describe(address, via), reason)
+                self._log.info("%s: %s", self._describe(address, via), reason)
                 self._settle(via, reason)
                 self._driver.drop_transport(via)
             case PathLeft(via):
@@ -69,10 +68,10 @@ class Moves:
         if self._connection.is_client:
             old = self._driver.transport.sockname
             self._driver.use_transport(via)
-            logger.info("moved from %s to %s", _text(old), _text(self._driver.transport.sockname))
+            self._log.info("moved from %s to %s", _text(old), _text(self._driver.transport.sockname))
         else:
             state = "" if is_validated else ", not validated yet"
-            logger.info("the peer moved from %s to %s%s", _text(previous), _text(address), state)
+            self._log.info("the peer moved from %s to %s%s", _text(previous), _text(address), state)
         self._settle(via, None)
 
     def on_closed(self) -> None:

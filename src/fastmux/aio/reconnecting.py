@@ -10,14 +10,26 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from fastmux.aio.backoff import Backoff
+from fastmux.aio.logs import CONNECTION_LOGGER
 from fastmux.exceptions import AuthenticationError
 
-logger = logging.getLogger("fastmux.connection")
+logger = logging.getLogger(CONNECTION_LOGGER)
 
-C = TypeVar("C", bound=AbstractAsyncContextManager[Any])
+
+
+class _Closing(AbstractAsyncContextManager[Any], Protocol):
+    """A connection: it closes itself, and has a name for the log."""
+
+    @property
+    def id(self) -> str:
+        """That name."""
+        ...
+
+
+C = TypeVar("C", bound=_Closing)
 
 # Waiting mends none of these: one end is not who it should be, or a certificate or key file is of no use.
 _FATAL: Final = (
@@ -60,5 +72,5 @@ async def connections(
             if clock() - opened_at >= backoff.stable:
                 delays = backoff.delays(draw)
             delay = next(delays)
-            logger.info("the connection is over, the next one begins in %.1f s", delay)
+            logger.info("[%s] the connection is over, the next one begins in %.1f s", connection.id, delay)
         await sleep(delay)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import ExitStack
@@ -20,6 +22,7 @@ from fastmux import constants as c
 from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
+from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.open_transport import open_transport, open_transport_on
 from fastmux.aio.refusal_log import RefusalLog
 from fastmux.aio.resolver import addresses_of
@@ -31,6 +34,9 @@ from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.connection_ids import RandomIds, SteeredIds
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
+from fastmux.protocol.totals import Totals
+from fastmux.qlog.tracing import observer_factory
+from fastmux.security.names import printable
 
 logger = logging.getLogger("fastmux.server")
 
@@ -56,6 +62,8 @@ class Server:
         self._refusals = RefusalLog(time.monotonic)
         self._drivers: list[Driver] = []
         self._tasks: dict[asyncio.Task[None], Connection] = {}
+        self._ended = Totals()
+        self._lock = threading.Lock()  # `totals` may be asked for in another thread, as Prometheus does
         self._closing: asyncio.Task[None] | None = None
         self._is_closed = asyncio.Event()
 
@@ -116,6 +124,14 @@ class Server:
                     total[name] = total.get(name, 0) + count
         return total
 
+    def totals(self) -> dict[str, int]:
+        """The counts of `ConnectionStatistics`, summed over all connections since the start.
+
+        "connections" is how many there were. No sum ever falls. May be called in any thread.
+        """
+        with self._lock:
+            return self._ended.with_open(connection.stats for connection in self.connections)
+
     # --- connections ----------------------------------------------------------------------------------
 
     def _on_accepted(self, driver: Driver, accepted: ProtocolConnection) -> None:
@@ -125,10 +141,15 @@ class Server:
             return
         task = asyncio.create_task(self._run(connection), name=f"fastmux {connection!r}")
         self._tasks[task] = connection
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._on_ended)
+
+    def _on_ended(self, task: asyncio.Task[None]) -> None:
+        with self._lock:
+            self._ended.end(self._tasks.pop(task).stats)
 
     async def _run(self, connection: Connection) -> None:
         """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
+        log = ConnectionLog(connection.id, logger)
         try:
             await self._handler(connection)
         except asyncio.CancelledError:
@@ -136,9 +157,10 @@ class Server:
             raise
         except Exception as error:
             if connection.is_closed and isinstance(error, ConnectionError):
-                logger.debug("the handler of %r ended with its connection: %s", connection, error)
+                reason = printable(str(error))
+                log.debug("the handler of %r ended with its connection: %s", connection, reason)
             else:
-                logger.exception("the handler of %r failed; the connection is closed", connection)
+                log.exception("the handler of %r failed; the connection is closed", connection)
             connection.abort(c.INTERNAL, "the handler failed")
         else:
             await connection.aclose()
@@ -241,6 +263,7 @@ def listen(
     reuse_port: bool = False,
     worker: WorkerPlace | None = None,
     close_timeout: float | None = CLOSE_TIMEOUT,
+    qlog: str | os.PathLike[str] | None = None,
     **settings: Unpack[Settings],
 ) -> Listener:
     """Listen for connections: `await listen(…)` or `async with listen(…) as server`.
@@ -249,8 +272,8 @@ def listen(
     verified. When it returns the connection is closed gracefully; when it raises, the error is logged and
     the connection closed with code INTERNAL. `host` may be a name with several addresses, None or "" for
     all; `port` 0 takes any free one (`server.port`). `tls` is a `TLSConfig` or `PLAINTEXT`; `close_timeout`
-    (seconds, None: unlimited) is how long `close` waits for handlers; `settings` are those of
-    `Configuration`.
+    (seconds, None: unlimited) is how long `close` waits for handlers; `qlog` is a directory that takes a
+    record of each connection (None: $QLOGDIR, or no record); `settings` are those of `Configuration`.
 
     `worker`, in place of host and port, is one of the places of `bind_group`: its packets are steered here
     by connection id, whatever address they come from. `reuse_port` only shares the port with other
@@ -266,6 +289,10 @@ def listen(
             raise ValueError("listen needs a port, or the place of a worker")
         if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
             raise ValueError("reuse_port: this system has no SO_REUSEPORT")
+        if reuse_port and settings.get("reset_key") is not None:
+            raise ValueError(
+                "reset_key and reuse_port do not go together: a process would end the connections of another"
+            )
         open_transports = partial(_open_addresses, host, port, reuse_port)
     else:
         if host is not None or port is not None or reuse_port:
@@ -274,4 +301,5 @@ def listen(
             ids = settings.get("connection_ids", RandomIds())
             settings["connection_ids"] = SteeredIds(ids, worker.index, worker.count)
         open_transports = partial(_open_place, worker)
+    settings.setdefault("observe", observer_factory(qlog))
     return Listener(Server(handler, tls, Configuration(**settings), close_timeout), open_transports)

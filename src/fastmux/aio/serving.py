@@ -6,15 +6,13 @@ Owns: the tasks and what becomes of a channel when its handler ends. May not kno
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from fastmux import constants as c
+from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
-
-logger = logging.getLogger("fastmux.connection")
 
 AnyChannel: TypeAlias = Stream | MessageChannel
 ChannelHandler: TypeAlias = Callable[[AnyChannel], Awaitable[object]]
@@ -26,8 +24,9 @@ class ChannelTasks:
     Invariant: `_tasks` are the handlers that have not ended; each ends with its channel closed or reset.
     """
 
-    def __init__(self, handler: ChannelHandler) -> None:
+    def __init__(self, handler: ChannelHandler, log: ConnectionLog) -> None:
         self._handler = handler
+        self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, channel: AnyChannel) -> None:
@@ -54,10 +53,10 @@ class ChannelTasks:
             channel.reset(c.CANCELLED)
             raise
         except ConnectionError as error:  # the connection or the channel ended: its handler did no wrong
-            logger.debug("the handler of %r ended with %r", channel, error)
+            self._log.debug("the handler of %r ended with %r", channel, error)
             channel.reset(c.CANCELLED)
         except Exception:
-            logger.exception("the handler of %r failed; the channel is reset", channel)
+            self._log.exception("the handler of %r failed; the channel is reset", channel)
             channel.reset(c.INTERNAL)
         else:
             await channel.aclose()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from fastmux.protocol.connection_ids import ConnectionIds
+from fastmux.protocol.observer import ObserverFactory
 
 
 class Settings(TypedDict, total=False):
@@ -35,3 +36,8 @@ class Settings(TypedDict, total=False):
     max_half_open_per_address: int
     key_update_interval: int
     congestion: str
+    retry: str
+    max_handshake_rate: float | None
+    max_handshake_rate_per_address: float | None
+    reset_key: bytes | None
+    observe: ObserverFactory | None

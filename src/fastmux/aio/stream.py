@@ -29,9 +29,10 @@ class Stream(Channel):
     async def send(self, data: Buffer) -> None:
         """Send bytes: wait while `write_limit` or more are unsent, then take all of `data` or none.
 
-        `data` is anything contiguous with the buffer protocol. Exact `bytes` are kept by reference, anything
-        else is copied when it is taken, so it may be changed as soon as this returns. Cancelled while it
-        waits, nothing was taken.
+        `data` is anything contiguous with the buffer protocol. What cannot change is kept by reference: exact
+        `bytes`, and read-only views (memoryview, PickleBuffer, numpy array) on at least half of such an
+        object. Anything else is copied when it is taken, so it may be changed as soon as this returns.
+        Cancelled while it waits, nothing was taken.
 
         Raises `ClosedResourceError` after `send_eof`, `reset` or `aclose`, `BrokenResourceError` if the peer
         asked to stop, `ConnectionClosed`, TypeError for anything that is not a buffer.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, cast
 from fastmux import constants as c
 from fastmux.aio.connection import CLOSE_TIMEOUT, Connection
 from fastmux.aio.errors import renewed
+from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
 from fastmux.aio.serving import ChannelHandler, ChannelTasks
@@ -181,7 +182,7 @@ class PortConnection:
     async def serve(self, handler: ChannelHandler) -> None:
         """Run `handler(channel)` in a task for each incoming channel; all as `fastmux.Connection.serve`."""
         self._acceptor.claim()
-        tasks = ChannelTasks(handler)
+        tasks = ChannelTasks(handler, ConnectionLog(self.id))
         try:
             while True:
                 tasks.start(await self._accept())
@@ -220,6 +221,11 @@ class PortConnection:
     async def ping(self) -> float:
         """Measure a round trip of the control connection, in seconds; as `fastmux.Connection`."""
         return await self._control.ping()
+
+    @property
+    def id(self) -> str:
+        """What the logs of both ends call the control connection."""
+        return self._control.id
 
     @property
     def is_closed(self) -> bool:

@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol, cast
 from fastmux import constants as c
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
+from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.open_transport import open_transport_on
 from fastmux.aio.openers import Openers
@@ -313,7 +314,8 @@ class Exchange:
             self._refuse(channel_id, error)
 
     def _refuse(self, channel_id: int, error: OSError) -> None:
-        logger.warning("no port for a channel of %r: %s", self._control, error)
+        log = ConnectionLog(self._control.id, logger)
+        log.warning("no port for a channel of %r: %s", self._control, error)
         self._decline(channel_id, c.RESOURCE_LIMIT)
 
     def _decline(self, channel_id: int, code: int) -> None:

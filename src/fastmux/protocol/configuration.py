@@ -5,11 +5,22 @@ Owns: the settings, their defaults and their checks. May not know: sockets, cloc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from fastmux import constants as c
 from fastmux.protocol.congestion import choice
 from fastmux.protocol.connection_ids import ConnectionIds, RandomIds, check_size
+from fastmux.protocol.observer import ObserverFactory
+
+RETRY_CHOICES: Final = ("auto", "always", "never")
+_POSITIVE: Final = (
+    "idle_timeout",
+    "keep_alive",
+    "handshake_timeout",
+    "max_handshake_rate",
+    "max_handshake_rate_per_address",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +32,14 @@ class Configuration:
     bounds the received bytes that one connection holds unread. `congestion` names the controller:
     cubic, newreno or bbr.
     `connection_ids` makes the ids by which the endpoint is addressed. `key_update_interval` is after how many
-    packets under one key this end changes keys.
+    packets under one key this end changes keys. `observe` makes an observer for each connection, or gives
+    None for it (qlog is one).
+    `retry` says when a server has clients prove their address before it remembers anything of them: "auto"
+    (when many come), "always" or "never". `max_handshake_rate` and `max_handshake_rate_per_address` are how
+    many handshakes a second a server begins, in all and with one network (/32 of IPv4, /64 of IPv6); as many
+    as may be half-open can come at once. `reset_key` (16 secret bytes or more) lets a server that was
+    restarted with the same key and address tell old clients at once that their connections are gone; without
+    it they notice by silence.
 
     Raises `ValueError` for a setting that cannot work.
     """
@@ -48,6 +66,11 @@ class Configuration:
     max_half_open_per_address: int = c.MAX_HALF_OPEN_PER_ADDRESS
     key_update_interval: int = c.KEY_UPDATE_INTERVAL
     congestion: str = "cubic"
+    retry: str = "auto"
+    max_handshake_rate: float | None = c.MAX_HANDSHAKE_RATE
+    max_handshake_rate_per_address: float | None = c.MAX_HANDSHAKE_RATE_PER_ADDRESS
+    reset_key: bytes | None = field(default=None, repr=False)
+    observe: ObserverFactory | None = None
 
     def __post_init__(self) -> None:
         check_size(self.connection_ids.size)
@@ -61,7 +84,11 @@ class Configuration:
             raise ValueError(f"key_update_interval must be 1 to 4194304, not {self.key_update_interval}")
         if self.congestion not in choice.NAMES:
             raise ValueError(f"congestion must be one of {', '.join(choice.NAMES)}, not {self.congestion!r}")
-        for name in ("idle_timeout", "keep_alive", "handshake_timeout"):
+        if self.retry not in RETRY_CHOICES:
+            raise ValueError(f"retry must be one of {', '.join(RETRY_CHOICES)}, not {self.retry!r}")
+        if self.reset_key is not None and len(self.reset_key) < c.MIN_RESET_KEY_SIZE:
+            raise ValueError(f"reset_key must have at least {c.MIN_RESET_KEY_SIZE} bytes")
+        for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be positive or None, not {value}")

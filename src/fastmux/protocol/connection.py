@@ -1,146 +1,38 @@
 """One connection, sans-IO: datagrams and time in; trains, events and a deadline out.
 
-Owns: the connection's life, and who of its parts gets what. May not know: how any of them does its work;
-sockets, clocks and random numbers, which come from outside.
+Owns: who of a connection's parts gets what that comes, and when which may send. May not know: how any of them
+does its work; sockets, clocks and random numbers, which come from outside.
 """
 
 from __future__ import annotations
 
 from fastmux import constants as c
-from fastmux import core
 from fastmux.exceptions import ConnectionClosed, HandshakeError, ProtocolError
-from fastmux.protocol.closing import Closing, encode_close
+from fastmux.protocol.connection_life import ConnectionLife
 from fastmux.protocol.control import Outcome
-from fastmux.protocol.data_space import DataSpace
-from fastmux.protocol.events import Address, Closed, Event, Opened, Transmit
-from fastmux.protocol.handshake import Handshake, PacketKeys, PeerIdentity
-from fastmux.protocol.handshake_packets import HandshakePackets
-from fastmux.protocol.handshake_space import PACKET_SIZE, HandshakeSpace
-from fastmux.protocol.handshaking import Handshaking, failure_of
+from fastmux.protocol.events import Address, Event, Opened, Transmit
+from fastmux.protocol.handshake import PacketKeys, PeerIdentity
+from fastmux.protocol.handshake_space import PACKET_SIZE
+from fastmux.protocol.handshaking import Handshaking
 from fastmux.protocol.mobility import Mobility
 from fastmux.protocol.negotiation import decode_versions
-from fastmux.protocol.parameters import Parameters, encode_parameters, parameters_of
+from fastmux.protocol.parameters import Parameters
 from fastmux.protocol.path import Path
-from fastmux.protocol.rtt import RttEstimator
-from fastmux.protocol.statistics import ConnectionStatistics
-from fastmux.protocol.surroundings import Ids, Surroundings
 from fastmux.protocol.traffic import earlier
 from fastmux.records import LongHeader
 
-_GREASE_SIZE = 5
 _CHALLENGE_SIZE = 8
 
 
-class Connection:
+class Connection(ConnectionLife):
     """One end of a connection. Made by `Endpoint.connect`, or by an endpoint for a peer that knocked.
 
     Channels are used on `data_path` directly; `touch` afterwards, so that the connection is driven. What had
     arrived when the peer closed, or fell silent, can still be read there until `discard`; a close from this
     end discards by itself, and the data path then raises `ClosedResourceError`.
-
-    Invariant: `_handshaking` is there until the handshake is confirmed, `_mobility` as soon as there are
-    keys, `_closing` from the moment `is_closed`; the events are `Opened` at most once, then others, then
-    `Closed` once and nothing after it. `_path` is the path in use.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_batch_at",
-        "_closing",
-        "_data",
-        "_events",
-        "_final_statistics",
-        "_handshaking",
-        "_id_table",
-        "_mobility",
-        "_path",
-        "_random_bytes",
-        "_rearm",
-        "_shutdown",
-        "_touch",
-        "configuration",
-        "ids",
-        "is_client",
-        "is_closed",
-        "is_open",
-        "origin",
-        "peer",
-        "user_data",
-    )
-
-    def __init__(
-        self,
-        is_client: bool,
-        address: Address,
-        handshake: Handshake | None,
-        ids: Ids,
-        surroundings: Surroundings,
-    ) -> None:
-        """`handshake` is None where both ends have the keys already (`fastmux.protocol.keyed`)."""
-        configuration, random_bytes, self._touch, self._rearm, self._id_table = surroundings
-        self.is_client = is_client
-        self.configuration = configuration
-        self.ids = ids
-        self.peer: PeerIdentity | None = None
-        self.is_open = False
-        self.is_closed = False
-        self.user_data: object = None
-        rtt = RttEstimator(configuration.initial_rtt)
-        self._random_bytes = random_bytes
-        self._events: list[Event] = []
-        self.origin = address  # where the peer was at the handshake
-        self._path = Path(address, is_validated=is_client, local_id=ids.local)
-        self._mobility: Mobility | None = None
-        self._handshaking = None if handshake is None else self._make_handshaking(handshake, rtt)
-        self._data = DataSpace(is_client, ids.local, rtt, configuration, random_bytes)
-        self._batch_at: float | None = None  # when something came that no policy has seen yet
-        self._closing: Closing | None = None
-        self._shutdown: tuple[int, str] | None = None
-        self._final_statistics: ConnectionStatistics | None = None
-
-    def _make_handshaking(self, handshake: Handshake, rtt: RttEstimator) -> Handshaking:
-        configuration, ids = self.configuration, self.ids
-        packets = HandshakePackets(
-            is_client=self.is_client,
-            version=handshake.version,
-            local_id=ids.local,
-            remote_id=ids.remote,
-            first_id=ids.first,
-        )
-        grease = self._random_bytes(_GREASE_SIZE)
-        return Handshaking(
-            handshake,
-            HandshakeSpace(packets, rtt, is_client=self.is_client),
-            self._path,
-            is_client=self.is_client,
-            parameters=encode_parameters(parameters_of(configuration), grease=grease),
-            first_id=ids.first,
-        )
-
-    @property
-    def data_path(self) -> core.DataPath:
-        """The channels."""
-        return self._data.data_path
-
-    @property
-    def address(self) -> Address:
-        """Where the peer is."""
-        return self._path.address
-
-    @property
-    def local_ids(self) -> tuple[bytes, ...]:
-        """The ids by which this end is addressed."""
-        return (self.ids.local,) if self._mobility is None else self._mobility.local_ids
-
-    @property
-    def has_opened(self) -> bool:
-        """True once the handshake was over, whatever came later."""
-        return self.peer is not None
-
-    @property
-    def last_seen(self) -> float:
-        """When the last authentic packet came (when the connection began, before the first)."""
-        return self._data.liveness.last_seen
+    __slots__ = ()
 
     def start(self, now: float) -> None:
         """Begin the handshake. Raises `HandshakeError` if that is impossible."""
@@ -236,7 +128,7 @@ class Connection:
                 if error is not None and header.source_id == self.ids.first:
                     self._end(error, [], now)
                     self.data_path.close()
-            elif self._is_from_peer(header, self._handshaking.space.packets.remote_id):
+            else:
                 self._take_handshake_packet(self._handshaking, header, packet, now)
 
     def _take_handshake_packet(
@@ -245,7 +137,6 @@ class Connection:
         try:
             if not handshaking.receive(header, packet, now):
                 return
-            handshaking.space.packets.remote_id = header.source_id
             self._data.liveness.on_handshake_packet(now)
             self._follow_handshake(handshaking, now)
         except HandshakeError as error:
@@ -253,13 +144,6 @@ class Connection:
         except ProtocolError as error:
             self.fail(error.code, error.reason, now)
         self.touch()
-
-    def _is_from_peer(self, header: LongHeader, remote_id: bytes) -> bool:
-        """The peer's ids are fixed from its first packet (a client learns them with it)."""
-        if len(header.source_id) < c.MIN_CONNECTION_ID_SIZE:
-            return False
-        is_first = self.is_client and remote_id == self.ids.first
-        return is_first or header.source_id == remote_id
 
     def _repeat_close(self, size: int, address: Address) -> None:
         if self._closing is not None and address == self.address:
@@ -474,68 +358,3 @@ class Connection:
         if self._mobility is not None and not self.is_closed:
             self._mobility.give_up(via)
             self.touch()
-
-    def statistics(self) -> ConnectionStatistics:
-        """Give the figures of now, or of the end."""
-        mobility = self._mobility
-        counts = (0, 0) if mobility is None else (mobility.migrations, mobility.paths_validated)
-        return self._final_statistics or self._data.statistics(*counts)
-
-    def shutdown(self, code: int, reason: str, now: float) -> None:
-        """Close as soon as everything that was accepted for sending is acknowledged."""
-        if not self.is_closed and self._shutdown is None:
-            self._shutdown = (code, reason)
-            self.is_open = False
-            self.touch()
-
-    def close(self, code: int, reason: str, now: float) -> None:
-        """Close at once, with a code of the application: what is unsent or unread is lost."""
-        self._leave(c.FRAME_APPLICATION_CLOSE, code, reason, ConnectionClosed(code, reason), now)
-
-    def fail(self, code: int, reason: str, now: float) -> None:
-        """Close at once because a rule of the transport was broken."""
-        error: ConnectionError = ConnectionClosed(code, reason)
-        if not self.has_opened:
-            error = HandshakeError(f"{reason} (code {code:#x})")
-        self._leave(c.FRAME_CONNECTION_CLOSE, code, reason, error, now)
-
-    def discard(self) -> None:
-        """After the end: free what was still kept for reading."""
-        if self.is_closed:
-            self.data_path.close()
-
-    # --- the end ------------------------------------------------------------------------------------
-
-    def _finish_shutdown(self, now: float) -> None:
-        if self._shutdown is not None and not self.is_closed and self._data.is_idle:
-            self.close(*self._shutdown, now)
-
-    def _fail_handshake(self, error: HandshakeError, now: float) -> None:
-        code, reason = failure_of(error)
-        self._leave(c.FRAME_CONNECTION_CLOSE, code, reason, error, now)
-
-    def _leave(self, frame_type: int, code: int, reason: str, error: ConnectionError, now: float) -> None:
-        """Seal the last packets, under every kind of keys that the peer may have, and end."""
-        if self.is_closed:
-            return
-        packets: list[bytes] = []
-        if self._handshaking is not None:
-            packets += self._handshaking.last_packets(frame_type, code, reason, now)
-        if self._data.has_keys:
-            packets.append(self._data.last_packet(encode_close(frame_type, code, reason), now))
-        self._end(error, packets, now)
-        self.data_path.close()
-
-    def _end(
-        self, error: ConnectionError, packets: list[bytes], now: float, *, is_gone: bool = False
-    ) -> None:
-        """Become closed. `is_gone`: there is nobody to wait for."""
-        self._final_statistics = self.statistics()
-        self.is_open = False
-        self.is_closed = True
-        pto = 0.0 if is_gone else self._data.traffic.pto()
-        self._closing = Closing(packets, self._path, pto, now)
-        self._handshaking = None
-        # without its traceback: whoever keeps the error must not keep the connection with it
-        self._events.append(Closed(error.with_traceback(None)))
-        self.touch()

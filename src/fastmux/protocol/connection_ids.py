@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fastmux import constants as c
+from fastmux.protocol.events import Address
 
 
 class ConnectionIds(Protocol):
@@ -68,6 +69,15 @@ def reset_token(key: bytes, connection_id: bytes) -> bytes:
     Nobody can tell them from random ones, or from those of another id, without `key`.
     """
     return hmac.digest(key, b"fastmux reset" + connection_id, "sha256")[: c.RESET_TOKEN_SIZE]
+
+
+def reset_key_of(key: bytes, address: Address) -> bytes:
+    """Give the key of reset tokens for the ids of one socket, bound to `address`.
+
+    With one key for all somebody could send an id that is in use at one socket to another, and would be told
+    the token that ends its connection (RFC 9000 §21.11).
+    """
+    return hmac.digest(key, b"fastmux reset key" + f"{address[0]} {address[1]}".encode(), "sha256")
 
 
 def worker_of(connection_id: bytes, count: int) -> int:

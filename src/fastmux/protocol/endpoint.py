@@ -6,21 +6,26 @@ connection; sockets, clocks and random numbers, which come from outside.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from fastmux import constants as c
 from fastmux import core
 from fastmux.exceptions import HandshakeError, ProtocolError
+from fastmux.protocol.admission import Admission, Verdict
+from fastmux.protocol.answers import Answers
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.connection_ids import reset_token
 from fastmux.protocol.events import Address, Transmit
-from fastmux.protocol.gate import Gate
 from fastmux.protocol.handshake import Handshake
 from fastmux.protocol.handshake_packets import HandshakePackets
 from fastmux.protocol.negotiation import encode_version_negotiation
+from fastmux.protocol.observed import ObservedConnection
+from fastmux.protocol.observer import Subject
+from fastmux.protocol.retry import NO_RETRY, Retry, encode_retry
+from fastmux.protocol.stateless_reset import ResetLimit, ResetTokens, encode_reset
 from fastmux.protocol.surroundings import Ids, Surroundings
 from fastmux.protocol.timers import Timers
 from fastmux.records import LongHeader
@@ -37,9 +42,13 @@ _COUNTERS: Final = (
     "too_short",
     "unauthentic",
     "unknown_version",
+    "bad_token",
     "refused",
+    "retried",
     "accepted",
     "connected",
+    "resets_sent",
+    "resets_received",
 )
 
 
@@ -50,8 +59,9 @@ class Endpoint:
     only connects. `random_bytes(n)` gives n unpredictable bytes.
 
     Invariant: every connection that is not over has its local ids in `_by_id`, a server's also its client's
-    first id with the address of the handshake in `_by_first_id`, and is watched by `_timers`; there are
-    `connections` of them. A datagram that is ignored leaves nothing behind but a count.
+    first id with the address of the handshake in `_by_first_id`, its peer's reset tokens in `_reset_tokens`,
+    and is watched by `_timers`; there are `connections` of them. A datagram that is ignored, or answered
+    with a Retry or a reset, leaves nothing behind but a count and a place in a table of bounded size.
     """
 
     def __init__(
@@ -66,15 +76,18 @@ class Endpoint:
         self._accept = accept
         self._id_end = 1 + configuration.connection_ids.size  # of the destination id of a short header
         self._version: int | None = None  # that `accept` serves, known with the first handshake it makes
-        self._reset_key = random_bytes(_RESET_KEY_SIZE)
+        self._reset_key = configuration.reset_key or random_bytes(_RESET_KEY_SIZE)
         self.connections = 0
         self._by_id: dict[bytes, Connection] = {}
         self._by_first_id: dict[tuple[Address, bytes], Connection] = {}
-        self._gate: Gate[Connection] = Gate(configuration)
+        self._reset_tokens: ResetTokens[Connection] = ResetTokens(random_bytes(_RESET_KEY_SIZE))
+        self._reset_limit = ResetLimit()
+        self._admission: Admission[Connection] = Admission(configuration, random_bytes)
+        self._gate = self._admission.gate
         self._timers: Timers[Connection] = Timers()
         self._touched: dict[Connection, None] = {}
         self._accepted: list[Connection] = []
-        self._answers: deque[tuple[bytes, Address]] = deque()
+        self._answers = Answers()
         self._surroundings = Surroundings(configuration, random_bytes, self.touch, self._timers.changed, self)
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
 
@@ -125,8 +138,11 @@ class Endpoint:
                 continue
             connection = self._find(buffer, start, stop) if first & c.FIXED_BIT else None
             if connection is None:
-                self._counters["stray" if first & c.FIXED_BIT else "foreign"] += 1
                 consumed = stop - start
+                if first & c.FIXED_BIT:
+                    self._on_stray(bytes(buffer[start:stop]), address, now)
+                else:
+                    self._counters["foreign"] += 1
             else:
                 consumed = connection.receive(buffer, start, size, segment_size, address, now, via)
                 self._settle(connection)
@@ -136,6 +152,21 @@ class Endpoint:
     def _find(self, buffer: bytearray | memoryview, start: int, stop: int) -> Connection | None:
         end = start + self._id_end
         return self._by_id.get(bytes(buffer[start + 1 : end])) if end <= stop else None
+
+    def _on_stray(self, packet: bytes, address: Address, now: float) -> None:
+        """A short header that leads nowhere: a stateless reset, or for a connection that was lost here."""
+        owner = self._reset_tokens.find(packet)
+        if owner is not None and owner.address == address:
+            self._counters["resets_received"] += 1
+            owner.on_stateless_reset(now)
+            return
+        self._counters["stray"] += 1
+        if self._accept is None or self._id_end > len(packet) or not self._answers.has_room:
+            return  # an endpoint that only connects outlives no connection of anybody's
+        if self._reset_limit.take(address, len(packet), now):
+            token = self.reset_token(packet[1 : self._id_end])
+            self._answers.add(encode_reset(token, len(packet), self._random_bytes), address)
+            self._counters["resets_sent"] += 1
 
     def _receive_long(self, packet: bytes, address: Address, now: float) -> None:
         try:
@@ -160,7 +191,7 @@ class Endpoint:
         """Somebody who is not known yet: ignore, answer or admit."""
         reason = self._reason_to_ignore(header, packet, address)
         if reason is None:
-            reason = self._admit(header, packet, address, now)
+            reason = self._consider(header, packet, address, now)
         self._counters[reason] += 1
 
     def _reason_to_ignore(self, header: LongHeader, packet: bytes, address: Address) -> str | None:
@@ -170,14 +201,14 @@ class Endpoint:
         elif len(packet) < c.MIN_INITIAL_DATAGRAM_SIZE:
             reason = "too_short"
         elif header.version != self._served_version(self._accept):
-            self._answer(header, address)
+            self._answer_version(header, address)
             reason = "unknown_version"
-        elif header.type != c.LONG_HANDSHAKE or len(header.destination_id) < _FIRST_ID_SIZE:
+        elif header.type != c.LONG_HANDSHAKE or (
+            not header.token and len(header.destination_id) < _FIRST_ID_SIZE
+        ):
             reason = "stray"
         elif len(header.source_id) < c.MIN_CONNECTION_ID_SIZE:
             reason = "malformed"
-        elif not self._gate.admits(address, self.connections):
-            reason = "refused"
         return reason
 
     def _served_version(self, accept: Callable[[], Handshake]) -> int:
@@ -185,10 +216,33 @@ class Endpoint:
             self._version = accept().version
         return self._version
 
-    def _admit(self, header: LongHeader, packet: bytes, address: Address, now: float) -> str:
+    def _answer_version(self, header: LongHeader, address: Address) -> None:
+        if self._answers.has_room and self._version is not None:
+            random_byte = self._random_bytes(1)[0]
+            self._answers.add(encode_version_negotiation(header, (self._version,), random_byte), address)
+
+    def _consider(self, header: LongHeader, packet: bytes, address: Address, now: float) -> str:
+        """A client's first packet, in form at least: see whether it may come in."""
+        first_id, retry = header.destination_id, NO_RETRY
+        if header.token:
+            retry = Retry(header.destination_id, header.token)
+            proved_id = self._admission.first_id(retry.token, address, retry.source_id, now)
+            if proved_id is None:
+                return "bad_token"
+            first_id = proved_id
+        verdict = self._admission.judge(address, bool(retry.token), self.connections, now)
+        if verdict is Verdict.ADMIT:
+            local_id = retry.source_id or self._unused_id()
+            return self._admit(header, packet, address, Ids(local_id, header.source_id, first_id, retry), now)
+        if verdict is Verdict.RETRY and self._answers.has_room:
+            retry = self._admission.make_retry(address, first_id, self._unused_id(), now)
+            self._answers.add(encode_retry(header, retry), address)
+            return "retried"
+        return "refused"
+
+    def _admit(self, header: LongHeader, packet: bytes, address: Address, ids: Ids, now: float) -> str:
         """Open the packet before anything is made for it; then make a connection of it."""
         assert self._accept is not None and self._version is not None
-        ids = Ids(self._unused_id(), header.source_id, header.destination_id)
         packets = HandshakePackets(
             is_client=False,
             version=self._version,
@@ -198,6 +252,8 @@ class Endpoint:
         )
         if packets.open(header, packet, -1) is None:
             return "unauthentic"
+        if ids.retry.token and not self._admission.spend(ids.retry.token, now):
+            return "refused"
         try:
             connection = self._make(False, address, self._accept(), ids)
             connection.start(now)
@@ -205,25 +261,18 @@ class Endpoint:
             return "refused"
         self._register(connection)
         self._by_first_id[address, ids.first] = connection
-        self._gate.enter(connection, address)
+        self._admission.enter(connection, address, ids.retry.token, now)
         connection.receive_handshake(header, packet, address, now)
         self._settle(connection)
         return "accepted"
 
-    def _answer(self, header: LongHeader, address: Address) -> None:
-        if len(self._answers) < c.MAX_VERSION_ANSWERS and self._version is not None:
-            random_byte = self._random_bytes(1)[0]
-            packet = encode_version_negotiation(header, (self._version,), random_byte)
-            self._answers.append((packet, address))
-
     def _make(self, is_client: bool, address: Address, handshake: Handshake, ids: Ids) -> Connection:
-        return Connection(
-            is_client,
-            address,
-            handshake,
-            ids,
-            self._surroundings,
-        )
+        observe = self._configuration.observe
+        if observe is not None:
+            observer = observe(Subject(is_client, handshake.version, address, ids.local, ids.first))
+            if observer is not None:
+                return ObservedConnection(is_client, address, handshake, ids, self._surroundings, observer)
+        return Connection(is_client, address, handshake, ids, self._surroundings)
 
     def _unused_id(self) -> bytes:
         while True:
@@ -247,6 +296,14 @@ class Endpoint:
         """The 16 bytes that a stateless reset for this id ends in."""
         return reset_token(self._reset_key, local_id)
 
+    def watch_token(self, token: bytes, known: bytes) -> None:
+        """Let a stateless reset with this token of the peer's end the connection that `known` leads to."""
+        self._reset_tokens.watch(token, self._by_id[known])
+
+    def forget_token(self, token: bytes) -> None:
+        """Let this token of a peer's mean nothing any more."""
+        self._reset_tokens.forget(token)
+
     def _register(self, connection: Connection) -> None:
         self._by_id[connection.ids.local] = connection
         self._timers.add(connection)
@@ -264,6 +321,8 @@ class Endpoint:
     def _forget(self, connection: Connection) -> None:
         for local_id in connection.local_ids:
             self.drop_id(local_id)
+        for token in connection.reset_tokens:
+            self.forget_token(token)
         self._by_first_id.pop((connection.origin, connection.ids.first), None)
         self.connections -= 1
         self._gate.leave(connection)
@@ -294,11 +353,7 @@ class Endpoint:
 
     def transmit(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
         """Give an answer of the endpoint itself, usually None."""
-        if not self._answers:
-            return None
-        packet, address = self._answers.popleft()
-        buffer[: len(packet)] = packet
-        return Transmit(len(packet), len(packet), address)
+        return self._answers.transmit(buffer)
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout`; None for never. It may be early, never late."""

@@ -1,6 +1,6 @@
-"""Who may come in: the limits on connections whose peer has not proved itself (docs/wire-format.md §4, H2).
+"""How many connections may be half-open: those whose peer has not proved itself (wire-format §4, H2).
 
-Owns: the count of half-open connections, in all and per address. May not know: what a connection is.
+Owns: their count, in all and for each network. May not know: what a connection is.
 """
 
 from __future__ import annotations
@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import Generic, TypeVar
 
+from fastmux import constants as c
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
+from fastmux.protocol.rates import prefix_of
 
 Guest = TypeVar("Guest")
 
 
 class Gate(Generic[Guest]):
-    """Invariant: `_hosts` counts the guests by host and has no entry of zero, so it never outgrows them."""
+    """Invariant: `_prefixes` counts the guests by network and has no entry of zero."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._guests: dict[Guest, str] = {}
-        self._hosts: Counter[str] = Counter()
+        self._prefixes: Counter[str] = Counter()
 
     @property
     def is_empty(self) -> bool:
@@ -39,18 +41,27 @@ class Gate(Generic[Guest]):
         return (
             connections < configuration.max_connections
             and len(self._guests) < configuration.max_half_open
-            and self._hosts[address[0]] < configuration.max_half_open_per_address
+            and self._prefixes[prefix_of(address)] < configuration.max_half_open_per_address
+        )
+
+    def is_crowded(self, address: Address) -> bool:
+        """True if so many are half-open that an address must be proved before one more is."""
+        configuration = self._configuration
+        return (
+            len(self._guests) * c.RETRY_SHARE >= configuration.max_half_open
+            or self._prefixes[prefix_of(address)] * c.RETRY_SHARE >= configuration.max_half_open_per_address
         )
 
     def enter(self, guest: Guest, address: Address) -> None:
         """Count a half-open connection."""
-        self._guests[guest] = address[0]
-        self._hosts[address[0]] += 1
+        prefix = prefix_of(address)
+        self._guests[guest] = prefix
+        self._prefixes[prefix] += 1
 
     def leave(self, guest: Guest) -> None:
         """It has opened or is gone; nothing happens if it was not counted."""
-        host = self._guests.pop(guest, None)
-        if host is not None:
-            self._hosts[host] -= 1
-            if not self._hosts[host]:
-                del self._hosts[host]
+        prefix = self._guests.pop(guest, None)
+        if prefix is not None:
+            self._prefixes[prefix] -= 1
+            if not self._prefixes[prefix]:
+                del self._prefixes[prefix]

@@ -7,8 +7,12 @@ script it, so that a seed replays a run bit for bit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+# Takes the secrets of a key phase, by the number of key updates before it: `log(count, send, receive)`.
+SecretLog: TypeAlias = Callable[[int, bytes, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class PacketKeys:
     """Keys of one connection, seen from this end; none of them shows in its repr.
 
     `suite` is one of `constants.SUITE_*`; keys have that suite's key length, IVs are 12 bytes.
-    `*_secret` (length of the suite's hash) are what a key update ratchets.
+    `*_secret` (length of the suite's hash) are what a key update ratchets. `log` is told each later phase's,
+    where somebody wants to read captured packets: None almost always.
     """
 
     suite: int
@@ -43,6 +48,7 @@ class PacketKeys:
     receive_iv: bytes = field(repr=False)
     send_secret: bytes = field(default=b"", repr=False)
     receive_secret: bytes = field(default=b"", repr=False)
+    log: SecretLog | None = field(default=None, repr=False, compare=False)
 
 
 class Handshake(Protocol):

@@ -12,6 +12,7 @@ from fastmux import constants as c
 from fastmux import core
 from fastmux.exceptions import ProtocolError
 from fastmux.protocol.initial_keys import initial_protection
+from fastmux.protocol.retry import Retry, decode_retry
 from fastmux.records import LongHeader
 
 Frame = tuple[object, ...]
@@ -30,6 +31,7 @@ _ALLOWED: Final = frozenset(
 )
 NOT_ELICITING: Final = frozenset((c.FRAME_PADDING, c.FRAME_ACK, c.FRAME_CONNECTION_CLOSE))
 _FIXED_HEADER_SIZE: Final = 1 + 4 + 1 + 1 + 1 + c.PACKET_NUMBER_SIZE  # one byte of token length
+_MAX_ONE_BYTE_VARINT: Final = 63
 
 
 class OpenedPacket(NamedTuple):
@@ -40,12 +42,17 @@ class OpenedPacket(NamedTuple):
 
 
 class HandshakePackets:
-    """Seals for the peer and opens what it sealed. A client's `remote_id` becomes what the server chose."""
+    """Seals for the peer and opens what it sealed.
+
+    A client's `remote_id` becomes what the server chose, its `token` what a Retry brought.
+    """
 
     def __init__(
         self, *, is_client: bool, version: int, local_id: bytes, remote_id: bytes, first_id: bytes
     ) -> None:
         self.remote_id = remote_id
+        self.token = b""
+        self._first_id = first_id
         self._version = version
         self._local_id = local_id
         self._sending, self._receiving = initial_protection(first_id, is_client)
@@ -53,14 +60,21 @@ class HandshakePackets:
     @property
     def overhead(self) -> int:
         """The bytes of a packet that are not frames."""
-        return _FIXED_HEADER_SIZE + len(self.remote_id) + len(self._local_id) + c.TAG_SIZE
+        token_size = len(self.token) + (len(self.token) > _MAX_ONE_BYTE_VARINT)
+        return _FIXED_HEADER_SIZE + token_size + len(self.remote_id) + len(self._local_id) + c.TAG_SIZE
 
     def seal(self, packet_number: int, payload: bytes) -> bytes:
         """Give the whole packet."""
         header = core.encode_long_header(
-            c.LONG_HANDSHAKE, self._version, self.remote_id, self._local_id, b"", packet_number
+            c.LONG_HANDSHAKE, self._version, self.remote_id, self._local_id, self.token, packet_number
         )
         return header + self._sending.seal(packet_number, header, payload)
+
+    def open_retry(self, header: LongHeader, packet: bytes) -> Retry | None:
+        """Read a Retry, at a client; None unless it answers our first packet."""
+        if header.version != self._version:
+            return None
+        return decode_retry(header, packet, self._first_id, self._receiving)
 
     def open(self, header: LongHeader, packet: bytes, largest: int) -> OpenedPacket | None:
         """Open a packet whose header was parsed; `largest` is the largest number opened before, or -1.

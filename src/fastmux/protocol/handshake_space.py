@@ -15,6 +15,7 @@ from fastmux.exceptions import ProtocolError
 from fastmux.protocol.flight import Carried, Flight
 from fastmux.protocol.handshake_packets import NOT_ELICITING, Frame, HandshakePackets
 from fastmux.protocol.recovery import Recovery
+from fastmux.protocol.retry import Retry
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.records import LongHeader
 
@@ -65,6 +66,12 @@ class HandshakeSpace:
         return self._is_ack_due or self._probes_owed > 0 or self.flight.has_pending
 
     # --- receiving ----------------------------------------------------------------------------------
+
+    def begin_again(self, retry: Retry) -> None:
+        """Send the first flight again, to another id and with a token: somebody is there."""
+        self.packets.remote_id, self.packets.token = retry
+        self._recovery.pto_count = 0
+        self._requeue()
 
     def receive(self, header: LongHeader, packet: bytes, now: float) -> Arrival | None:
         """Take a packet; None for one that is not authentic, not new, or over a limit of memory.

@@ -18,6 +18,7 @@ from fastmux.protocol.handshake import Handshake, PacketKeys
 from fastmux.protocol.handshake_space import PACKET_SIZE, HandshakeSpace
 from fastmux.protocol.parameters import Parameters, decode_parameters
 from fastmux.protocol.path import Path
+from fastmux.protocol.retry import NO_RETRY, Retry
 from fastmux.records import LongHeader
 
 _HANDSHAKE_FAILURE: Final = 40  # TLS alerts (RFC 8446 §6.2)
@@ -42,7 +43,9 @@ class Handshaking:
         is_client: bool,
         parameters: bytes,
         first_id: bytes,
+        retry: Retry = NO_RETRY,
     ) -> None:
+        """`retry` is what a server sent to this client before, and got back: it proves the path."""
         self.space = space
         self.keys: PacketKeys | None = None
         self.peer_parameters: Parameters | None = None
@@ -51,6 +54,9 @@ class Handshaking:
         self._is_client = is_client
         self._parameters = parameters
         self._first_id = first_id
+        self._retry = retry
+        if retry.token:
+            path.validate()
         self._peer_blob: bytes | None = None
         self._context = b""
         self._timeout: float | None = None
@@ -87,14 +93,19 @@ class Handshaking:
     # --- packets ------------------------------------------------------------------------------------
 
     def receive(self, header: LongHeader, packet: bytes, now: float) -> bool:
-        """Take a handshake packet from the peer's address; False if it counts for nothing.
+        """Take a HANDSHAKE or Retry packet from the peer's address; False if it counts for nothing.
 
         Raises `HandshakeError` or `ProtocolError` if the handshake has failed; what is to be said about it is
         in the flight then.
         """
+        if header.type == c.LONG_RETRY:
+            return self._begin_again(header, packet)
+        if not self._is_from_peer(header):
+            return False
         arrival = self.space.receive(header, packet, now)
         if arrival is None:
             return False
+        self.space.packets.remote_id = header.source_id
         self._path.on_received(len(packet))
         for response in arrival.path_responses:
             self._path.on_response(response)
@@ -107,6 +118,29 @@ class Handshaking:
         if arrival.close is not None and self._hint is None:
             self._hint = arrival.close
             self._hint_at = now + c.CLOSE_REPEAT_PTOS * self.space.pto()
+        return True
+
+    def _is_from_peer(self, header: LongHeader) -> bool:
+        """The peer's ids are fixed from its first packet, be it a Retry (a client learns them with it)."""
+        if len(header.source_id) < c.MIN_CONNECTION_ID_SIZE:
+            return False
+        is_first = self._is_client and not self._has_answer
+        return is_first or header.source_id == self.space.packets.remote_id
+
+    @property
+    def _has_answer(self) -> bool:
+        """True once the server has said anything authentic."""
+        return self.space.has_received or bool(self._retry.token)
+
+    def _begin_again(self, header: LongHeader, packet: bytes) -> bool:
+        """A client does as the first Retry says, unless the handshake goes on already."""
+        if not self._is_client or self._has_answer:
+            return False
+        retry = self.space.packets.open_retry(header, packet)
+        if retry is None:
+            return False
+        self._retry = retry
+        self.space.begin_again(retry)
         return True
 
     def keep_early(self, packet: bytes) -> bool:
@@ -133,7 +167,7 @@ class Handshaking:
     def on_version_negotiation(self, versions: tuple[int, ...]) -> HandshakeError | None:
         """The server lists its versions (§3.4): gives the error that ends the attempt, None to ignore it."""
         version = self._handshake.version
-        if not self._is_client or self.space.has_received or version in versions:
+        if not self._is_client or self._has_answer or version in versions:
             return None
         spoken = ", ".join(f"{spoken:#x}" for spoken in versions) or "none"
         text = f"the server does not speak version {version:#x} (it speaks: {spoken})"
@@ -203,7 +237,15 @@ class Handshaking:
         blobs = (self._parameters, peer_blob)
         client_blob, server_blob = blobs if self._is_client else blobs[::-1]
         version = self._handshake.version
-        self._context = key_context(version, (version,), client_blob, server_blob, self._first_id)
+        self._context = key_context(
+            version,
+            (version,),
+            client_blob,
+            server_blob,
+            self._first_id,
+            retry_source_id=self._retry.source_id,
+            token=self._retry.token,
+        )
         keys = self._handshake.packet_keys(self._context)
         self._handshake.confirm(self._context)
         self._flush()
@@ -215,7 +257,7 @@ class Handshaking:
         peer, seconds = self._path.address[:2], f"{self._timeout:g} s"
         if self._hint is not None:
             return str(_refusal(*self._hint))
-        if not self.space.has_received:
+        if not self._has_answer:
             return f"no answer from {peer} within {seconds}"
         if self._peer_blob is None:
             return f"{peer} answered, but its parameters did not arrive within {seconds}"

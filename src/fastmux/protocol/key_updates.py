@@ -109,6 +109,9 @@ class KeyUpdates:
         self._drop_at = now + wait
         self._begin_at = now + max(wait, c.KEY_UPDATE_GAP)
         if self._latest is not None:
+            if self._latest.log is not None:
+                count = self._data_path.counters()["key_updates"]
+                self._latest.log(count, self._latest.send_secret, self._latest.receive_secret)
             self._supply(self._latest)
 
     def _supply(self, keys: PacketKeys) -> None:

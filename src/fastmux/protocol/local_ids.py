@@ -28,6 +28,14 @@ class IdTable(Protocol):
         """The 16 bytes that a stateless reset for this id ends in."""
         ...
 
+    def watch_token(self, token: bytes, known: bytes) -> None:
+        """Let a stateless reset with this token of the peer's end the connection that `known` leads to."""
+        ...
+
+    def forget_token(self, token: bytes) -> None:
+        """Let this token of a peer's mean nothing any more."""
+        ...
+
 
 class LocalIds:
     """Ids of ours that the peer may use.
@@ -49,6 +57,11 @@ class LocalIds:
     def allow(self, active_id_limit: int) -> None:
         """The peer holds so many ids."""
         self._limit = min(active_id_limit, c.ISSUED_IDS)
+
+    def complete_first(self) -> list[bytes]:
+        """Give a NEW_ID frame with the reset token of the handshake's id, which the peer has without one."""
+        first = self.ids[0]
+        return [core.encode_frame((c.FRAME_NEW_ID, 0, 0, first, self._table.reset_token(first)))]
 
     def supply(self) -> list[bytes]:
         """Give NEW_ID frames for the ids that the peer lacks."""

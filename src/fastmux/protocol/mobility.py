@@ -46,9 +46,11 @@ class Mobility:
         "_paths",
         "_random_bytes",
         "_remote",
+        "_table",
         "migrations",
         "path",
         "paths_validated",
+        "reset_tokens",
     )
 
     def __init__(
@@ -69,6 +71,8 @@ class Mobility:
         self._events = events
         self._random_bytes = random_bytes
         self._local = LocalIds(path.local_id, table)
+        self._table = table
+        self.reset_tokens: tuple[bytes, ...] = ()  # which the table watches for this connection
         self._first_remote = remote_id
         self._remote: RemoteIds | None = None
         self._paths: Paths | None = None
@@ -88,6 +92,7 @@ class Mobility:
         """
         self._local.allow(active_id_limit)
         if not self._is_client:
+            self._keep(self._local.complete_first())
             self._keep(self._local.supply())
 
     # --- frames -------------------------------------------------------------------------------------
@@ -117,9 +122,23 @@ class Mobility:
             self._charge(now)  # the first few are what everybody sends
         retired = remote.add(given, retire_before)
         for path in self._all:
+            if path.remote is not None and path.remote.number == given.number:
+                path.remote = given  # the token of number 0 has come
             if path.remote is None or path.remote.number in retired:
                 self._address_anew(path)
         self._tell_retired(retired)
+        self._watch_tokens()
+
+    def _watch_tokens(self) -> None:
+        """The ids in use have changed: only their tokens may end the connection."""
+        tokens = () if self._remote is None else self._remote.tokens
+        for token in self.reset_tokens:
+            if token not in tokens:
+                self._table.forget_token(token)
+        for token in tokens:
+            if token not in self.reset_tokens:
+                self._table.watch_token(token, self._local.ids[0])
+        self.reset_tokens = tokens
 
     def _address_anew(self, path: Path) -> None:
         """The id of a path is retired, or it waits for one: take another."""
@@ -140,6 +159,7 @@ class Mobility:
         """
         if path.remote is None:
             path.remote = self._made_remote().take() or (None if self._is_client else self.path.remote)
+            self._watch_tokens()
         return path.remote
 
     def _on_challenge(self, data: bytes, path: Path, now: float) -> None:
@@ -299,6 +319,7 @@ class Mobility:
             if path.remote is not None and all(path.remote != other.remote for other in self._all):
                 self._made_remote().retire(path.remote.number)
                 self._tell_retired([path.remote.number])
+                self._watch_tokens()
             if path.via != self.path.via:
                 self._events.append(PathLeft(path.via))
 

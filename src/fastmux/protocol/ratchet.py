@@ -39,6 +39,7 @@ def next_keys(keys: PacketKeys) -> PacketKeys:
         *_derive(receive_secret, keys.suite),
         send_secret,
         receive_secret,
+        keys.log,
     )
 
 

@@ -14,7 +14,10 @@ from fastmux.exceptions import ProtocolError
 
 
 class RemoteId(NamedTuple):
-    """An id of the peer's, its number, and the token of a stateless reset for it (none for number 0)."""
+    """An id of the peer's, its number, and the token of a stateless reset for it.
+
+    Number 0 has none until a NEW_ID with this number and the same id brings it.
+    """
 
     number: int
     name: bytes
@@ -50,6 +53,7 @@ class RemoteIds:
         """
         if len(given.name) != len(self._all[0].name):
             raise ProtocolError(c.PROTOCOL_VIOLATION, "an id of another length")
+        self._complete_first(given)
         is_new = not self.knows(given.number)
         for known in self._all:
             if (known.number == given.number or known.name == given.name) and known != given:
@@ -59,6 +63,12 @@ class RemoteIds:
         self._retire_before = max(self._retire_before, retire_before)
         return self._retire_old()
 
+    def _complete_first(self, given: RemoteId) -> None:
+        """The id of the handshake gets its token, which no handshake packet could carry."""
+        bare = RemoteId(given.number, given.name)
+        if given.number == 0 and bare in self.used:
+            self.used = tuple(given if known == bare else known for known in self.used)
+
     def _retire_old(self) -> list[int]:
         old = [known.number for known in self._all if known.number < self._retire_before]
         for number in old:
@@ -66,6 +76,11 @@ class RemoteIds:
         if len(self._all) > c.ACTIVE_ID_LIMIT:
             raise ProtocolError(c.ID_LIMIT_ERROR, f"more than {c.ACTIVE_ID_LIMIT} ids")
         return old
+
+    @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """Those of the ids in use: only these may end the connection (RFC 9000 §10.3.1)."""
+        return tuple(known.token for known in self.used if known.token)
 
     @property
     def has_spare(self) -> bool:

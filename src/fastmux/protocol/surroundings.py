@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.local_ids import IdTable
+from fastmux.protocol.retry import NO_RETRY, Retry
 
 if TYPE_CHECKING:
     from fastmux.protocol.connection import Connection
 
 
 class Ids(NamedTuple):
-    """Connection ids: the one that this end chose, the peer's, and the client's first destination id."""
+    """Connection ids: the one that this end chose, the peer's, and the client's first destination id.
+
+    `retry` is what a server sent to this client before, and got back.
+    """
 
     local: bytes
     remote: bytes
     first: bytes
+    retry: Retry = NO_RETRY
 
 
 class Surroundings(NamedTuple):

@@ -21,6 +21,7 @@ from fastmux.protocol.parameters import Parameters, min_ack_delay_of
 from fastmux.protocol.path_state import PathState
 from fastmux.protocol.recovery import PROBES_PER_TIMEOUT, Recovery
 from fastmux.protocol.rtt import RttEstimator
+from fastmux.records import AckSummary
 
 _MIN_SKIP_INTERVAL: Final = 256  # packets between two numbers left out against optimistic ACKs (H15)
 _JUMBO_PROBE_SHARE: Final = 4  # of the window may go to a probe beside data
@@ -130,9 +131,9 @@ class Traffic:
 
     # --- once a batch ---------------------------------------------------------------------------------
 
-    def on_batch(self, now: float) -> None:
-        """Take what ACK frames and loss scans came to since the last call."""
-        summary = self._data_path.take_ack_summary()
+    def on_batch(self, now: float, summary: AckSummary | None = None) -> None:
+        """Take what ACK frames and loss scans came to since the last call (`summary`, if it was taken)."""
+        summary = summary or self._data_path.take_ack_summary()
         if summary is None:
             return
         self._flight = max(summary.prior_in_flight, self._flight * 7 // 8)

@@ -98,7 +98,22 @@ def issue_server(
     every = tuple(names)
     if not every:
         raise ValueError("a server's certificate needs at least one name")
-    return _issue(issuer, common_name, every, _SERVER_AUTH, days, now)
+    return _issue(issuer, common_name, every, (_SERVER_AUTH,), days, now)
+
+
+def issue_peer(
+    issuer: Credential,
+    common_name: str,
+    names: Iterable[str] = DEFAULT_NAMES,
+    *,
+    days: int = DEFAULT_DAYS,
+    now: datetime.datetime | None = None,
+) -> Credential:
+    """Issue a certificate for an end that both listens and connects: as `issue_server`, a client's too."""
+    every = tuple(names)
+    if not every:
+        raise ValueError("a certificate for listening needs at least one name")
+    return _issue(issuer, common_name, every, (_SERVER_AUTH, _CLIENT_AUTH), days, now)
 
 
 def issue_client(
@@ -113,7 +128,7 @@ def issue_client(
 
     It ends no later than its issuer. Raises ValueError for names that are none.
     """
-    return _issue(issuer, common_name, tuple(names), _CLIENT_AUTH, days, now)
+    return _issue(issuer, common_name, tuple(names), (_CLIENT_AUTH,), days, now)
 
 
 def reissue(
@@ -182,7 +197,7 @@ def _issue(
     issuer: Credential,
     common_name: str,
     names: tuple[str, ...],
-    role: x509.ObjectIdentifier,
+    roles: tuple[x509.ObjectIdentifier, ...],
     days: int,
     now: datetime.datetime | None,
 ) -> Credential:
@@ -191,7 +206,7 @@ def _issue(
     builder = (
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([role]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(roles), critical=False)
     )
     if names:
         alternatives = x509.SubjectAlternativeName([general_name(name) for name in names])

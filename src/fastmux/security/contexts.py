@@ -23,6 +23,7 @@ from fastmux.constants import ALPN
 from fastmux.exceptions import HandshakeError
 from fastmux.security.config import TLSConfig
 from fastmux.security.files import read_certificate_file, read_key_file
+from fastmux.security.keylog import key_log
 from fastmux.security.names import listed
 from fastmux.security.suites import preferred_suites
 from fastmux.security.verification import MAX_CHAIN_SIZE, PeerVerifier, verify_callback
@@ -103,6 +104,9 @@ def make_context(config: TLSConfig) -> SSL.Context:
     context.set_verify_depth(MAX_CHAIN_SIZE - 2)  # OpenSSL counts only what is between leaf and root
     context.set_alpn_protos([ALPN])
     context.set_alpn_select_callback(_select_protocol)
+    log = key_log()
+    if log is not None:
+        context.set_keylog_callback(lambda _, line: log.write(line))
     chain = _read_certificates(os.fspath(config.certfile))
     key = _read_key(os.fspath(config.keyfile))
     store = context.get_cert_store()

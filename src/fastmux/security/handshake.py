@@ -6,6 +6,7 @@ Owns: one OpenSSL connection until its handshake is confirmed. May not know: pac
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -25,6 +26,7 @@ from fastmux.security.alerts import explain
 from fastmux.security.config import TLSConfig
 from fastmux.security.confirmation import ConfirmationReader, encode_confirmation
 from fastmux.security.contexts import NoCommonProtocol, context_for
+from fastmux.security.keylog import KeyLog, key_log
 from fastmux.security.names import parse_host
 from fastmux.security.plaintext import HELLO_MAGIC
 from fastmux.security.suites import SUITES
@@ -124,7 +126,19 @@ class TLSHandshake:
         tls = self._completed()
         size = keys.secret_size(self._suite)
         secrets = tls.export_keying_material(EXPORTER_LABEL, 2 * size, context)
-        return keys.traffic_keys(secrets[:size], secrets[size:], self._suite, self._is_client)
+        found = keys.traffic_keys(secrets[:size], secrets[size:], self._suite, self._is_client)
+        log = key_log()
+        return found if log is None else self._logged(found, log, tls.client_random() or b"")
+
+    def _logged(self, found: PacketKeys, log: KeyLog, client_random: bytes) -> PacketKeys:
+        """Write the secrets to the key log, and let those of later phases follow."""
+        is_client = self._is_client
+
+        def write(count: int, send: bytes, receive: bytes) -> None:
+            log.traffic(count, client_random, (send, receive) if is_client else (receive, send))
+
+        write(0, found.send_secret, found.receive_secret)
+        return replace(found, log=write)
 
     def confirm(self, context: bytes) -> None:
         """Queue the confirmation of `context` (32 bytes) as TLS application data.

@@ -178,6 +178,11 @@ class Connection(trio.abc.AsyncResource):
         return self._inner.is_closed
 
     @property
+    def id(self) -> str:
+        """A name for logs, in hexadecimal digits: the same on both ends, unpredictable, no secret."""
+        return self._inner.id
+
+    @property
     def peer(self) -> PeerIdentity:
         """Who the peer proved to be; its fields are empty for PLAINTEXT."""
         return self._inner.peer

@@ -77,6 +77,18 @@ def test_bytes_and_ends_pass_both_ways(loop_factory: LoopFactory) -> None:
     run(main(), loop_factory)
 
 
+@virtual
+async def test_a_far_end_that_closes_its_connection_after_both_ends_broke_nothing() -> None:
+    """`fastmux connect` does so; its channel was logged as lost."""
+    async with joined(delay=0.05) as j:
+        await j.far.send_eof()
+        await j.far.wait_delivered()
+        j.user.shutdown(socket.SHUT_WR)
+        assert await receive_all(j.far) == b""
+        await j.ends.server.aclose()  # at once: the end of this direction is not acknowledged before
+        assert await j.outcome == "closed"
+
+
 @on_loops
 def test_either_direction_goes_on_after_the_end_of_the_other(loop_factory: LoopFactory) -> None:
     async def main() -> None:

@@ -79,6 +79,26 @@ def test_it_serves_until_it_is_drained(keys: Path) -> None:
     run(main())
 
 
+def test_clients_of_a_server_that_was_killed_hear_so_from_the_next_one(keys: Path) -> None:
+    """As its socket is closed first, the first one says nothing of its end."""
+
+    async def main() -> None:
+        given = options(keys, "*=127.0.0.1:1")
+        async with started(given) as (first, _, port):
+            connection = await connect(keys, port)
+            await connection.ping()
+            for server in first._servers:
+                for driver in server._drivers:
+                    driver.transport.close()
+            again = replace(given, listen=(f"127.0.0.1:{port}",))
+            async with started(again):
+                async with asyncio.timeout(5):
+                    with pytest.raises(ConnectionClosed, match="restarted"):
+                        await connection.ping()
+
+    run(main())
+
+
 def test_a_drain_is_over_when_its_time_is(keys: Path) -> None:
     async def main() -> None:
         given = replace(options(keys, "*=127.0.0.1:1-65535"), drain_timeout=0.01)

@@ -66,3 +66,17 @@ def test_a_key_that_others_can_read_and_a_pin_that_is_none_are_refused(keys: Pat
         Credentials(
             str(keys / "client.pem"), str(keys / "client.key"), str(keys / "ca.pem"), pins=("x",)
         ).tls()
+
+
+def test_the_key_of_resets_comes_from_the_private_key_and_the_host(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same after a restart, another with another key or on another host."""
+    server, client = credentials(keys, "server"), credentials(keys, "client")
+    key = server.reset_key()
+    assert server.reset_key() == key
+    assert client.reset_key() != key
+    monkeypatch.setattr("socket.gethostname", lambda: "another host")
+    assert server.reset_key() != key
+    with pytest.raises(ConfigurationError):
+        Credentials(key=str(keys / "none.key")).reset_key()

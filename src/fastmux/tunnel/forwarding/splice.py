@@ -137,12 +137,20 @@ class _Joint:
                 watch = self._watch_stream() if inward in done else self._watch_end()
                 await self._finish(tasks - done, watch)
             self._end.close()
-            await self._stream.wait_delivered()
+            await self._delivered()
         except (OSError, BrokenResourceError, ClosedResourceError) as error:
             return outcome_of(error)
         finally:
             await _cancel(tasks)
         return CLOSED
+
+    async def _delivered(self) -> None:
+        """Wait until the far end has everything; one that then closed the connection in good order had it."""
+        try:
+            await self._stream.wait_delivered()
+        except ConnectionClosed as error:
+            if not (error.remote and error.code == c.NO_ERROR):
+                raise
 
     async def _finish(self, rest: set[asyncio.Task[None]], watch: Coroutine[Any, Any, None]) -> None:
         """Wait for the direction that is left, while somebody watches the other one's far side."""

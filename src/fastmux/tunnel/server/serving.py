@@ -66,7 +66,10 @@ class Serving:
 
     def _listeners(self, tls: fastmux.TLSConfig) -> list[Listener]:
         timeout = self._settings.drain_timeout
-        more: Settings = {"congestion": self._settings.congestion}
+        more: Settings = {
+            "congestion": self._settings.congestion,
+            "reset_key": self._settings.credentials.reset_key(),
+        }
         if self._settings.max_connections:
             more["max_connections"] = self._settings.max_connections
         handle = self._service.handle

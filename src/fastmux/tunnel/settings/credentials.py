@@ -5,7 +5,10 @@ Owns: that merge, and what is said when a file is missing or of no use. May not 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -81,6 +84,19 @@ class Credentials:
             raise ConfigurationError(f"there is no file {error.filename}: {hint}") from error
         except (OSError, ValueError) as error:
             raise ConfigurationError(str(error)) from error
+
+    def reset_key(self) -> bytes:
+        """What lets a server that was restarted tell its clients so: the same as long as the private key.
+
+        It differs between hosts, for one that knew the key of another could be made to end its connections.
+        Nobody can come from it to the private key. Raises `ConfigurationError` if the file cannot be read.
+        """
+        try:
+            secret = Path(self.key).read_bytes()
+        except OSError as error:
+            raise ConfigurationError(str(error)) from error
+        label = b"fastmux tunnel reset key " + socket.gethostname().encode()
+        return hmac.digest(hashlib.sha256(secret).digest(), label, "sha256")
 
 
 def checked_tls(credentials: Credentials) -> TLSConfig:

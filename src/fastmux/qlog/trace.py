@@ -1,0 +1,231 @@
+"""One connection's record: what its observer is told, as events of qlog.
+
+Owns: the names and fields of the events (draft-ietf-quic-qlog-quic-events, in the form that qvis reads), and
+what is recorded how often. May not know: files beyond `TraceFile`; how a connection works.
+
+One event of packets stands for a whole train (sent) or batch (received): its `packet_number` is the last one,
+`raw.length` the size of all; the fields that begin with `fastmux_` say more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Final
+
+from fastmux import constants as c
+from fastmux.exceptions import ConnectionClosed
+from fastmux.protocol.events import Address, Closed, Event, Opened, PathFailed, PathLeft, PathMoved
+from fastmux.protocol.observer import Metrics, Subject, Train
+from fastmux.protocol.parameters import Parameters
+from fastmux.qlog import lines
+from fastmux.qlog.trace_file import TraceFile
+from fastmux.records import AckSummary, LongHeader
+
+_SUITES: Final = {
+    c.SUITE_NULL: "none",
+    c.SUITE_AES_128_GCM: "TLS_AES_128_GCM_SHA256",
+    c.SUITE_AES_256_GCM: "TLS_AES_256_GCM_SHA384",
+    c.SUITE_CHACHA20_POLY1305: "TLS_CHACHA20_POLY1305_SHA256",
+}
+_SECRETS: Final = ("client_1rtt_secret", "server_1rtt_secret")
+
+
+class Trace:
+    """An `Observer`. Invariant: `_first`, `_last`, `_count`, `_size` are of the packets that came since the
+    last batch; `_told` are the metrics as last recorded, `_lost` and `_updates` counts as last recorded.
+    """
+
+    def __init__(self, subject: Subject, file: TraceFile) -> None:
+        self._subject = subject
+        self._file = file
+        self._began = 0.0
+        self._first = self._last = self._count = self._size = 0
+        self._told: dict[str, float | int | None] = {}
+        self._told_at = float("-inf")
+        self._mtu = c.BASE_PLPMTU
+        self._lost = self._updates = 0
+
+    # --- what an observer is told -------------------------------------------------------------------------
+
+    def started(self, now: float) -> None:
+        """Record who talks to whom. A client's record begins here, a server's when its peer is verified."""
+        self._began = now
+        subject = self._subject
+        if subject.is_client:
+            self._file.begin()
+        data = {
+            "ip_version": "v6" if ":" in subject.address[0] else "v4",
+            "dst_ip": subject.address[0],
+            "dst_port": subject.address[1],
+            "protocol": f"fastmux {subject.version:#010x}",
+            "src_cid": subject.local_id.hex(),
+            "dst_cid": subject.first_id.hex(),
+        }
+        self._add("transport:connection_started", data, now)
+
+    def handshake_received(self, header: LongHeader, size: int, now: float) -> None:
+        """Record one packet."""
+        data = {
+            "header": {
+                "packet_type": "handshake",
+                "packet_number": header.packet_number,
+                "dcid": header.destination_id.hex(),
+                "scid": header.source_id.hex(),
+            },
+            "raw": {"length": size},
+        }
+        self._add("transport:packet_received", data, now)
+
+    def handshake_sent(self, size: int, count: int, now: float) -> None:
+        """Record a flight of handshake packets, or a part of one."""
+        data = {
+            "header": {"packet_type": "handshake"},
+            "raw": {"length": size},
+            "fastmux_packet_count": count,
+        }
+        self._add("transport:packet_sent", data, now)
+
+    def keyed(self, suite: int, local: Parameters, remote: Parameters, now: float) -> None:
+        """Record the parameters of both ends, and that there are keys."""
+        for owner, parameters in (("local", local), ("remote", remote)):
+            data = {"owner": owner, "tls_cipher": _SUITES[suite], **_parameters(parameters)}
+            self._add("transport:parameters_set", data, now)
+        limits = {
+            "reordering_threshold": c.K_PACKET_THRESHOLD,
+            "time_threshold": c.K_TIME_THRESHOLD,
+            "timer_granularity": round(c.K_GRANULARITY * 1000),
+            "max_datagram_size": c.BASE_PLPMTU,
+        }
+        self._add("recovery:parameters_set", limits, now)
+        if suite != c.SUITE_NULL:
+            self._add_keys("tls", 0, now)
+
+    def train_sent(self, train: Train, now: float) -> None:
+        """Record a train: the last number stands for all, as an ACK of the train will name it."""
+        if not self._file.is_full:
+            milliseconds = self._milliseconds(now)
+            self._file.add(lines.train_sent(milliseconds, train), milliseconds)
+
+    def train_received(self, train: Train, now: float) -> None:
+        """Remember it for the batch, of which it is known what its ACKs said."""
+        if not self._count:
+            self._first = train.first
+        self._last = train.last
+        self._count += train.packets
+        self._size += train.size
+
+    def batch(self, metrics: Metrics, summary: AckSummary | None, now: float) -> None:
+        """Record what came, what was lost, and what it did to the metrics."""
+        if self._file.is_full:
+            return
+        if self._count:
+            self._add_received(summary, now)
+        lost = metrics.counters["packets_lost"]
+        has_lost = lost != self._lost
+        if has_lost:
+            data: dict[str, Any] = {
+                "header": {"packet_type": "1RTT"},
+                "fastmux_packet_count": lost - self._lost,
+            }
+            if summary is not None and summary.lost_packets:
+                data["fastmux_lost_size"] = summary.lost_size
+            self._add("recovery:packet_lost", data, now)
+            self._lost = lost
+        if has_lost or now >= self._told_at + c.QLOG_METRICS_INTERVAL:
+            self._told_at = now
+            self._add_metrics(metrics, now)
+        if metrics.mtu != self._mtu:
+            self._add("connectivity:mtu_updated", {"old": self._mtu, "new": metrics.mtu}, now)
+            self._mtu = metrics.mtu
+        while self._updates < metrics.counters["key_updates"]:
+            self._updates += 1
+            self._add_keys("update", self._updates, now)
+
+    def event(self, event: Event, now: float) -> None:
+        """Record what happens to the connection as a whole."""
+        match event:
+            case Opened():
+                self._file.begin()
+                self._add("connectivity:connection_state_updated", {"new": "handshake_confirmed"}, now)
+            case PathMoved(address, previous, via, is_validated):
+                data = {"old": _text(previous), "new": _text(address), "via": via, "validated": is_validated}
+                self._add("connectivity:path_updated", data, now)
+            case PathFailed(address, via, reason):
+                data = {"path": _text(address), "via": via, "reason": reason}
+                self._add("connectivity:path_failed", data, now)
+            case PathLeft(via):
+                self._add("connectivity:path_left", {"via": via}, now)
+            case Closed(error):
+                milliseconds = self._milliseconds(now)
+                self._file.end(lambda: _closed(error, milliseconds), milliseconds)
+            case _:
+                return
+
+    # --- how it is written --------------------------------------------------------------------------------
+
+    def _milliseconds(self, now: float) -> float:
+        return (now - self._began) * 1000
+
+    def _add(self, name: str, data: dict[str, Any], now: float) -> None:
+        milliseconds = self._milliseconds(now)
+        self._file.add(lines.event(milliseconds, name, data), milliseconds)
+
+    def _add_received(self, summary: AckSummary | None, now: float) -> None:
+        train = Train(self._first, self._last, self._count, self._size)
+        self._first = self._last = self._count = self._size = 0
+        acked, delay = None, 0.0
+        if summary is not None and summary.acked_packets:  # the ranges stay in the core
+            acked, delay = summary.largest_acked, summary.ack_delay * 1000
+        milliseconds = self._milliseconds(now)
+        self._file.add(lines.batch_received(milliseconds, train, acked, delay), milliseconds)
+
+    def _add_metrics(self, metrics: Metrics, now: float) -> None:
+        """Only what changed, as qlog wants it."""
+        current: dict[str, float | int | None] = {
+            "smoothed_rtt": round(metrics.smoothed_rtt * 1000, 3),
+            "rtt_variance": round(metrics.rttvar * 1000, 3),
+            "min_rtt": round(metrics.min_rtt * 1000, 3),
+            "latest_rtt": round(metrics.latest_rtt * 1000, 3),
+            "congestion_window": metrics.congestion_window,
+            "bytes_in_flight": metrics.bytes_in_flight,
+            "ssthresh": metrics.ssthresh,
+            "pto_count": metrics.pto_count,
+        }
+        told = self._told
+        changed = {name: value for name, value in current.items() if value != told.get(name)}
+        if changed:
+            self._told = current
+            self._add("recovery:metrics_updated", changed, now)
+
+    def _add_keys(self, trigger: str, generation: int, now: float) -> None:
+        for key_type in _SECRETS:
+            data = {"key_type": key_type, "generation": generation, "trigger": trigger}
+            self._add("security:key_updated", data, now)
+
+
+def _parameters(parameters: Parameters) -> dict[str, Any]:
+    """By the names of qlog where QUIC has the parameter, by our own elsewhere. Times in milliseconds."""
+    fields = asdict(parameters)
+    own = {
+        "max_idle_timeout": round(fields.pop("max_idle_timeout") * 1000),
+        "max_udp_payload_size": fields.pop("max_datagram_size"),
+        "max_ack_delay": round(fields.pop("max_ack_delay") * 1000),
+        "active_connection_id_limit": fields.pop("active_id_limit"),
+        "initial_max_data": fields.pop("initial_max_data"),
+        "max_datagram_frame_size": fields.pop("max_datagram_frame_size"),
+    }
+    return own | {f"fastmux_{name}": value for name, value in fields.items()}
+
+
+def _closed(error: ConnectionError, milliseconds: float) -> bytes:
+    data: dict[str, Any] = {"owner": "local", "reason": str(error)}
+    if isinstance(error, ConnectionClosed):
+        data |= {"owner": "remote" if error.remote else "local", "connection_code": error.code}
+        data["reason"] = error.reason
+    else:
+        data["trigger"] = "handshake_failed"
+    return lines.event(milliseconds, "transport:connection_closed", data)
+
+
+def _text(address: Address) -> str:
+    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
