@@ -5,16 +5,23 @@ VENV := .venv
 PY := $(VENV)/bin/python
 EXTRAS := tunnel,rich,uvloop,test,dev
 ARGS ?=
+TARGET ?= frames
+EXECUTIONS ?= 1000000
 
-.PHONY: help demo test check lint programs bench bench-peers bench-growth coverage build clean distclean
+.PHONY: help demo test check lint programs fuzz mutants wheels docs bench bench-peers bench-growth coverage \
+	build clean distclean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       the main job: every kind of channel at once over one connection"
 	@echo "make test       the suite on both cores"
-	@echo "make check      linters, uvloop, other Pythons, sanitizers, seeds, instructions, the wheel"
+	@echo "make check      linters, uvloop, wheels of every Python here, sanitizers, seeds, instructions, docs"
 	@echo "make programs   the tunnel with ssh, curl, dig, iperf3, rsync, git, Chromium, as far as they are there"
-	@echo "make lint       ruff, mypy, cython-lint, stubtest"
+	@echo "make fuzz       TARGET=... EXECUTIONS=...: mutated inputs under the sanitizers (fuzz/README.md)"
+	@echo "make mutants    plants bugs in both cores and looks whether the tests find them (an hour)"
+	@echo "make wheels     the source archive, a wheel for every CPython here, the pure one; each tried; in dist/"
+	@echo "make docs       the documentation site, in build/docs"
+	@echo "make lint       ruff, mypy, cython-lint, stubtest, the workflows"
 	@echo "make bench      benchmarks beside the goals: tables, JSON, plots (25 minutes; ARGS=--quick: 5)"
 	@echo "make bench-peers  installs the peers that pip can install here, and runs what they can do too"
 	@echo "make bench-growth  cost as channels, packets, connections, gaps grow: fitted, against its goals"
@@ -34,6 +41,10 @@ $(VENV)/.bench: $(VENV)/.installed
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.installed
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
 # Always run: setuptools and Cython know best whether a part is newer than the extension.
 build: $(VENV)/.installed
 	@$(PY) setup.py --quiet build_ext --inplace
@@ -45,14 +56,32 @@ demo: build
 test: build
 	$(PY) -m tools.suite $(ARGS)
 
-check: build
+check: build $(VENV)/.docs
 	$(PY) -m tools.check $(ARGS)
 
 lint: build
-	$(PY) -m tools.check lint stubtest
+	$(PY) -m tools.check lint stubtest workflows
+
+wheels: build
+	$(PY) -m tools.check package wheel-pure wheel-3.11 wheel-3.12 wheel-3.13 wheel-3.14 wheel-3.15 \
+		demo-wheel-pure demo-wheel-3.11 demo-wheel-3.12 demo-wheel-3.13
+	mkdir -p dist && rm -f dist/fastmux-*
+	cp build/check/sdist/*.tar.gz build/check/wheelhouse/*.whl dist/
+	@ls dist
+
+# The docs describe the package that is installed in the environment: no core is needed to read its names.
+docs: $(VENV)/.docs
+	$(PY) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --builder html docs build/docs
+	@echo "build/docs/index.html"
 
 programs: build
 	FASTMUX_TEST_PROGRAMS=1 $(PY) -m pytest tests/programs -rs $(ARGS)
+
+fuzz: build
+	$(PY) -m fuzz $(TARGET) --executions $(EXECUTIONS) $(ARGS)
+
+mutants: build
+	$(PY) -m tools.mutants $(ARGS)
 
 bench: build $(VENV)/.bench
 	$(PY) -m bench $(ARGS)
@@ -71,7 +100,7 @@ coverage: build
 clean:
 	rm -rf build dist src/*.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -f src/fastmux/_core.*.so src/fastmux/_core.*.pyd
-	find src tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench tools fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
 	rm -rf $(VENV)

@@ -118,9 +118,9 @@ async def main() -> None:
             fastmux.connect("127.0.0.1", server.port, tls=client_tls) as conn,
             Client(await conn.open_message_channel("rpc")) as client,
         ):
-            slow = asyncio.create_task(client.call("rest", 0.1))
-            doubles = await asyncio.gather(*(client.call("double", n) for n in range(1000)))
-            print("1000 calls:", sum(doubles), "; the slow one is", "done" if slow.done() else "not done")
+            slow = asyncio.create_task(client.call("rest", 0.5))
+            doubles = await asyncio.gather(*(client.call("double", n) for n in range(100)))
+            print("100 calls:", sum(doubles), "; the slow one is", "done" if slow.done() else "not done")
             print("then it", await slow)
             try:
                 await client.call("halve", 1)

@@ -84,7 +84,7 @@ async def main() -> None:
             fastmux.listen(lambda conn: conn.serve(answer), "127.0.0.1", 0, tls=server_tls) as server,
             fastmux.connect("127.0.0.1", server.port, tls=client_tls) as conn,
         ):
-            slow = asyncio.create_task(call(conn, "sleep", seconds=0.1))
+            slow = asyncio.create_task(call(conn, "sleep", seconds=0.5))
             sums = await asyncio.gather(*(call(conn, "add", a=n, b=n) for n in range(100)))
             print("100 sums while another call sleeps:", sums[-1], "; the slow one is", end=" ")
             print("done" if slow.done() else "not done")

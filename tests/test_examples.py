@@ -24,9 +24,9 @@ SAYS = {
     "game_state": ["all 5 events: shot at tick 0, shot at tick 10"],
     "numpy_stream": ["(3000, 1000) float64: 24000000 bytes there, 24000 back"],
     "pickle_out_of_band": ["bytes in one pickle"],
-    "rpc_messages": ["1000 calls: 999000", "not done", "KeyError: 'halve'"],
+    "rpc_messages": ["100 calls: 9900", "then it rested", "KeyError: 'halve'"],
     "rpc_streams": [
-        "198 ; the slow one is not done",
+        "100 sums while another call sleeps: 198",
         "then it rested",
         "divide failed: channel reset by the peer (code 0x1000)",
         "sleep failed: channel reset by the peer (code 0x1001)",

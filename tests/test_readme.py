@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,7 @@ from fastmux.security.certificates import make_credentials
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-CLIENTS = [block for block in BLOCKS if "fastmux.connect(" in block]
-(SERVER,) = [block for block in BLOCKS if "fastmux.listen(" in block]
+PROGRAM, *CLIENTS = BLOCKS
 
 
 def as_coroutine(code: str, port: int) -> str:
@@ -63,27 +65,30 @@ def test_a_client_of_the_readme_runs(number: int, tmp_path: Path, monkeypatch: p
     asyncio.run(run())
 
 
-def test_the_server_of_the_readme_runs() -> None:
-    async def run() -> None:
-        code = SERVER.replace('"0.0.0.0", 4433', '"127.0.0.1", 0').replace(
-            "await server.serve_forever()", "started.set_result(server.port); await server.serve_forever()"
-        )
-        started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        names: dict[str, Any] = {"fastmux": fastmux, "server_tls": fastmux.PLAINTEXT, "started": started}
-        exec("async def example():\n" + textwrap.indent(code, "    "), names)
-        task = asyncio.create_task(names["example"]())
-        port = await asyncio.wait_for(started, 10)
-        async with fastmux.connect("127.0.0.1", port, tls=fastmux.PLAINTEXT) as conn:
-            stream = await conn.open_stream()
-            await stream.send(b"hello")
-            assert await stream.receive() == b"hello"
-            await stream.send_eof()
-            await stream.aclose()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+def free_port() -> int:
+    """A UDP port that nobody has just now."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
-    asyncio.run(run())
+
+def test_the_whole_program_of_the_readme_runs_and_prints_what_it_says(tmp_path: Path) -> None:
+    make_credentials(tmp_path / "keys", days=1)
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.replace("4433", str(free_port())), "utf-8")
+    done = subprocess.run(
+        [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("b'hello'\n", "")
+
+
+def test_the_whole_program_is_short() -> None:
+    assert len([line for line in PROGRAM.splitlines() if line.strip()]) <= 15
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8")))
+def test_a_link_of_the_readme_leads_somewhere(path: str) -> None:
+    assert (README.parent / path).exists()
 
 
 def test_the_readme_names_the_two_commands_and_what_is_not_promised() -> None:

@@ -1,13 +1,13 @@
-"""Finds the other CPythons and makes environments with fastmux installed from its source archive.
+"""Finds the other CPythons, and makes the source archive that wheels are built from.
 
-Owns: where interpreters are and what an environment needs. May not know: what is run in it.
+Owns: where interpreters are, and the archive. May not know: what is built or run with them (`tools.wheels`).
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools.running import ROOT, Runner, StageSkipped, answer
@@ -56,15 +56,3 @@ def built_archive() -> Path:
     if not archives:
         raise StageSkipped("no source archive: the stage `package` builds it")
     return archives[-1]
-
-
-def fresh_environment(
-    runner: Runner, python: Path, name: str, extras: str, env: Mapping[str, str]
-) -> Path:
-    """A new virtual environment with fastmux built from the archive; returns its `bin` folder."""
-    home = BUILD / name
-    shutil.rmtree(home, ignore_errors=True)
-    runner.run(python, "-m", "venv", home)
-    requirement = f"fastmux{extras} @ {built_archive().as_uri()}"
-    runner.run(home / "bin" / "pip", "install", "--quiet", "--no-cache-dir", requirement, env=env)
-    return home / "bin"

@@ -48,8 +48,10 @@ class Runner:
         self._ends_at = time.monotonic() + timeout
         log.write_bytes(b"")
 
-    def run(self, *command: str | Path, env: Mapping[str, str] | None = None) -> None:
-        """Run a command at the project's root; raise StageFailed if it fails or is too slow."""
+    def run(
+        self, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> None:
+        """Run a command, at the project's root by default; raise StageFailed if it fails or is too slow."""
         words = [str(word) for word in command]
         text = " ".join(words)
         with self.log.open("ab") as log:
@@ -57,7 +59,7 @@ class Runner:
             log.flush()
             process = subprocess.Popen(
                 words,
-                cwd=ROOT,
+                cwd=cwd,
                 env=environment(env or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

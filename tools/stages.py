@@ -15,17 +15,24 @@ from functools import partial
 from pathlib import Path
 
 from fastmux._switches import REQUIRE_EXTENSIONS, is_on
-from tools import stubs
-from tools.interpreters import (
-    BUILD,
-    find_interpreter,
-    fresh_environment,
-    source_archive,
-)
+from tools import stubs, wheels
+from tools.interpreters import find_interpreter, source_archive
 from tools.running import COMPILED, PURE, ROOT, Runner, StageFailed, StageSkipped, answer
 
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
-OTHER_PYTHONS = ("3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")  # those that are not here are skipped
+DEMOS = ("wheel-pure", "wheel-3.11", "wheel-3.12", "wheel-3.13")  # the environments that run the demo
+# Executions of each target of the fuzzers: some seconds each.
+FUZZED = {
+    "headers": 2_000_000,
+    "frames": 1_000_000,
+    "ledger": 300_000,
+    "stream": 100_000,
+    "fragments": 300_000,
+    "connection": 20_000,
+    "handshake": 1_000,
+    "strays": 10_000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +59,10 @@ def need_compiled_core() -> None:
 
 
 def package(runner: Runner) -> None:
-    """The source archive, of which the other stages build; and the wheel without extensions."""
-    archive = source_archive(runner)
-    out = BUILD / "pure-wheel"
-    shutil.rmtree(out, ignore_errors=True)
-    runner.run(
-        *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", out, archive),
-        env=PURE,
-    )
-    if not list(out.glob("fastmux-*-py3-none-any.whl")):
-        raise StageFailed(f"not a pure wheel: {[path.name for path in out.iterdir()]}")
+    """The source archive, of which everything else is built; and the wheel without extensions."""
+    source_archive(runner)
+    wheel = wheels.build_wheel(runner, sys.executable, "wheel-pure", PURE)
+    wheels.publishable(runner, wheel, "py3-none")
 
 
 def lint(runner: Runner) -> None:
@@ -92,12 +93,27 @@ def uvloop(runner: Runner) -> None:
     runner.run(*PYTEST, *rooms, "-k", "uvloop", env=COMPILED)
 
 
-def sanitizer(runner: Runner) -> None:
-    """The suite on a core built with the address and undefined-behaviour sanitizers, without pools."""
-    need_compiled_core()
+def sanitizer_library() -> str:
+    """What a process must preload to run code built with the sanitizers; StageSkipped without it."""
     library = answer(os.environ.get("CC", "cc"), "-print-file-name=libasan.so")
     if library is None or not Path(library).is_absolute():
         raise StageSkipped("the C compiler has no libasan.so to preload")
+    return library
+
+
+def fuzz(runner: Runner) -> None:
+    """Every target of the fuzzers for some seconds, under the sanitizers, from the kept inputs."""
+    need_compiled_core()
+    sanitizer_library()
+    for target, executions in FUZZED.items():
+        bounds = ("--executions", str(executions), "--seconds", "40")
+        runner.run(sys.executable, "-m", "fuzz", target, *bounds, env=COMPILED)
+
+
+def sanitizer(runner: Runner) -> None:
+    """The suite on a core built with the address and undefined-behaviour sanitizers, without pools."""
+    need_compiled_core()
+    library = sanitizer_library()
     tree = ROOT / "build" / "sanitizer"
     shutil.rmtree(tree / "lib", ignore_errors=True)
     runner.run(
@@ -116,8 +132,10 @@ def sanitizer(runner: Runner) -> None:
     where = f"import fastmux._core as c; assert c.__file__.startswith({str(tree)!r}), c.__file__"
     runner.run(sys.executable, "-c", where, env=env)
     patience = ("-o", "timeout=400", "-o", "faulthandler_timeout=350")
-    # The benchmarks' own tests bring no code of the core, but plots and processes that bear no preloading.
-    runner.run(*PYTEST, *patience, "--ignore=tests/benchmarks", env=env)
+    # The benchmarks' own tests and the programs of the pages bring no code of the core, but plots and
+    # processes that bear no preloading.
+    ignored = ("--ignore=tests/benchmarks", "--ignore=tests/documentation")
+    runner.run(*PYTEST, *patience, *ignored, env=env)
 
 
 def instructions(runner: Runner) -> None:
@@ -139,37 +157,63 @@ def pure_seeds(runner: Runner) -> None:
     runner.run(*PYTEST, "-o", "timeout=0", "tests/sim", "--seeds=100", env=PURE)
 
 
-def other_python(version: str, runner: Runner) -> None:
-    """Core and asyncio tests on another CPython, against the package as it would be installed."""
+def wheel(version: str, runner: Runner) -> None:
+    """A CPython's wheel: built, repaired, installed without a compiler, tested on both cores, typed."""
     python = find_interpreter(version)
     need_compiled_core()
-    binaries = fresh_environment(
-        runner, python, f"cpython-{version}", "[test,tunnel,rich]", COMPILED
-    )
-    for switches in (COMPILED, PURE):
-        runner.run(
-            *(binaries / "python", "-P", "-m", "pytest", "-p", "no:cacheprovider"),
-            *("tests/core", "tests/aio"),
-            env=switches,
-        )
-
-
-def wheel(runner: Runner) -> None:
-    """The wheel, built and installed with its plain dependencies in a fresh environment."""
-    need_compiled_core()
-    binaries = fresh_environment(runner, Path(sys.executable), "wheel", "", COMPILED)
+    tag = f"cp{version.replace('.', '')}-cp{version.replace('.', '')}"
+    name = f"wheel-{version}"
+    built = wheels.publishable(runner, wheels.build_wheel(runner, python, name, COMPILED), tag)
+    binaries = wheels.install(runner, python, name, built)
     runner.run(binaries / "fastmux", "--version", env=COMPILED)
-    where = "import fastmux.core as c; assert 'site-packages' in c.__file__, c.__file__"
-    runner.run(binaries / "python", "-P", "-c", where, env=COMPILED)
-    runner.run(binaries / "pip", "check")
+    is_ours = version == f"{sys.version_info.major}.{sys.version_info.minor}"  # `wheel-pure` runs on it too
+    for switches in (COMPILED,) if is_ours else (COMPILED, PURE):
+        wheels.run_tests(runner, binaries, switches)
+    wheels.check_types(runner, binaries)
+
+
+def pure_wheel(runner: Runner) -> None:
+    """The wheel without extensions: installed without a compiler and tested."""
+    built = wheels.one_wheel(wheels.WHEELHOUSE, "fastmux-*-py3-none-any.whl")
+    binaries = wheels.install(runner, sys.executable, "wheel-pure", built)
+    runner.run(binaries / "fastmux", "--version")
+    wheels.run_tests(runner, binaries, {})
 
 
 def demo(name: str, runner: Runner) -> None:
     """The main job in an environment that an earlier stage has made."""
-    command = BUILD / name / "bin" / "fastmux"
-    if not command.exists():
-        raise StageSkipped(f"the stage `{name}` made no environment")
-    runner.run(command, "demo", env=COMPILED)
+    binaries = wheels.environment_of(name)
+    env = {} if name == "wheel-pure" else COMPILED
+    runner.run(binaries / "fastmux", "demo", env={**env, "PATH": str(binaries)})
+
+
+def workflows(runner: Runner) -> None:
+    """The workflows against GitHub's schema and zizmor's rules, and actionlint's where it is installed."""
+    binaries = Path(sys.executable).parent
+    files = sorted(ROOT.glob(".github/workflows/*.yml"))
+    commands: list[tuple[str | Path, ...]] = [
+        (binaries / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files),
+        (binaries / "zizmor", "--offline", "--persona=pedantic", *files),
+    ]
+    actionlint = shutil.which("actionlint")
+    if actionlint is not None:
+        commands.append((actionlint, *files))
+    runner.run_all(*commands)
+
+
+def docs(runner: Runner) -> None:
+    """The documentation site; a warning is an error."""
+    if answer(sys.executable, "-c", "import sphinx, furo, myst_parser, sphinx_copybutton") is None:
+        raise StageSkipped("the extra `docs` is not installed: `make docs` does that")
+    runner.run(*site_command(ROOT / "build" / "check" / "docs"))
+
+
+def site_command(out: Path) -> tuple[str | Path, ...]:
+    """What builds the site from scratch into a folder."""
+    return (
+        *(sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--nitpicky", "--quiet"),
+        *("--fresh-env", "--builder", "html", ROOT / "docs", out),
+    )
 
 
 def programs(runner: Runner) -> None:
@@ -181,25 +225,24 @@ def programs(runner: Runner) -> None:
 
 def stages() -> list[Stage]:
     """Every stage, the longest first within an order, so that two at a time end together."""
-    others = [
-        Stage(f"cpython-{version}", partial(other_python, version), 600)
-        for version in OTHER_PYTHONS
-    ]
+    by_version = [Stage(f"wheel-{version}", partial(wheel, version), 600) for version in PYTHONS]
     demos = [
-        Stage(f"demo-{name}", partial(demo, name), 120, order=2, alone=True)
-        for name in ("wheel", *(f"cpython-{version}" for version in OTHER_PYTHONS))
+        Stage(f"demo-{name}", partial(demo, name), 180, order=2, alone=True) for name in DEMOS
     ]
     return [
         Stage("package", package, 240, order=0),
         Stage("lint", lint, 240, order=0),
+        Stage("workflows", workflows, 120, order=0),
         Stage("sanitizer", sanitizer, 900),
         Stage("seeds-compiled", compiled_seeds, 600),
-        *others,
+        *by_version,
         Stage("seeds-pure", pure_seeds, 600),
         Stage("uvloop", uvloop, 300),
+        Stage("fuzz", fuzz, 400),
         Stage("instructions", instructions, 300),
         Stage("stubtest", stubtest, 240),
-        Stage("wheel", wheel, 300),
+        Stage("wheel-pure", pure_wheel, 300),
+        Stage("docs", docs, 240),
         *demos,
         Stage("programs", programs, 600, order=2, alone=True),
     ]

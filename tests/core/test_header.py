@@ -92,6 +92,15 @@ def test_a_malformed_header_is_a_protocol_error(core: Any, packet: bytes) -> Non
         parse(core, packet)
 
 
+def test_a_token_has_at_most_512_bytes(core: Any) -> None:
+    form = core.encode_long_header(LONG_HANDSHAKE, VERSION_1, TO_ID, FROM_ID, bytes(512), 7)
+    assert parse(core, form).token == bytes(512)
+    longer = form.replace(b"\x42\x00" + bytes(512), b"\x42\x01" + bytes(513))
+    assert len(longer) == len(form) + 1
+    with pytest.raises(ProtocolError):
+        parse(core, longer)
+
+
 @given(packet=st.binary(max_size=80))
 def test_arbitrary_bytes_give_a_header_or_a_protocol_error(core: Any, packet: bytes) -> None:
     try:

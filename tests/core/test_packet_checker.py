@@ -155,3 +155,10 @@ def test_above_the_budget_a_packet_is_dropped_unacknowledged(make_pump: Callable
 def test_an_ack_of_what_was_never_sent_is_a_violation(pump: Pump) -> None:
     assert pump.forbidden(pump.server, (c.FRAME_ACK, 0.0, ((0, 1),))) == c.PROTOCOL_VIOLATION
     assert pump.forbidden(pump.server, (c.FRAME_ACK_ECN, 0.0, ((0, 1),), (0, 0, 0))) == c.PROTOCOL_VIOLATION
+
+
+def test_a_limit_may_be_passed_by_just_one_largest_message(make_pump: Callable[..., Pump]) -> None:
+    for limits in ({"max_channel_data": 1280}, {"max_data": 1280}):
+        pump = make_pump(max_message_size=1280, **limits)
+        pump.inject(pump.server, message(0, bytes(128), 0, 10), message(1, bytes(128), 0, 10))
+        assert pump.forbidden(pump.server, message(2, b"")) == c.FLOW_CONTROL_ERROR

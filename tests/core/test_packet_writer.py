@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from core.pump import SERVER_ID, Pump
+from core.pump import SEGMENT_SIZE, SERVER_ID, Pump
 from fastmux import constants as c
+from fastmux.exceptions import ProtocolError
 
 
 def loaded(pump: Pump, size: int = 50_000) -> int:
@@ -119,6 +120,22 @@ def test_packet_numbers_may_start_anywhere(make_pump: Callable[..., Pump]) -> No
     pump.pump()
     assert pump.server.readable_size(stream) == 3000
     assert pump.forbidden(pump.client, (c.FRAME_ACK, 0.0, ((5, 6),))) == c.PROTOCOL_VIOLATION
+
+
+def test_packet_numbers_end_and_some_are_left_for_the_close(make_pump: Callable[..., Pump]) -> None:
+    # found by fuzzing: numbers went on beyond 2^62-1, where no header and no ACK can tell them
+    pump = make_pump(initial_packet_number=c.MAX_PACKET_NUMBER - 99)
+    loaded(pump, 60_000)
+    buffer = bytearray(200 * SEGMENT_SIZE)
+    assert pump.client.fill(buffer, SEGMENT_SIZE, 2**20, pump.now)[1] == 36
+    with pytest.raises(ProtocolError) as caught:
+        pump.client.fill(buffer, SEGMENT_SIZE, 2**20, pump.now)
+    assert caught.value.code == c.AEAD_LIMIT_REACHED
+    for _ in range(64):
+        assert pump.client.build_packet(buffer, b"\x01", 0, 0, pump.now)
+    with pytest.raises(ProtocolError) as caught:
+        pump.client.build_packet(buffer, b"\x01", 0, 0, pump.now)
+    assert caught.value.code == c.AEAD_LIMIT_REACHED
 
 
 def test_stopping_for_lack_of_data_makes_samples_app_limited(pump: Pump) -> None:

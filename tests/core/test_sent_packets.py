@@ -62,6 +62,18 @@ def test_an_ack_of_a_skipped_number_is_a_violation(core: Any) -> None:
     assert sent.acknowledge([(2, 3), (0, 1)], 0.0, 2.0) == [0, 2]
 
 
+@pytest.mark.parametrize("named", [(1, 2), (0, 2), (1, 3), (0, 3)])
+def test_a_skipped_number_is_found_wherever_in_a_range_it_is(core: Any, named: tuple[int, int]) -> None:
+    sent = core.SentPackets()
+    sent.add(100, 1.0)
+    sent.skip()
+    sent.add(100, 1.0)
+    with pytest.raises(ProtocolError) as caught:
+        sent.acknowledge([named], 0.0, 2.0)
+    assert caught.value.code == PROTOCOL_VIOLATION
+    assert len(sent) == 2
+
+
 def test_a_packet_three_below_the_largest_acknowledged_is_lost(core: Any) -> None:
     sent = ledger(core, 6, gap=0.0)
     sent.acknowledge([(4, 5)], 0.0, 1.0)

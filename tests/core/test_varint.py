@@ -80,9 +80,21 @@ def test_a_number_within_half_the_window_is_decoded_exactly(core: Any, largest: 
         assert core.decode_packet_number(number & 0xFFFFFFFF, largest) == number
 
 
+@pytest.mark.parametrize("expected", [2**33, 2**33 + 1, 2**33 + 2**31, 2**40 - 1])
+def test_of_two_numbers_equally_far_the_higher_one_is_decoded(core: Any, expected: int) -> None:
+    # RFC 9000 A.3: (expected - window / 2, expected + window / 2]
+    higher = expected + 2**31
+    assert core.decode_packet_number(higher & 0xFFFFFFFF, expected - 1) == higher
+
+
 def test_the_first_packet_number_is_decoded_without_any_before(core: Any) -> None:
     assert core.decode_packet_number(0, -1) == 0
 
 
-def test_a_packet_number_never_passes_the_largest_there_is(core: Any) -> None:
-    assert core.decode_packet_number(0xFFFFFFFF, MAX_VARINT) == MAX_VARINT
+@pytest.mark.parametrize("truncated", [0xFFFFFFFF, 0xFFFFFFFE, 0x80000000, 1, 0])
+@pytest.mark.parametrize("distance", [0, 1, 2**31 - 1])
+def test_a_packet_number_never_passes_the_largest_there_is(core: Any, truncated: int, distance: int) -> None:
+    # found by fuzzing (headers-62441724bb3f): such a number could be acknowledged in no frame
+    number = core.decode_packet_number(truncated, MAX_VARINT - distance)
+    assert number <= MAX_VARINT
+    assert number & 0xFFFFFFFF == truncated

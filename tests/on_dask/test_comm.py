@@ -144,7 +144,8 @@ def test_a_cancelled_read_aborts_the_comm(files: Path) -> None:
 def test_a_cancelled_write_aborts_the_comm_and_never_looks_whole(files: Path) -> None:
     async def main() -> None:
         async with joined(files) as (mine, theirs):
-            writing = asyncio.create_task(mine.write(_protocol.to_serialize(numpy.ones(6_000_000))))
+            array = numpy.ones(1_000_000)  # so small that Dask serializes it at once, not in a thread
+            writing = asyncio.create_task(mine.write(_protocol.to_serialize(array)))
             await theirs._lease.connection.ping()
             assert not writing.done()  # nobody reads: it waits for room
             writing.cancel()

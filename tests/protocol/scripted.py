@@ -106,10 +106,12 @@ class ScriptedHandshake:
 
     def _take(self, kind: bytes, body: bytes) -> None:
         if kind == ALERT:
-            raise AuthenticationError(f"the peer's alert: {body.decode()}")
+            raise AuthenticationError(f"the peer's alert: {body.decode(errors='replace')}")
         if kind == CONFIRM:
             self._peer_context = body
             return
+        if kind not in ((SERVER,) if self._is_client else (HELLO, FINISH)):
+            raise HandshakeError("a record that has no place here")
         if body != self._body(kind):
             raise HandshakeError("the flight is not the one of the script")
         fail = self._script.fail

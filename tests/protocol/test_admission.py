@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,10 +13,11 @@ from fastmux import constants as c
 from fastmux.protocol.admission import Admission, Verdict
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
+from fastmux.protocol.endpoint import Endpoint
 from network import Network, Node
 from protocol.pairs import make_pair
 from protocol.scripted import ScriptedHandshake
-from protocol.test_endpoint import knock
+from protocol.test_endpoint import knock, unknown
 
 HERE = ("192.0.2.1", 1)
 
@@ -252,3 +256,32 @@ def test_an_ignored_knock_leaves_nothing_behind() -> None:
     assert endpoint.connections == 0
     assert endpoint._gate.is_empty
     assert not endpoint._admission._tokens._spent
+
+
+def test_a_storm_of_datagrams_that_come_to_nothing_costs_no_memory() -> None:
+    """Damaged, stray, foreign, forged, from ever new addresses: what stays is in tables of bounded size."""
+    configuration = Configuration(retry="always")
+    dice = Random(1)
+    endpoint = Endpoint(configuration, random_bytes=dice.randbytes, accept=lambda: ScriptedHandshake(False))
+    damaged = knock()[:-1] + b"?"
+    kinds = (damaged, damaged[:900], b"\x40" + bytes(60), bytes(30), unknown(), damaged[:20], b"")
+    out = bytearray(65536)
+
+    def storm(kinds: Sequence[bytes], start: int, count: int) -> None:
+        for number in range(start, start + count):
+            packet = bytearray(kinds[number % len(kinds)])
+            endpoint.receive(packet, len(packet), max(len(packet), 1), host(number), number / 1e3)
+            while endpoint.transmit(out, number / 1e3) is not None:
+                pass
+
+    tracemalloc.start()
+    try:
+        storm(kinds[2:3], 0, c.MAX_RATED_PREFIXES)  # until the table is full
+        before, _ = tracemalloc.get_traced_memory()
+        storm(kinds, c.MAX_RATED_PREFIXES, 10_000)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert endpoint.connections == 0
+    assert len(endpoint._reset_limit._each) == c.MAX_RATED_PREFIXES
+    assert after - before < 300_000  # a dictionary may be twice as large as a while ago

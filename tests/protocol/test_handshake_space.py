@@ -169,6 +169,42 @@ def test_probes_back_off(client: End) -> None:
     ]
 
 
+def test_probes_back_off_though_the_peer_acknowledges_them(client: End, server: End) -> None:
+    # found by fuzzing (handshake-ea16db7ff652): two packets every 5 ms, as long as a peer only acknowledged
+    client.space.flight.write(b"hello")
+    server.receive(client.send(0.0)[0], 0.0)
+    client.receive(server.send(0.0)[0], 0.001)
+    at, probes = 0.001, 0
+    while (deadline := client.space.deadline(can_send=True)) is not None and deadline < 10.0:
+        at = deadline
+        client.space.handle_timeout(at, can_send=True)
+        for probe in client.send(at):
+            server.receive(probe, at)
+            probes += 1
+        for answer in server.send(at):
+            client.receive(answer, at + 0.001)
+    assert 10 < probes <= 26
+
+
+def test_what_is_acknowledged_after_probes_ends_the_back_off(client: End, server: End) -> None:
+    client.space.flight.write(b"hello")
+    server.receive(client.send(0.0)[0], 0.0)
+    client.receive(server.send(0.0)[0], 0.1)
+    now = 0.1
+    for _ in range(6):
+        deadline = client.space.deadline(can_send=True)
+        assert deadline is not None
+        now = deadline
+        client.space.handle_timeout(now, can_send=True)
+        client.send(now)
+    client.space.flight.write(b"more")
+    server.receive(client.send(now)[0], now)
+    client.receive(server.send(now)[0], now + 0.1)
+    probe_at = client.space.deadline(can_send=True)
+    assert probe_at is not None
+    assert probe_at - now < 1.0
+
+
 def test_whoever_may_not_send_waits_for_no_probe(server: End) -> None:
     server.space.flight.write(bytes(9000))
     server.send(1.0, limit=3600)

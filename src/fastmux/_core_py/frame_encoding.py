@@ -102,7 +102,8 @@ def _encode_ack(
         raise ValueError("an ACK without ranges")
     out = bytearray(pack_varint(kind))
     start, stop = ranges[0]
-    out += _encode_integers(stop - 1, int(delay * _ACK_DELAY_UNITS + 0.5), len(ranges) - 1)
+    units = min(int(delay * _ACK_DELAY_UNITS + 0.5), MAX_VARINT)  # the wire's largest delays are no floats
+    out += _encode_integers(stop - 1, units, len(ranges) - 1)
     out += encode_varint(stop - 1 - start)
     for next_start, next_stop in ranges[1:]:
         out += encode_varint(start - next_stop - 1)

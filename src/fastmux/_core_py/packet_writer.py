@@ -11,6 +11,7 @@ from fastmux._core_py.channel import Record
 from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING, encode_frame
 from fastmux._core_py.frame_packer import FramePacker
 from fastmux._core_py.key_update import KeyUpdate
+from fastmux._core_py.protection import PacketProtection
 from fastmux._core_py.recovery import CONTROL_TOKEN, Recovery
 from fastmux._core_py.varint import pack_varint
 from fastmux.constants import (
@@ -21,13 +22,14 @@ from fastmux.constants import (
     FRAME_LENGTH,
     FRAME_PING,
     MAX_ACK_RANGES_SENT,
+    MAX_PACKET_NUMBER,
     PACKET_NUMBER_SIZE,
     TAG_SIZE,
 )
 from fastmux.exceptions import ProtocolError
 
 MIN_SEGMENT_SIZE = 512  # below it some frames would never fit
-_SEALS_KEPT = 64  # packets that `fill` leaves under a key, for the close that follows
+_SEALS_KEPT = 64  # packets that `fill` leaves, for the close that follows
 
 
 class PacketWriter:
@@ -75,11 +77,12 @@ class PacketWriter:
         sealing = self._keys.sealing
         if sealing is None:
             return 0, 0
-        if sealing._remaining <= _SEALS_KEPT:
+        remaining = self._remaining(sealing)
+        if remaining <= _SEALS_KEPT:
             raise ProtocolError(AEAD_LIMIT_REACHED, "too many packets under one key")
         at = segments = 0
         room_size = len(train) - segment_size
-        max_segments = sealing._remaining - _SEALS_KEPT
+        max_segments = remaining - _SEALS_KEPT
         allowance = size_limit
         self._table.scheduler.set_allowance(size_limit, segment_size)
         while at <= room_size and segments < max_segments:
@@ -113,13 +116,16 @@ class PacketWriter:
 
         ValueError if it does not fit or is empty, or no keys are set.
         """
-        if self._keys.sealing is None:
+        sealing = self._keys.sealing
+        if sealing is None:
             raise ValueError("no keys are set")
         body = bytearray(payload)
         body += bytes(max(0, size - self._packet_size(body)))
         length = self._packet_size(body)
         if not body or length > len(packet):
             raise ValueError("the packet does not fit")
+        if self._remaining(sealing) <= 0:
+            raise ProtocolError(AEAD_LIMIT_REACHED, "too many packets under one key")
         self._seal(packet[:length], body)
         number = self._recovery.sent._add(length, now, token != 0, token != 0, True)
         if token:
@@ -134,6 +140,10 @@ class PacketWriter:
         number = self._recovery.sent._add(len(packet), now, eliciting, eliciting)
         if records and eliciting:
             self._recovery.records[number] = records
+
+    def _remaining(self, sealing: PacketProtection) -> int:
+        """Packets that may still go: under the key, and with a number (docs/wire-format.md §3.7)."""
+        return min(sealing._remaining, MAX_PACKET_NUMBER + 1 - self._recovery.sent.next_packet_number)
 
     def _packet_size(self, payload: bytearray) -> int:
         return 1 + len(self.remote_id) + PACKET_NUMBER_SIZE + len(payload) + TAG_SIZE

@@ -70,12 +70,12 @@ def read_varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
 
 
 def expand_packet_number(truncated: int, largest: int) -> int:
-    """The number closest to `largest + 1` that ends in the 32 bits of `truncated`."""
+    """The number closest to `largest + 1` that ends in the 32 bits of `truncated`, and is one."""
     window = 1 << 32
     expected = largest + 1
     candidate = (expected & ~(window - 1)) | truncated
     if candidate <= expected - window // 2 and candidate <= MAX_VARINT - window:
         return candidate + window
-    if candidate > expected + window // 2 and candidate >= window:
+    if candidate > min(expected + window // 2, MAX_VARINT) and candidate >= window:
         return candidate - window
     return candidate

@@ -19,7 +19,8 @@ cdef bytes encode_ack(object kind, object delay, object ranges, object counts):
     if not ranges:
         raise ValueError("an ACK without ranges")
     start, stop = ranges[0]
-    out = encode_integers((kind, stop - 1, int(delay * ACK_DELAY_UNITS + 0.5), len(ranges) - 1))
+    units = min(int(delay * ACK_DELAY_UNITS + 0.5), MAX_VARINT)  # the wire's largest delays are no floats
+    out = encode_integers((kind, stop - 1, units, len(ranges) - 1))
     out += encode_varint(stop - 1 - start)
     for next_start, next_stop in ranges[1:]:
         out += encode_integers((start - next_stop - 1, next_stop - 1 - next_start))

@@ -4,7 +4,7 @@
 
 cdef enum:
     MIN_SEGMENT_SIZE = 512  # below it some frames would never fit
-    SEALS_KEPT = 64  # packets that fill leaves under a key, for the close that follows
+    SEALS_KEPT = 64  # packets that fill leaves, for the close that follows
 
 # A train being written: [out, out + at).
 cdef struct Train:
@@ -30,6 +30,11 @@ cdef inline bint path_has_pending(Path *path) noexcept nogil:
         or path.probes > 0
         or path.outgoing.items.count > 0
     )
+
+
+cdef inline int64_t writer_remaining(Path *path) noexcept nogil:
+    """Packets that may still go: under the key, and with a number (docs/wire-format.md §3.7)."""
+    return min(cipher_remaining(&path.sealer), MAX_PACKET_NUMBER + 1 - path.sent.next_number)
 
 
 cdef inline Py_ssize_t writer_header(Path *path, uint8_t *out) noexcept nogil:
@@ -150,14 +155,16 @@ cdef int writer_fill(
 ) noexcept nogil:
     """Fills trains, one behind the other, at the front of `out`."""
     cdef int status = 1
+    cdef int64_t remaining
     memset(train, 0, sizeof(Train))
     if not path.sealer.is_set:
         return OK
-    if cipher_remaining(&path.sealer) <= SEALS_KEPT:
+    remaining = writer_remaining(path)
+    if remaining <= SEALS_KEPT:
         return fail(AEAD_LIMIT_REACHED, b"too many packets under one key")
     train.out = out
     train.room_size = size - segment_size
-    train.max_segments = cipher_remaining(&path.sealer) - SEALS_KEPT
+    train.max_segments = remaining - SEALS_KEPT
     train.segment_size = segment_size
     train.allowance = size_limit
     train.now = now
@@ -179,6 +186,8 @@ cdef Py_ssize_t writer_build(
     cdef Py_ssize_t length = max(overhead + payload_size, size)
     if length == overhead or length > room:
         return 0
+    if writer_remaining(path) <= 0:
+        return fail(AEAD_LIMIT_REACHED, b"too many packets under one key")
     if writer_begin(path, &packing, out, length) < 0:
         return NO_MEMORY
     fm_copy(packing.at, payload, payload_size)

@@ -102,13 +102,13 @@ def decode_varint(buffer, offset=0):
 
 
 cdef inline int64_t expand_packet_number(uint32_t truncated, int64_t largest) noexcept nogil:
-    """RFC 9000 A.3 with 32 bits: the number closest to largest + 1 that ends in `truncated`."""
+    """RFC 9000 A.3 with 32 bits: the number closest to largest + 1 that ends in `truncated`, and is one."""
     cdef int64_t window = <int64_t>1 << 32
     cdef int64_t expected = largest + 1
     cdef int64_t candidate = (expected & ~(window - 1)) | truncated
     if candidate <= expected - window // 2 and candidate <= MAX_PACKET_NUMBER - window:
         return candidate + window
-    if candidate > expected + window // 2 and candidate >= window:
+    if candidate > min(expected + window // 2, MAX_PACKET_NUMBER) and candidate >= window:
         return candidate - window
     return candidate
 

@@ -135,20 +135,26 @@ class HandshakeSpace:
             self.flight.remove_frame(self._responses.pop(0))
 
     def _acknowledge(self, ranges: tuple[tuple[int, int], ...], ack_delay: float, now: float) -> None:
+        """A probe that carried nothing ends no back-off: a peer that waits would be probed all the time.
+
+        RFC 9002 §6.2.1 says so of a client whose address may not be validated yet.
+        """
+        is_progress = False
         for number in self._sent.acknowledge(ranges, ack_delay, now):
             carried = self._carried.pop(number, None)
             if carried is not None:
                 self.flight.on_acked(carried)
-        self._find_losses(now)
+                is_progress |= any(carried)
+        self._find_losses(now, is_progress)
 
-    def _find_losses(self, now: float) -> None:
+    def _find_losses(self, now: float, is_progress: bool = False) -> None:
         summary = self._sent.take_summary()
         if summary is not None:
             # Handshake packets are acknowledged at once. One that says it waited repeats an ACK that was
             # lost: what it measures is the loss, not the path.
             if summary.latest_rtt is not None and 2 * summary.ack_delay > summary.latest_rtt:
                 summary = summary._replace(latest_rtt=None)
-            self._recovery.on_summary(summary, now)
+            self._recovery.on_summary(summary, now, is_progress=is_progress)
         for number in self._sent.detect_losses(self._rtt.loss_delay, now):
             carried = self._carried.pop(number, None)
             if carried is not None:

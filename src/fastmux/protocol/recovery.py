@@ -41,15 +41,18 @@ class Recovery:
         self._first_sample_at: float | None = None
         self._timed_out_at = float("-inf")
 
-    def on_summary(self, summary: AckSummary, now: float) -> None:
-        """Take the RTT sample of a summary, and end the back-off if anything was newly acknowledged."""
+    def on_summary(self, summary: AckSummary, now: float, *, is_progress: bool = True) -> None:
+        """Take the RTT sample of a summary, and end the back-off if anything was newly acknowledged.
+
+        Without `is_progress` the back-off goes on: what was acknowledged got nothing across.
+        """
         if summary.latest_rtt is not None:
             self._rtt.update(
                 summary.latest_rtt, summary.ack_delay, self.max_ack_delay, self.handshake_confirmed
             )
             if self._first_sample_at is None:
                 self._first_sample_at = now
-        if summary.acked_packets or summary.latest_rtt is not None:
+        if is_progress and (summary.acked_packets or summary.latest_rtt is not None):
             self.pto_count = 0
         if self.is_persistent_congestion(summary):
             self._rtt.restart_min_rtt()
