@@ -22,6 +22,12 @@ from tools.running import COMPILED, PURE, ROOT, Runner, StageFailed, StageSkippe
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")  # those that are not here are skipped
 DEMOS = ("wheel-pure", "wheel-3.11", "wheel-3.12", "wheel-3.13")  # the environments that run the demo
+# What stands on the public interface does nothing with the core that the rooms below it do not; and plots and
+# processes bear no preloading.
+NO_CORE_OF_THEIR_OWN = (
+    *("adapters", "benchmarks", "documentation", "on_anyio", "on_dask", "on_trio", "qlog", "tunnel"),
+    *("wireshark", "test_examples.py", "test_prometheus.py"),
+)
 # Executions of each target of the fuzzers: some seconds each.
 FUZZED = {
     "headers": 2_000_000,
@@ -133,10 +139,7 @@ def sanitizer(runner: Runner) -> None:
     where = f"import fastmux._core as c; assert c.__file__.startswith({str(tree)!r}), c.__file__"
     runner.run(sys.executable, "-c", where, env=env)
     patience = ("-o", "timeout=400", "-o", "faulthandler_timeout=350")
-    # The benchmarks' own tests and the programs of the pages bring no code of the core, but plots and
-    # processes that bear no preloading.
-    ignored = ("--ignore=tests/benchmarks", "--ignore=tests/documentation")
-    runner.run(*PYTEST, *patience, *ignored, env=env)
+    runner.run(*PYTEST, *patience, *(f"--ignore=tests/{room}" for room in NO_CORE_OF_THEIR_OWN), env=env)
 
 
 def instructions(runner: Runner) -> None:
