@@ -24,10 +24,8 @@ from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.moves import Moves
 from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
 from fastmux.aio.openers import Openers
-from fastmux.aio.ports import Ports
 from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
 from fastmux.aio.stream import Stream
-from fastmux.aio.stream_server import ProtocolFactory, StreamServer
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 from fastmux.protocol import events
@@ -38,6 +36,9 @@ from fastmux.security.names import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from fastmux.aio.ports import Ports
+    from fastmux.aio.stream_server import ProtocolFactory, StreamServer
 
 logger = logging.getLogger(CONNECTION_LOGGER)
 
@@ -463,6 +464,8 @@ class Connection(LoopMethods):
     def _listen(self, factory: ProtocolFactory, host: str, port: int) -> StreamServer:
         self._check_usable()
         if self._ports is None:
+            from fastmux.aio.ports import Ports  # not for everybody who connects
+
             self._ports = Ports(self._channels)
         server = self._ports.listen(factory, host, port)
         self._channels.loop.call_soon(self._offer_again)  # later: several may be made one after the other

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fastmux import constants as c
 from fastmux.aio.answers import OpenRefused, os_error_of, read_answer
-from fastmux.aio.stream_server import ProtocolFactory, StreamServer
-from fastmux.aio.stream_transport import StreamTransport
 from fastmux.aio.tcp_labels import tcp_label
 
 if TYPE_CHECKING:
     from fastmux.aio.stream import Stream
+    from fastmux.aio.stream_server import ProtocolFactory, StreamServer
+    from fastmux.aio.stream_transport import StreamTransport
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -56,6 +56,8 @@ class LoopMethods(ABC):
         (PermissionError, TimeoutError, socket.gaierror, …); `ConnectionClosed`, `ClosedResourceError`,
         ValueError for a place or label that cannot be. Cancelled, the stream is reset.
         """
+        from fastmux.aio.stream_transport import StreamTransport  # not for everybody who connects
+
         if label is not None:
             if host is not None or port is not None:
                 raise ValueError("give host and port, or a label, not both")

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from fastmux._version import __version__
 from fastmux.protocol.observer import Observer, ObserverFactory, Subject
-from fastmux.qlog import lines
-from fastmux.qlog.directory import QlogDirectory, directory_for
-from fastmux.qlog.trace import Trace
-from fastmux.qlog.trace_file import TraceFile
+
+if TYPE_CHECKING:
+    from fastmux.qlog.directory import QlogDirectory
 
 VARIABLE = "QLOGDIR"
 
@@ -25,11 +25,18 @@ def observer_factory(
     """What records connections in the directory `path`, or in $QLOGDIR; None if neither is given."""
     if path is None:
         path = environment.get(VARIABLE) or None
-    return None if path is None else recorder(directory_for(path))
+    if path is None:
+        return None
+    from fastmux.qlog.directory import directory_for
+
+    return recorder(directory_for(path))
 
 
 def recorder(directory: QlogDirectory, wall_clock: Callable[[], float] = time.time) -> ObserverFactory:
     """What records connections in `directory`; `wall_clock` gives seconds since 1970."""
+    from fastmux.qlog import lines  # who records nothing, as `fastmux connect`, need not load any of it
+    from fastmux.qlog.trace import Trace
+    from fastmux.qlog.trace_file import TraceFile
 
     def observe(subject: Subject) -> Observer | None:
         if not directory.is_open:
