@@ -122,7 +122,8 @@ def run_tests(
     """Tests against the installed package, outside the checkout."""
     with outside() as tree:
         runner.run(
-            *(binaries / "python", "-P", "-m", "pytest", "-p", "no:cacheprovider", *tests),
+            *(binaries / "python", "-P", "-m", "pytest", "-p", "no:cacheprovider"),
+            *tests,
             env={**env, "FASTMUX_TEST_INSTALLED": "1", "PATH": str(binaries)},
             cwd=tree,
         )
