@@ -33,7 +33,7 @@ ROUNDS, QUICK_ROUNDS = 5, 2
 QUICK_SHARE = 0.4  # of a run's full length
 PACKETS, QUICK_PACKETS = 60_000, 20_000
 PURE_SHARE = 20
-SYSCALL_SCENARIO = "bulk"
+SYSCALL_SCENARIOS = ("bulk", "portmux")
 SYSCALL_LIMIT = 40.0
 
 
@@ -71,7 +71,7 @@ class Run:
             self.shop.notes.append(f"{scenario.name} was not measured: {error}")
             print(self.shop.notes[-1], file=sys.stderr, flush=True)
             return
-        calls = self._count_syscalls(contenders) if scenario.name == SYSCALL_SCENARIO else None
+        calls = self._count_syscalls(contenders) if scenario.name in SYSCALL_SCENARIOS else None
         self.series[scenario.name] = series
         self.reports[scenario.name] = {
             "title": scenario.title,

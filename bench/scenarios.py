@@ -5,7 +5,7 @@ Owns the list. A ratio in the goals is always taken within one scenario. Knows n
 
 import contextlib
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ LOSSY = {name: fastmux_name(what=f"1 % loss, {name}") for name in ("bbr", DEFAUL
 RARE_LOSS = 0.0001
 BASE = fastmux_name(what="one stream")
 MANY_IDLE = 100_000
+IDLE_PORTS = 400
 IDLE = fastmux_name(what=f"beside {MANY_IDLE:,} idle streams")
 SMALL_WINDOW = 262_144
 FORWARDS = DIRECT, FASTMUX_FORWARD, SSH_FORWARD, SSH_GCM_FORWARD = (
@@ -167,6 +168,21 @@ def _forward(shop: Workshop, times: Times) -> list[Contender]:
     return [shop.plain_tcp(name, times) for name in names]
 
 
+def _both_ways(workload: str, counts: Sequence[int], *options: str) -> Callable[..., list[Contender]]:
+    """The same by header and by port, for so many channels each."""
+
+    def contenders(shop: Workshop, times: Times) -> list[Contender]:
+        found = []
+        for count in counts:
+            for what, way in (("header", ()), ("port", ("--ports",))):
+                shape = ("--count", str(count), "--wakeups", *options, *way)
+                name = f"{what}, {count} channel{'s' if count > 1 else ''}"
+                found += shop.fastmux(workload, times, *shape, what=f"by {name}", loops=ASYNCIO)
+        return found
+
+    return contenders
+
+
 def _dask(shop: Workshop, times: Times) -> list[Contender]:
     return [shop.dask(scheme, times) for scheme in ("fastmux", "tls")]
 
@@ -178,6 +194,17 @@ def _veth_bulk(shop: Workshop, times: Times) -> list[Contender]:
 def _veth_pingpong(shop: Workshop, times: Times) -> list[Contender]:
     return [*shop.raw_udp(times), *shop.fastmux("pingpong", times), *shop.tls("pingpong", times)]
 
+
+WAKEUPS_PER_GB = (
+    ("server.wakeups", "wake-ups/GB, server", ",.0f", 1),
+    ("server.ready", "sockets ready/GB, server", ",.0f", 1),
+    ("client.wakeups", "wake-ups/GB, client", ",.0f", 1),
+)
+WAKEUPS_EACH = (
+    ("server.wakeups", "wake-ups each, server", ",.2f", 1),
+    ("server.ready", "sockets ready each, server", ",.2f", 1),
+    ("client.wakeups", "wake-ups each, client", ",.2f", 1),
+)
 
 SCENARIOS = (
     Scenario("bulk", "one stream, one way", BYTES, _bulk, seconds=2.0, warmup=0.5, has_peers=True),
@@ -234,6 +261,41 @@ SCENARIOS = (
         _connections,
         grace=60.0,
         figures=(("server.idle_connection_size", "B an idle connection, server", ",.0f", 1),),
+    ),
+    Scenario(
+        "portmux",
+        "one way, by header and by port",
+        BYTES,
+        _both_ways("streams", (1, 8, 64)),
+        warmup=0.5,
+        figures=WAKEUPS_PER_GB,
+    ),
+    Scenario(
+        "portmux-echoes",
+        "100 B there and back, by header and by port",
+        OPERATIONS,
+        _both_ways("echoes", (1, 8, 64)),
+        figures=(*LATENCIES, *WAKEUPS_EACH),
+    ),
+    Scenario(
+        "portmux-churn",
+        "open, 100 B there and back, close, by header and by port",
+        OPERATIONS,
+        _both_ways("churn", (1, 16)),
+        figures=(*LATENCIES, *WAKEUPS_EACH),
+    ),
+    Scenario(
+        "portmux-idle",
+        f"one busy channel beside {IDLE_PORTS} idle ones, by header and by port",
+        BYTES,
+        _both_ways("streams", (1,), "--idle", str(IDLE_PORTS)),
+        warmup=0.5,
+        figures=(
+            ("server.idle_channel_size", "B an idle channel, server", ",.0f", 1),
+            ("client.idle_channel_size", "client", ",.0f", 1),
+            ("server.open_files", "descriptors, server", ",.0f", 1),
+            ("client.open_files", "client", ",.0f", 1),
+        ),
     ),
     Scenario("loss", "bulk, 0.01 % random loss", BYTES, _loss, place="lossy link"),
     Scenario(

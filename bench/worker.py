@@ -16,7 +16,7 @@ import resource
 import sys
 import time
 from array import array
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +163,7 @@ def _percentile(ordered: list[float], share: float) -> float | None:
 
 
 _STATUS = Path("/proc/self/status")
+_DESCRIPTORS = Path("/proc/self/fd")
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -177,6 +178,11 @@ def rss_size() -> int:
     """What this process holds in memory now, in bytes, after a collection of garbage. Linux only."""
     gc.collect()
     return _status_size("VmRSS")
+
+
+def open_files() -> int | None:
+    """How many descriptors this process has open; None where nobody can say."""
+    return len(list(_DESCRIPTORS.iterdir())) if _DESCRIPTORS.exists() else None
 
 
 def _status_size(name: str) -> int:
@@ -196,11 +202,17 @@ def announce(line: Mapping[str, object]) -> None:
     print(json.dumps(line), flush=True)
 
 
-def run(main: Coroutine[Any, Any, None], options: argparse.Namespace) -> None:
+def run(
+    main: Coroutine[Any, Any, None],
+    options: argparse.Namespace,
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
     """Runs a worker on its loop, for `--seconds` and `--grace` at the most (TimeoutError).
 
-    The grace is for connecting, the last window and the goodbye.
+    The grace is for connecting, the last window and the goodbye. `factory` makes the loop where it must be
+    one of a kind.
     """
-    factory = importlib.import_module("uvloop").new_event_loop if options.loop == "uvloop" else None
+    if options.loop == "uvloop":
+        factory = importlib.import_module("uvloop").new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(asyncio.wait_for(main, options.seconds + options.grace))

@@ -20,14 +20,16 @@ SOURCE = ROOT / "src" / "fastmux"
 NATIVE = ROOT / "fuzz" / "native"
 PARTS = (
     "_coverage",
+    "_poison",
     "_mutator",
     "headers",
     "frames",
     "ledger",
     "stream",
     "fragments",
-    "_driver",
     "connection",
+    "packets",
+    "_driver",
 )
 DIED = 99  # exit status of a process that a sanitizer has ended
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")

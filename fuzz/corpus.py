@@ -18,7 +18,7 @@ CORPUS = Path(__file__).parent / "corpus"
 
 def path_of(target: Target) -> Path:
     """Where a target's inputs are."""
-    return CORPUS / f"{target.name}.txt"
+    return CORPUS / f"{target.corpus or target.name}.txt"
 
 
 def kept_inputs(target: Target) -> dict[bytes, str]:

@@ -20,6 +20,7 @@ from fuzz.targets import TARGETS, Target
 
 SLICE = 200_000  # executions between looks at the clock
 AREA_SIZE = 8192
+DRAWN = 2000  # inputs by rule that a loop in C begins with
 
 
 @dataclass
@@ -57,6 +58,10 @@ def load_inputs(native: ModuleType, target: Target, seed: int) -> None:
     native.seed_dice(seed)
     for data in corpus.inputs_of(target):
         native.add_input(data)
+    if target.draw is not None and target.is_native:
+        dice = random.Random(seed)
+        for _ in range(DRAWN):
+            native.add_input(target.draw(dice))
 
 
 def run_native(

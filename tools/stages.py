@@ -29,7 +29,8 @@ FUZZED = {
     "ledger": 300_000,
     "stream": 100_000,
     "fragments": 300_000,
-    "connection": 20_000,
+    "connection": 10_000,
+    "packets": 200_000,
     "handshake": 1_000,
     "strays": 10_000,
 }

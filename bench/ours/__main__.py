@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bench import worker
-from bench.ours import bulk, connections, echo, messages
+from bench.ours import bulk, connections, echo, messages, wakeups
 from bench.ours.busy import start_busy_thread
 from bench.ours.controllers import DEFAULT
 
@@ -42,6 +42,8 @@ def make_parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--pings", action="store_true", help="bulk: measure round trips before and during it"
     )
+    options.add_argument("--ports", action="store_true", help="a UDP port for each channel")
+    options.add_argument("--wakeups", action="store_true", help="count how often the event loop is woken")
     options.add_argument("--busy", action="store_true", help="with a Python thread that never rests")
     return options
 
@@ -52,7 +54,8 @@ def main() -> None:
     if options.busy:
         start_busy_thread()
     server, client = WORKLOADS[options.workload]
-    worker.run(server(options) if options.role == "server" else client(options), options)
+    factory = wakeups.counting_loop if options.wakeups else None
+    worker.run(server(options) if options.role == "server" else client(options), options, factory)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class _Intake:
     meter: worker.Meter | None = None
     ended: int = 0
 
-    async def take(self, conn: fastmux.Connection, stream: fastmux.Stream) -> None:
+    async def take(self, conn: ends.Link, stream: fastmux.Stream) -> None:
         """One stream to its end; every byte is compared with the pattern."""
         verifier = payload.Verifier()
         view = memoryview(self.buffer)
@@ -63,7 +63,7 @@ async def serve(options: argparse.Namespace) -> None:
     done: ends.Done = asyncio.get_running_loop().create_future()
     intake = _Intake(options, done)
 
-    async def handle(conn: fastmux.Connection) -> None:
+    async def handle(conn: ends.Link) -> None:
         idle = await _accept_idle(conn, intake) if options.idle else []
         async with asyncio.TaskGroup() as tasks:
             for _ in range(worker.count_of(options)):
@@ -76,7 +76,7 @@ async def serve(options: argparse.Namespace) -> None:
     await ends.serve_until_done(options, handle, done)
 
 
-async def _accept_idle(conn: fastmux.Connection, intake: _Intake) -> list[object]:
+async def _accept_idle(conn: ends.Link, intake: _Intake) -> list[object]:
     """Accept and keep the idle streams; note what one costs here; tell the client that all are here."""
     before = worker.rss_size()
     kept: list[object] = [await conn.accept() for _ in range(intake.options.idle)]
@@ -106,13 +106,13 @@ async def send(options: argparse.Namespace) -> None:
             tasks.create_task(_send_stream(stream, meter, pieces))
     if pings is not None:
         figures |= await pings.stop()
-    worker.announce(meter.result("client", {**ends.detail_of(first), **figures}))
+    ends.announce(meter.result("client", {**ends.detail_of(first), **figures}))
     for conn in connections:
         await conn.aclose()
     idle.clear()
 
 
-async def _open_idle(conn: fastmux.Connection, count: int, figures: dict[str, object]) -> list[object]:
+async def _open_idle(conn: ends.Link, count: int, figures: dict[str, object]) -> list[object]:
     """Open and keep idle streams; note what one costs here once the server has them all."""
     before = worker.rss_size()
     kept: list[object] = [await conn.open_stream(label=IDLE_LABEL) for _ in range(count)]

@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import time
 
-import fastmux
 from bench import worker
 from bench.ours import ends
 
@@ -19,7 +18,7 @@ async def serve_handshakes(options: argparse.Namespace) -> None:
     done: ends.Done = asyncio.get_running_loop().create_future()
     operations = worker.Operations(options.seconds, options.warmup)
 
-    async def handle(conn: fastmux.Connection) -> None:
+    async def handle(conn: ends.Link) -> None:
         async for last in conn:
             await last.aclose()
             done.set_result(operations.result("server", ends.detail_of(conn)))
@@ -51,7 +50,7 @@ async def serve_idle(options: argparse.Namespace) -> None:
     count = worker.count_of(options)
     base: list[int] = []
 
-    async def handle(conn: fastmux.Connection) -> None:
+    async def handle(conn: ends.Link) -> None:
         operations.add()
         if operations.operations == SETTLING_CONNECTIONS:
             base.append(worker.rss_size())

@@ -26,7 +26,7 @@ async def serve(options: argparse.Namespace) -> None:
             await channel.send(data)
             operations.add(len(data) // size)
 
-    async def handle(conn: fastmux.Connection) -> None:
+    async def handle(conn: ends.Link) -> None:
         await conn.serve(echo)
         done.set_result(operations.result("server", ends.detail_of(conn)))
 
@@ -42,7 +42,7 @@ async def pingpong(options: argparse.Namespace) -> None:
         async with asyncio.TaskGroup() as tasks:
             for number, stream in enumerate(streams):
                 tasks.create_task(_exchange(stream, operations, pieces, number))
-        worker.announce(operations.result("client", ends.detail_of(conn)))
+        ends.announce(operations.result("client", ends.detail_of(conn)))
 
 
 async def _exchange(
@@ -86,10 +86,10 @@ async def churn(options: argparse.Namespace) -> None:
         async with asyncio.TaskGroup() as tasks:
             for number in range(worker.count_of(options)):
                 tasks.create_task(go_on(number))
-        worker.announce(operations.result("client", ends.detail_of(conn)))
+        ends.announce(operations.result("client", ends.detail_of(conn)))
 
 
-async def _open_and_close(conn: fastmux.Connection, piece: bytes) -> None:
+async def _open_and_close(conn: ends.Link, piece: bytes) -> None:
     async with await conn.open_stream() as stream:
         await stream.send(piece)
         await stream.send_eof()

@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable
 
 import fastmux
 from bench import worker
+from bench.ours import wakeups
 from bench.ours.controllers import controller_setting
 from fastmux import constants as c
-from fastmux import core
+from fastmux import core, portmux
 from fastmux.aio.client import Connector
+from fastmux.aio.server import Listener
 from fastmux.aio.settings import Settings
 from fastmux.security.config import PlaintextConfig, TLSConfig
 
@@ -20,7 +22,10 @@ SUITE = ("TLS_AES_128_GCM_SHA256",)
 SPARE_CHANNELS = 1024
 MIN_WRITE_LIMIT = 65536
 
-Handler = Callable[[fastmux.Connection], Awaitable[None]]
+SPARE_PORTS = 8
+
+Link = fastmux.Connection | portmux.PortConnection
+Handler = Callable[[Link], Awaitable[None]]
 Done = asyncio.Future[worker.Result]
 
 
@@ -52,15 +57,36 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return settings
 
 
-def connect(options: argparse.Namespace) -> Connector:
-    """`fastmux.connect` with this run's certificates and settings."""
-    return fastmux.connect(options.host, options.port, tls=tls_of(options), **settings_of(options))
+def connect(options: argparse.Namespace) -> Connector | portmux.PortConnector:
+    """`connect` of either way, with this run's certificates and settings."""
+    tls, settings = tls_of(options), settings_of(options)
+    if not options.ports:
+        return fastmux.connect(options.host, options.port, tls=tls, **settings)
+    max_ports = max_ports_of(options, settings)
+    return portmux.connect(options.host, options.port, tls=tls, max_ports=max_ports, **settings)
+
+
+def max_ports_of(options: argparse.Namespace, settings: Settings) -> int:
+    """The limit of channels by port, which takes the place of the limit of streams in `settings`."""
+    settings.pop("max_streams")
+    return int(options.idle) + worker.count_of(options) + SPARE_PORTS
+
+
+def listen(
+    options: argparse.Namespace, handle: Callable[[Link], Awaitable[object]]
+) -> Listener | portmux.PortListener:
+    """`listen` of either way, with this run's certificates and settings."""
+    tls, settings = tls_of(options), settings_of(options)
+    if not options.ports:
+        return fastmux.listen(handle, options.host, options.port, tls=tls, **settings)
+    max_ports = max_ports_of(options, settings)
+    return portmux.listen(handle, options.host, options.port, tls=tls, max_ports=max_ports, **settings)
 
 
 async def serve_until_done(options: argparse.Namespace, handler: Handler, done: Done) -> None:
     """Listen, say where, and say the result once `done` has it; an error of a handler ends the worker."""
 
-    async def handle(conn: fastmux.Connection) -> None:
+    async def handle(conn: Link) -> None:
         try:
             await handler(conn)
         except Exception as error:
@@ -69,16 +95,21 @@ async def serve_until_done(options: argparse.Namespace, handler: Handler, done: 
             raise
         await conn.wait_closed()
 
-    listener = fastmux.listen(handle, options.host, options.port, tls=tls_of(options), **settings_of(options))
-    async with listener as server:
+    async with listen(options, handle) as server:
         worker.announce({"port": server.port})
-        worker.announce(await done)
+        announce(await done)
 
 
-def detail_of(conn: fastmux.Connection) -> dict[str, object]:
+def announce(result: worker.Result) -> None:
+    """The result line, with the wake-ups of this process if they were counted."""
+    worker.announce(wakeups.added_to(result))
+
+
+def detail_of(conn: Link) -> dict[str, object]:
     """What the connection says about itself, for the result line."""
     stats = conn.stats
     return {
+        "open_files": worker.open_files(),
         "core": core.IMPLEMENTATION,
         "socket_path": conn.get_extra_info("socket_path"),
         "packets_sent": stats.packets_sent,

@@ -20,7 +20,7 @@ async def serve(options: argparse.Namespace) -> None:
     done: ends.Done = asyncio.get_running_loop().create_future()
     receive = _receive_one if options.workload == "messages" else _receive_many
 
-    async def handle(conn: fastmux.Connection) -> None:
+    async def handle(conn: ends.Link) -> None:
         channel = await conn.accept()
         assert isinstance(channel, fastmux.MessageChannel)
         operations = worker.Operations(options.seconds, options.warmup)

@@ -6,7 +6,7 @@ Owns the measurement. Knows nothing of the transfer.
 import asyncio
 import statistics
 
-import fastmux
+from bench.ours import ends
 
 BASE_PINGS = 10
 INTERVAL = 0.05
@@ -15,7 +15,7 @@ INTERVAL = 0.05
 class Pings:
     """Pings a connection; `_loaded` has the round trips since `start` and its warm-up, in seconds."""
 
-    def __init__(self, conn: fastmux.Connection) -> None:
+    def __init__(self, conn: ends.Link) -> None:
         self._conn = conn
         self._base = 0.0
         self._loaded: list[float] = []

@@ -1,20 +1,6 @@
 # The loop of the targets in C: an input, mutated, into a target, again and again, without Python objects.
 # Owns: the executions. May not know: what a target checks.
 
-cdef extern from *:
-    """
-    #if defined(__SANITIZE_ADDRESS__)
-    #include <sanitizer/asan_interface.h>
-    #define fuzz_poison(at, size) __asan_poison_memory_region(at, size)
-    #define fuzz_unpoison(at, size) __asan_unpoison_memory_region(at, size)
-    #else
-    #define fuzz_poison(at, size) ((void)(at))
-    #define fuzz_unpoison(at, size) ((void)(at))
-    #endif
-    """
-    void fuzz_poison(void *at, size_t size) noexcept nogil
-    void fuzz_unpoison(void *at, size_t size) noexcept nogil
-
 cdef enum:
     RED_ZONE = 64  # poisoned on both sides of an input, where the address sanitizer is on
     AREA_SIZE = 8192  # of the file that still holds the last input when the process died
@@ -22,8 +8,10 @@ cdef enum:
 # What a target gives back: NULL, or what did not hold.
 ctypedef const char *(*Target)(const uint8_t *data, Py_ssize_t size) noexcept nogil
 
-cdef Target[5] TARGETS = [target_headers, target_frames, target_ledger, target_stream, target_fragments]
-NAMES = ("headers", "frames", "ledger", "stream", "fragments")
+cdef Target[6] TARGETS = [
+    target_headers, target_frames, target_ledger, target_stream, target_fragments, target_packets,
+]
+NAMES = ("headers", "frames", "ledger", "stream", "fragments", "packets")
 
 
 cdef const char *execute(Target target, uint8_t *area, uint32_t size) noexcept nogil:

@@ -15,7 +15,7 @@ from fuzz.targets import connection, drawn, fragments, frames, handshake, header
 class Target:
     """One target. `is_native`: its loop is in C. `signature` makes of a result what may be new about it.
 
-    `draw` makes an input by rule, where single bytes would seldom do.
+    `draw` makes an input by rule, where single bytes would seldom do. `corpus` is whose inputs it shares.
     """
 
     number: str
@@ -26,6 +26,7 @@ class Target:
     is_native: bool = False
     signature: Callable[[Any], object] | None = None
     draw: Callable[[Random], bytes] | None = None
+    corpus: str | None = None
     is_of_core: bool = True  # False: it runs on the core that is chosen for the process
 
 
@@ -43,6 +44,16 @@ TARGETS = {
         _of("T4", stream, max_size=60, is_native=True),
         _of("T5", fragments, max_size=49, is_native=True),
         _of("T6", connection, max_size=500, draw=drawn.session),
+        Target(
+            "T6",
+            "packets",
+            connection.seeds,
+            connection.replay,
+            max_size=500,
+            is_native=True,
+            draw=drawn.session,
+            corpus="connection",
+        ),
         _of("T7", handshake, max_size=200, signature=handshake.signature, is_of_core=False),
         _of("T8", strays, max_size=300, signature=strays.signature, is_of_core=False),
     )

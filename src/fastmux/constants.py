@@ -304,3 +304,16 @@ QLOG_DIRECTORY_SIZE: Final = 2**30  # of all files of a process, so that a forgo
 QLOG_MAX_FILES: Final = 10_000  # of a process; small ones cost inodes
 QLOG_BACKLOG_SIZE: Final = 8 * 2**20  # bytes that wait for a slow disk; more are left out, and that is said
 QLOG_METRICS_INTERVAL: Final = 0.001  # seconds between two records of metrics, unless something was lost
+
+# --- Multiplexing by port ------------------------------------------------------------------------------
+PORTMUX_LABEL: Final = "fastmux:portmux:1"  # of the channel on which two ends agree on ports
+PORTMUX_VERSION: Final = 1
+DEFAULT_MAX_PORTS: Final = 32  # channels of each end at once: home routers keep some thousand UDP bindings
+MAX_PORTS_LIMIT: Final = 16384  # of one connection: half of what a host has to give out by itself
+MAX_TOTAL_PORTS: Final = 900  # of all connections of a listener: 1,024 descriptors are a usual limit
+PORT_TIMEOUT: Final = 10.0  # seconds in which a client must have reached a port that was opened for it
+MAX_BIND_TRIES: Final = 64  # ports of a range that others may have taken before it counts as used up
+PORTMUX_MESSAGE_SIZE: Final = 2048  # bytes: the greeting has parameters of at most 1,024
+PORTMUX_WINDOW: Final = 65536  # credit of the control channel: thousands of its messages
+PORTMUX_WRITE_LIMIT: Final = 65536  # unsent bytes there at which a peer that takes no answers is given up
+MAX_DSCP: Final = 63  # RFC 2474 §3: six bits

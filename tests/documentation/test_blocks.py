@@ -18,7 +18,11 @@ from documentation.pages import ROOT, blocks, echoing, name_of, pages
 from fastmux.tunnel.cli import main as command
 
 # Pages whose Python has a test of its own.
-ELSEWHERE = {"README.md": "tests/test_readme.py", "docs/scaling.md": "tests/test_scaling.py"}
+ELSEWHERE = {
+    "README.md": "tests/test_readme.py",
+    "docs/portmux.md": "tests/portmux/test_page.py",
+    "docs/scaling.md": "tests/test_scaling.py",
+}
 PYTHON = [
     pytest.param(code, id=f"{name_of(page)}-{number}")
     for page in pages()

@@ -26,7 +26,7 @@ def test_an_error_that_the_contract_does_not_have_leaves_a_target() -> None:
 
 
 def test_all_targets_of_the_study_are_there() -> None:
-    assert sorted(target.number for target in TARGETS.values()) == [f"T{number}" for number in range(1, 9)]
+    assert sorted({target.number for target in TARGETS.values()}) == [f"T{number}" for number in range(1, 9)]
 
 
 def test_seeds_of_frames_reach_every_type(core: Any) -> None:

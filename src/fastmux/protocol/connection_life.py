@@ -63,10 +63,11 @@ class ConnectionLife(ABC):
         self,
         is_client: bool,
         address: Address,
-        handshake: Handshake,
+        handshake: Handshake | None,
         ids: Ids,
         surroundings: Surroundings,
     ) -> None:
+        """`handshake` is None where both ends have the keys already (`fastmux.protocol.keyed`)."""
         configuration, random_bytes, self._touch, self._rearm, self._id_table = surroundings
         self.is_client = is_client
         self.configuration = configuration
@@ -81,7 +82,7 @@ class ConnectionLife(ABC):
         self.origin = address  # where the peer was at the handshake
         self._path = Path(address, is_validated=is_client, local_id=ids.local)
         self._mobility: Mobility | None = None
-        self._handshaking: Handshaking | None = self._make_handshaking(handshake, rtt)
+        self._handshaking = None if handshake is None else self._make_handshaking(handshake, rtt)
         self._data = DataSpace(is_client, ids.local, rtt, configuration, random_bytes)
         self._batch_at: float | None = None  # when something came that no policy has seen yet
         self._closing: Closing | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from fastmux import constants as c
 from fastmux import core
@@ -29,6 +29,8 @@ from fastmux.protocol.stateless_reset import ResetLimit, ResetTokens, encode_res
 from fastmux.protocol.surroundings import Ids, Surroundings
 from fastmux.protocol.timers import Timers
 from fastmux.records import LongHeader
+
+Added = TypeVar("Added", bound=Connection)
 
 _RESET_KEY_SIZE: Final = 32
 _FIRST_ID_SIZE: Final = 8  # of the id that a client makes up for a server it does not know
@@ -101,6 +103,12 @@ class Endpoint:
         connection.start(now)
         self._register(connection)
         self._counters["connected"] += 1
+        return connection
+
+    def add(self, make: Callable[[Surroundings], Added]) -> Added:
+        """Take in a connection that begins without a handshake; its local id has this endpoint's size."""
+        connection = make(self._surroundings)
+        self._register(connection)
         return connection
 
     # --- datagrams in ----------------------------------------------------------------------------------
