@@ -105,7 +105,7 @@ cdef int session_packet(
         number += 1000
     session.next_number = max(session.next_number, number + 1)
     data[0] = FIXED_BIT | flags
-    memcpy(data + 1, path.local_id, 8)
+    memset(data + 1, 7, 8)  # any id: whose it is the endpoint has looked at
     store_u32(data + 9, <uint32_t>number)
     memcpy(data + 13, payload, size)
     memset(nonce, 0, 4)
@@ -147,10 +147,11 @@ cdef void session_know(int64_t channel_id) noexcept nogil:
 
 cdef int call_write(Channel *channel, uint8_t one, uint8_t two, bint many) noexcept with gil:
     cdef bytes data = SESSION_DATA[(one & 7) << 8 | two]
+    cdef Kept kept = kept_of(data)
     if channel.stop_code >= 0 or channel.is_finishing or channel.is_reset:
         return OK
     if not is_message_id(channel.id):
-        if stream_out_write(&as_stream(channel).sending, <void *>data) < 0:
+        if stream_out_write(&as_stream(channel).sending, &kept) < 0:
             return NO_MEMORY
         channel_after_write(session.path, channel)
         return OK
