@@ -61,7 +61,7 @@ def test_a_number_out_of_range_is_an_overflow_error(core: Any, frame: tuple[Any,
 
 @pytest.mark.parametrize("units", [2**50 - 1, 2**60, c.MAX_VARINT - 512, c.MAX_VARINT])
 def test_the_largest_delays_of_an_ack_are_encoded_as_far_as_a_float_has_room(core: Any, units: int) -> None:
-    # found by fuzzing: the largest one could be parsed and not encoded again
+    # found while fuzzing was built: the largest one could be parsed and not encoded again
     form = b"\x02\x05" + core.encode_varint(units) + b"\x00\x00"
     (frame,) = core.parse_frames(form)
     again = core.decode_varint(core.encode_frame(frame), 2)[0]

@@ -123,7 +123,7 @@ def test_packet_numbers_may_start_anywhere(make_pump: Callable[..., Pump]) -> No
 
 
 def test_packet_numbers_end_and_some_are_left_for_the_close(make_pump: Callable[..., Pump]) -> None:
-    # found by fuzzing: numbers went on beyond 2^62-1, where no header and no ACK can tell them
+    # found while fuzzing was built: numbers went on beyond 2^62-1, where no header and no ACK can tell them
     pump = make_pump(initial_packet_number=c.MAX_PACKET_NUMBER - 99)
     loaded(pump, 60_000)
     buffer = bytearray(200 * SEGMENT_SIZE)
