@@ -24,6 +24,7 @@ class Room:
 
     def __init__(self) -> None:
         self._members: dict[str, fastmux.MessageChannel] = {}
+        self.has_members = asyncio.Event()
 
     async def handle(self, conn: fastmux.Connection) -> None:
         """One connection: one member."""
@@ -37,6 +38,7 @@ class Room:
                 await channel.send(f"* the name {name} is taken".encode())
                 return
             self._members[name] = channel
+            self.has_members.set()
             self.say(f"* {name} came")
             try:
                 async for line in channel:
@@ -76,8 +78,7 @@ async def main() -> None:
     with certificates() as (server_tls, client_tls):
         async with fastmux.listen(room.handle, "127.0.0.1", 0, tls=server_tls) as server:
             first = asyncio.create_task(member("Lena", server.port, client_tls, [], 4))
-            while len(room._members) < 1:
-                await asyncio.sleep(0.001)
+            await room.has_members.wait()
             second = asyncio.create_task(
                 member("Omar", server.port, client_tls, ["hello", "anybody here?"], 1)
             )

@@ -124,10 +124,10 @@ async def test_identities_beyond_the_limit_share_a_label(monkeypatch: pytest.Mon
 
 
 def test_names_are_the_tunnels_where_they_mean_the_same() -> None:
-    names = {f"{metric.name}_total" for metric in Collector().describe() if metric.type == "counter"}
+    names = {f"{metric.name}_total" for metric in Collector().collect() if metric.type == "counter"}
     tunnel = {family.name for family in PacketCounters().families([])}
     assert tunnel <= names
-    gauges = {metric.name for metric in Collector().describe() if metric.type == "gauge"}
+    gauges = {metric.name for metric in Collector().collect() if metric.type == "gauge"}
     assert {"fastmux_connections", "fastmux_rtt_seconds", "fastmux_congestion_window_bytes"} <= gauges
 
 
@@ -151,3 +151,12 @@ def test_without_the_library_the_error_says_what_to_install() -> None:
     assert done.returncode == 1
     assert "pip install 'fastmux[prometheus]'" in done.stderr
     assert fastmux.prometheus.Collector is Collector
+
+
+def test_a_collector_can_be_taken_out_of_its_registry_and_put_back() -> None:
+    """Guards against a name that was registered twice: letting go of it raised KeyError."""
+    registry, collector = prometheus_client.CollectorRegistry(), Collector()
+    for _ in range(2):
+        registry.register(collector)
+        registry.unregister(collector)
+    assert list(registry.collect()) == []

@@ -90,8 +90,12 @@ class Collector(_Collector):
                 self._sweep()
 
     def describe(self) -> Iterable[Metric]:
-        """The families without samples: registering reads nothing."""
-        return self._families([], {}, {})
+        """The families without samples, each name once: registering reads nothing.
+
+        A counter and a gauge of one name (`fastmux_connections_total`, `fastmux_connections`) are one name to
+        a registry, which could not let go of it twice.
+        """
+        return {family.name: family for family in self._families([], {}, {})}.values()
 
     def collect(self) -> Iterable[Metric]:
         """Read all figures. Called by the registry, with each scrape."""
