@@ -22,6 +22,7 @@ CORELESS = (
     *(f"tests/tunnel/{room}" for room in ("access", "notation", "settings", "operation", "control")),
     *(f"tests/tunnel/{room}" for room in ("command_line", "commands", "http_proxy", "proxies", "socks")),
 )
+MOST_TOLD = 40  # lines of what failed, said again at the end
 LOGS = ROOT / "build" / "test"
 
 
@@ -71,7 +72,15 @@ class Suite:
         LOGS.mkdir(parents=True, exist_ok=True)
         Path(LOGS, f"{self.core}.log").write_text("\n".join(self.log) + "\n", "utf-8")
         print(f"suite on the {self.core} core: exit status {code}")
+        for line in failures(self.log) if code else ():
+            print(f"  {line}")
         print(self.log[-1] if self.log else "no output", flush=True)
+
+
+def failures(log: list[str]) -> list[str]:
+    """What pytest said failed and why, in few lines: the reader of a long log starts at its end."""
+    told = ("FAILED ", "ERROR ", "E   ")
+    return [line for line in log if line.startswith(told)][-MOST_TOLD:]
 
 
 def compiled_core_works() -> bool:
