@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import socket
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +68,12 @@ def test_a_client_of_the_readme_runs(number: int, tmp_path: Path, monkeypatch: p
 
 
 def free_port() -> int:
-    """A UDP port that nobody has just now."""
-    with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A UDP port that nobody has just now, and that nobody is given who asks for any."""
+    for port in random.sample(range(20000, 32768), 100):
+        with socket.socket(type=socket.SOCK_DGRAM) as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
 
 
 def test_the_whole_program_of_the_readme_runs_and_prints_what_it_says(tmp_path: Path) -> None:

@@ -65,18 +65,20 @@ def test_a_thousand_connections_leave_no_descriptor_and_no_task(loop_factory: Lo
             async def some(first: int) -> None:
                 await asyncio.gather(*(user(number) for number in range(first, first + 50)))
 
+            idle_tasks = len(asyncio.all_tasks())
             await some(0)
             await t.here.ended(50)
             await t.there.ended(50)
+            await until(lambda: len(asyncio.all_tasks()) <= idle_tasks)
             gc.collect()
             descriptors, tasks = len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
             for first in range(50, 1050, 50):
                 await some(first)
             await t.here.ended(1050)
             await t.there.ended(1050)
-            await until(lambda: len(asyncio.all_tasks()) == tasks)
+            await until(lambda: len(asyncio.all_tasks()) <= tasks)
             gc.collect()
-            assert len(os.listdir("/proc/self/fd")) == descriptors
+            assert len(os.listdir("/proc/self/fd")) <= descriptors
             assert t.here.records() == t.there.records() == []
             await listener.close()
 
