@@ -7,6 +7,7 @@ echoes with the pattern, and `run_blocking`. Knows no peer.
 import argparse
 import signal
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -144,15 +145,26 @@ class Exchange:
 
 
 def run_blocking(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
-    """Runs a worker that has no loop, for `--seconds` and `--grace` at the most (TimeoutError)."""
+    """Runs a worker that has no loop, for `--seconds` and `--grace` at the most (TimeoutError).
+
+    A thread sends the signal to this one: the kernel may give that of a timer to any thread, and if that one
+    never asks for the interpreter, a worker that never waits is not told.
+    """
+    is_over = False
 
     def stop(number: int, stack: object) -> None:
-        raise TimeoutError("the worker did not end in time")
+        if not is_over:
+            raise TimeoutError("the worker did not end in time")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, options.seconds + options.grace)
+    alarm = (threading.get_ident(), signal.SIGALRM)
+    timer = threading.Timer(options.seconds + options.grace, signal.pthread_kill, alarm)
+    timer.daemon = True
+    timer.start()
     try:
         main(options)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        is_over = True
+        timer.cancel()
+        timer.join()
         signal.signal(signal.SIGALRM, before)
