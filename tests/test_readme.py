@@ -90,6 +90,17 @@ def test_the_whole_program_is_short() -> None:
     assert len([line for line in PROGRAM.splitlines() if line.strip()]) <= 15
 
 
+def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
+    text = README.read_text(encoding="utf-8")
+    rows = text.partition("## How fast")[2].partition("\n## ")[0].split("\n| --- ")[1].splitlines()[1:]
+    figures = [
+        figure for row in rows if row.startswith("|") for figure in re.findall(r"\| ([\d,]+)(?= [|(])", row)
+    ]
+    measured = (README.parent / "docs/benchmarks.md").read_text(encoding="utf-8")
+    assert len(figures) == 15
+    assert [figure for figure in figures if f"| {figure} |" not in measured] == []
+
+
 @pytest.mark.parametrize("path", re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8")))
 def test_a_link_of_the_readme_leads_somewhere(path: str) -> None:
     assert (README.parent / path).exists()

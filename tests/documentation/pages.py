@@ -23,8 +23,9 @@ PROGRAMS = DOCS / "programs"
 
 
 def pages() -> list[Path]:
-    """Every page of the site, and the README."""
-    return [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    """Every page of the site, and those that lie beside what they are about."""
+    beside = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md", "bench/README.md")
+    return [*(ROOT / name for name in beside), *sorted(DOCS.rglob("*.md"))]
 
 
 def name_of(page: Path) -> str:

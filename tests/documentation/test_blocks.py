@@ -96,7 +96,8 @@ def test_a_command_line_names_commands_and_options_that_exist(line: str) -> None
 @pytest.mark.parametrize("line", lines_with("make "))
 def test_a_make_line_names_targets_that_exist(line: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    assert {word for word in line.split()[1:] if "=" not in word} <= targets
+    words = shlex.split(line, comments=True)[1:]
+    assert {word for word in words if "=" not in word} <= targets
 
 
 def test_every_extra_in_the_pages_exists() -> None:

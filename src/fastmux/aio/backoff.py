@@ -16,9 +16,9 @@ _GROWTH: Final = 2.0
 class Backoff:
     """Delays of reconnecting, in seconds.
 
-    The nth attempt in a row waits a time drawn evenly from 0 to `initial` · 2ⁿ⁻¹, at most `maximum`: full
-    jitter, so that the clients of a server that comes back do not all knock at once. A connection that held
-    for `stable` seconds makes the next wait one of the first again.
+    The wait before the nth attempt in a row is drawn evenly from 0 to `initial` · 2ⁿ⁻¹, or to `maximum` if
+    that is less (full jitter), so that the clients of a server that comes back do not all connect at once.
+    After a connection that lasted for `stable` seconds the counting begins anew.
 
     Raises `ValueError` for times that are not positive, or a maximum below the initial one.
     """

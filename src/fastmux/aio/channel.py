@@ -155,11 +155,12 @@ class Channel:
 
     @property
     def priority(self) -> int:
-        """What this end sends by, 0 (most urgent) to 255: as its opener gave it, until it is set here.
+        """The priority of what this end sends, 0 (most urgent) to 255: the opener's, until it is set here.
 
         The upper three bits are the level of urgency: nothing of a level is sent while a lower-numbered one
-        has something to send. The lower five bits are the weight, 32 less their value: channels of a level
-        share by their weights. Setting it holds for what this end sends from now on; the peer is not told.
+        has something to send. The lower five bits give the weight, 32 less their value: channels of a level
+        share in proportion to their weights. Setting it affects what this end sends from now on; the peer is
+        not told.
         Raises `ValueError` for anything but 0 to 255, `ClosedResourceError`, `ConnectionClosed`.
         """
         return self._priority

@@ -131,17 +131,17 @@ def connect(
 ) -> Connector:
     """Connect to a listener: `await connect(…)` or `async with connect(…) as connection`.
 
-    `async for connection in connect(…)` connects again and again: each turn of the loop has an open
-    connection, and when its body is done with it, because it was lost (catch `ConnectionError` there) or for
-    any other reason, it is closed and the next one is opened, after a wait that `backoff` bounds. What cannot
-    be connected now is tried again; `AuthenticationError` and errors of certificate and key files are raised.
+    `async for connection in connect(…)` connects again and again. Each turn of the loop has an open
+    connection. When the body is done with it, because it was lost (catch `ConnectionError` there) or for any
+    other reason, it is closed, and the next one is opened after a wait that `backoff` bounds. A failure to
+    connect is tried again; `AuthenticationError` and errors of certificate and key files are raised.
 
     `tls` is a `TLSConfig` or `PLAINTEXT`; the server's certificate must have the name `host`, or the
     `server_hostname` of the configuration. The host's addresses are tried in order, a quarter of a second
     apart. `open_timeout` (seconds, None: unlimited) covers name resolution and handshake; `local_address` is
     where to send from; `settings` are those of `Configuration`, for example `idle_timeout`, `keep_alive`,
     `max_datagram_size`, `max_streams`, `congestion` ("cubic", "newreno" or "bbr"). `qlog` is a directory that
-    takes a record of each connection; None is that of the environment, $QLOGDIR, or no record.
+    takes a record of each connection; None means $QLOGDIR, or no record if that is not set.
 
     Raises, when awaited, `AuthenticationError` if one end could not prove who it is, `HandshakeError` for
     anything else that the peer or the path said, TimeoutError, OSError if the name or the local address is of

@@ -125,8 +125,8 @@ class Connection(LoopMethods):
 
         `label` (at most 255 bytes of UTF-8, need not be unique) and `priority` (0, most urgent, to 255; see
         `Stream.priority`) reach the peer with it and hold for both directions. Raises `ClosedResourceError`
-        after a close of this end, `ConnectionClosed`, ValueError for a label or priority that cannot be.
-        Cancelled while it waits, no stream was opened.
+        after a close of this end, `ConnectionClosed`, ValueError for a label or priority that is not allowed.
+        If it is cancelled while it waits, no stream was opened.
         """
         encoded = encode_label(label)
         check_priority(priority)
@@ -151,10 +151,10 @@ class Connection(LoopMethods):
     ) -> MessageChannel:
         """Open a message channel; waits while the peer's limit of message channels is reached.
 
-        `label` and `priority` as `open_stream`; all choices hold for both directions. `reliable=False` sends
-        everything once; `max_retransmits` sends a message again at most so often, `lifetime` (seconds, whole
-        milliseconds) until it is so old: a message that is given up is left out. Raises as `open_stream`,
-        and ValueError for choices that do not go together.
+        `label` and `priority` are as for `open_stream`; all choices hold for both directions. With
+        `reliable=False` every message is sent once; with `max_retransmits` it is sent again at most so many
+        times, with `lifetime` (seconds, in whole milliseconds) until it is that old. What was given up is
+        left out. Raises as `open_stream`, and ValueError for choices that do not go together.
         """
         encoded = encode_label(label)
         check_priority(priority)
@@ -182,6 +182,7 @@ class Connection(LoopMethods):
         return await self._accept()
 
     def __aiter__(self) -> Self:
+        """Channels that the peer opens, one by one, until the connection ends. Raises as `accept`."""
         return self
 
     async def __anext__(self) -> AnyChannel:
@@ -233,7 +234,8 @@ class Connection(LoopMethods):
     def send_datagram(self, data: Buffer) -> bool:
         """Send one unreliable datagram, unordered. False if it was dropped at once because too many wait.
 
-        Raises `MessageTooBig` if it does not fit the path or the peer does not take its size,
+        What does not fit into a packet of the path (`stats.mtu` less 32 bytes, with ids of 8) is dropped
+        later, and counted in `stats.datagrams_dropped`. Raises `MessageTooBig` above what the peer takes,
         `ClosedResourceError` after a close of this end, `ConnectionClosed`.
         """
         self._check_usable()
@@ -272,10 +274,10 @@ class Connection(LoopMethods):
         return cast(float, round_trip)
 
     async def migrate(self, local_address: tuple[str, int] | None = None) -> None:
-        """Go on by a new socket, bound to `local_address` (None: any), without a break. For a client's end.
+        """Move to a new socket, bound to `local_address` (None: any), without a break. For a client's end.
 
-        The server is asked by way of it first, and addressed by an id that nobody has seen (RFC 9000 §9); the
-        old socket is closed a little later. If it fails, or is cancelled, the connection stays as it was.
+        The new path is validated first, with a connection id that nobody has seen (RFC 9000 §9); the old
+        socket is closed a little later. If it fails, or is cancelled, the connection stays as it was.
 
         Raises OSError if there can be no such socket, TimeoutError if the server does not answer there within
         three probe timeouts (3 s at least), RuntimeError for a server's end, `ClosedResourceError`,
@@ -301,7 +303,7 @@ class Connection(LoopMethods):
 
     @property
     def id(self) -> str:
-        """A name for logs, in hexadecimal digits: the same on both ends, unpredictable, no secret."""
+        """A name for logs, in hexadecimal digits: the same at both ends, unpredictable, not secret."""
         return self._connection.ids.first.hex()
 
     @property
@@ -311,7 +313,7 @@ class Connection(LoopMethods):
 
     @property
     def stats(self) -> ConnectionStatistics:
-        """Figures of now, or of the end; `ConnectionStatistics` says what each of them is."""
+        """The figures of this moment, or of the end; `ConnectionStatistics` explains each of them."""
         try:
             return self._connection.statistics()
         except ClosedResourceError:  # read in another thread, just when it ended

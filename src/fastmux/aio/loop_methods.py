@@ -79,6 +79,8 @@ class LoopMethods(ABC):
     ) -> StreamServer:
         """Serve the streams that the peer opens to `host` and `port` by `create_connection`.
 
+        Returns an `asyncio.AbstractServer`; its `close` takes nothing more, what was taken goes on.
+
         The place is a name for the peer to ask for: nothing is bound. No host (also "", "*", "0.0.0.0" and
         "::") is any host, no port (also 0) any port; of several servers the first that fits takes a stream.
         The factory is called for each, without arguments, or if it cannot be with the peer's host and port.

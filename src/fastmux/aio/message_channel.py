@@ -151,6 +151,7 @@ class MessageChannel(Channel):
         return message
 
     def __aiter__(self) -> Self:
+        """Messages, until the peer ends the channel. Raises as `receive`."""
         return self
 
     async def __anext__(self) -> bytes:

@@ -136,6 +136,7 @@ class Stream(Channel):
         return size
 
     def __aiter__(self) -> Self:
+        """Pieces of bytes as `receive` gives them, until the peer ends the stream. Raises as `receive`."""
         return self
 
     async def __anext__(self) -> bytes:

@@ -28,15 +28,15 @@ _PLAINTEXT_RANDOM_SIZE: Final = 32
 class TLSConfig:
     """Mutual TLS 1.3: this end's certificate and key, and the CA that signs the peer's.
 
-    `certfile` is a PEM file with the certificate, then its intermediates; `keyfile` its
-    unencrypted key, which only its owner may read; `cafile` one or more CA certificates. `pins`
-    are the public keys that the peer may have (`sha256//` and base64, as RFC 7469 §2.4), none for
-    any that the CA signed. `server_hostname` is the name that the server's certificate must have,
-    None for the name that is connected to. With `reload` changed files are used from the next
-    handshake on. `ciphers` are TLS 1.3 suite names in order of preference, none for the order
-    that suits this machine.
+    `certfile` is a PEM file with the certificate, then its intermediates; `keyfile` has its
+    unencrypted key, which only its owner may read; `cafile` has one or more CA certificates.
+    `pins` are the only public keys that the peer may have (`sha256//` and base64, as RFC 7469
+    §2.4); without any, every certificate that the CA signed will do. `server_hostname` is the
+    name that the server's certificate must have; None is the name that is connected to. With
+    `reload`, changed files are used from the next handshake on. `ciphers` are names of TLS 1.3
+    suites in order of preference; without any, the order is the one that suits this machine.
 
-    Raises ValueError for a value that cannot be, PermissionError for a key that others can read,
+    Raises ValueError for a value that is not allowed, PermissionError for a key that others can read,
     and OSError for a file that cannot be opened.
     """
 

@@ -15,13 +15,13 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # Each is a module of `fastmux.tunnel.commands` with a `command`; the text is its line in the help.
 COMMANDS: Final = {
     "demo": "Everything at once over one connection, nothing to prepare.",
-    "init": "Make a CA, a server's and a client's certificate.",
+    "init": "Make certificates to begin with: a CA, a server, a client.",
     "cert": "Issue, show, pin and renew certificates.",
-    "serve": "The far end: lets clients reach what rules allow.",
-    "tunnel": "The near end: forwards ports, SOCKS and HTTP through a server.",
-    "connect": "One connection on standard input and output, for ssh's ProxyCommand.",
-    "ping": "Round trips to a server, through its authenticated connection.",
-    "ctl": "Ask and steer a running serve or tunnel.",
+    "serve": "The far end of a tunnel: lets clients reach what rules allow.",
+    "tunnel": "The near end of a tunnel: forwards ports, SOCKS and HTTP.",
+    "connect": "One forwarded connection on standard input and output.",
+    "ping": "Measure round trips to a server.",
+    "ctl": "Query and control a running serve or tunnel.",
     "check-config": "Check a configuration file.",
 }
 

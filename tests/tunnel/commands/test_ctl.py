@@ -40,13 +40,17 @@ def process(path: Path, *answers: bytes) -> Iterator[list[dict[str, Any]]]:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(os.fspath(path))
         listening.listen()
+        listening.settimeout(20)  # a request that never comes fails the test
 
         def serve() -> None:
-            for answer in answers:
+            waiting = list(answers)
+            while waiting:
                 sock, _ = listening.accept()
                 with sock:
-                    asked.append(json.loads(sock.recv(65536)))
-                    sock.sendall(answer)
+                    request = sock.recv(65536)
+                    if request:  # else somebody looked whether anybody listens
+                        asked.append(json.loads(request))
+                        sock.sendall(waiting.pop(0))
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -109,6 +113,28 @@ def test_what_would_steer_several_wants_one_named(tmp_path: Path) -> None:
         result = ctl(tmp_path, "exit")
     assert result.exit_code == 3
     assert "--control" in result.stderr
+
+
+def leave_behind(path: Path) -> None:
+    """The socket of a process that was killed."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(os.fspath(path))
+
+
+def test_the_socket_of_a_killed_process_hides_no_other(tmp_path: Path) -> None:
+    leave_behind(tmp_path / "a.sock")
+    with process(tmp_path / "b.sock", encode_result(STATUS), encode_result("draining")) as asked:
+        assert "pid 7" in ctl(tmp_path, "status").stdout
+        assert ctl(tmp_path, "drain").stdout == "draining\n"
+    assert [request["op"] for request in asked] == ["status", "drain"]
+
+
+def test_where_only_killed_processes_were_nobody_runs(tmp_path: Path) -> None:
+    for name in ("a.sock", "b.sock"):
+        leave_behind(tmp_path / name)
+    result = ctl(tmp_path, "status")
+    assert result.exit_code == 5
+    assert "no serve or tunnel of this user runs" in result.stderr
 
 
 def test_a_directory_that_others_can_write_in_is_not_trusted(tmp_path: Path) -> None:

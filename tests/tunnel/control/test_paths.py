@@ -58,3 +58,13 @@ def test_a_directory_stands_for_the_sockets_in_it(tmp_path: Path) -> None:
     assert paths.found(tmp_path / "gone.sock") == [tmp_path / "gone.sock"]
     for sock in socks:
         sock.close()
+
+
+def test_a_socket_is_alive_while_somebody_listens(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    assert not paths.is_alive(path)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(os.fspath(path))
+        sock.listen()
+        assert paths.is_alive(path)
+    assert not paths.is_alive(path)

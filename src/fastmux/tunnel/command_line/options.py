@@ -98,16 +98,19 @@ def credential_options(*, is_client: bool) -> Callable[[F], Callable[..., Any]]:
             "--cert",
             type=path,
             envvar="FASTMUX_CERT",
-            help="This end's certificate (PEM).  [default: init's]",
+            help="This end's certificate (PEM).  [default: the one that `fastmux init` made]",
         ),
-        click.option("--key", type=path, envvar="FASTMUX_KEY", help="Its key (PEM, mode 0600)."),
-        click.option("--ca", type=path, envvar="FASTMUX_CA", help="The CA that signs the other end's (PEM)."),
+        click.option("--key", type=path, envvar="FASTMUX_KEY", help="Its private key (PEM, mode 0600)."),
+        click.option("--ca", type=path, envvar="FASTMUX_CA", help="The CA that signed the other end's."),
         click.option(
-            "--pin", multiple=True, metavar="PIN", help="A key that the other end may have (sha256//…)."
+            "--pin",
+            multiple=True,
+            metavar="PIN",
+            help="Accept only this public key of the other end (sha256//…); may be repeated.",
         ),
     ]
     if is_client:
-        text = "The name that the server's certificate has, if it is not HOST."
+        text = "The name to expect in the server's certificate, if it is not HOST."
         options.append(click.option("--server-name", metavar="NAME", help=text))
 
     def decorate(function: F) -> Callable[..., Any]:
@@ -156,7 +159,7 @@ def log_options(function: F) -> Callable[..., Any]:
     return _with_options(
         command,
         [
-            click.option("-v", "--verbose", count=True, help="Log more; -v shows debugging."),
+            click.option("-v", "--verbose", count=True, help="Log more: debugging messages too."),
             click.option("-q", "--quiet", count=True, help="Log less: -q warnings, -qq errors."),
             click.option("--log-format", type=form, help="Form of the log.  [default: text]"),
         ],
@@ -171,20 +174,20 @@ def start_logging(log: Log, *, base: int = 0, form: str | None = None) -> loggin
 def config_option(function: F) -> F:
     """Add --config."""
     path = click.Path(dir_okay=False)
-    text = "A configuration file (TOML); options go before it."
+    text = "A configuration file (TOML); options on the command line override it."
     return click.option("--config", type=path, envvar="FASTMUX_CONFIG", help=text)(function)
 
 
 def congestion_option(function: F) -> F:
     """Add --congestion."""
     names = click.Choice(CONGESTION_CONTROLLERS)
-    text = "How fast this end sends; bbr bears a path that loses packets.  [default: cubic]"
+    text = "What decides how fast this end sends; bbr is for paths that lose packets.  [default: cubic]"
     return click.option("--congestion", type=names, help=text)(function)
 
 
 def control_option(function: F) -> F:
     """Add --control."""
-    text = "Where the control socket for `fastmux ctl` is; `none` for none."
+    text = "Path of the control socket for `fastmux ctl`; `none` for no socket."
     return click.option("--control", metavar="PATH", help=text)(function)
 
 

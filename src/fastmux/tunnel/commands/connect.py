@@ -24,10 +24,10 @@ from fastmux.tunnel.settings.credentials import Credentials
 def command(
     server: tuple[str, int], target: str, config: str | None, credentials: Credentials, log: o.Log
 ) -> None:
-    """Connect standard input and output with DEST:PORT, as the server SERVER reaches it.
+    """Connect standard input and output to DEST:PORT, through SERVER.
 
-    The server must have a rule that lets this certificate reach it. Standard output carries only what the
-    target sends. A target that begins with "/" is a Unix socket.
+    DEST is resolved and reached by the server, which needs a rule that allows it for this certificate. If it
+    begins with "/" it is a Unix socket there. Standard output carries only what DEST sends.
 
     \b
     Examples:

@@ -25,18 +25,18 @@ from fastmux.tunnel.exits import UNREACHABLE, CommandError, ConfigurationError
     "--control",
     metavar="PATH",
     envvar="FASTMUX_CONTROL",
-    help="The control socket, or a directory of them.  [default: those of this user]",
+    help="The control socket, or a directory of such sockets.  [default: this user's directory]",
 )
 @click.pass_context
 def command(context: click.Context, control: str | None) -> None:
-    """Ask and steer a running `fastmux serve` or `fastmux tunnel` of this user.
+    """Query and control a running `fastmux serve` or `fastmux tunnel` of this user.
 
     \b
     Examples:
       fastmux ctl status                                 what is open, how fast, for whom
       fastmux ctl forward -L 8080:intranet:80            one more forward of a tunnel
       fastmux ctl cancel -L 8080:intranet:80             and without it again
-      fastmux ctl --control /run/fastmux/a.sock reload   read configuration and certificates anew
+      fastmux ctl --control /run/fastmux/a.sock reload   reread configuration and certificates
     """
     context.obj = Path(control) if control else paths.runtime_directory()
     if not control and context.obj.exists():
@@ -45,7 +45,7 @@ def command(context: click.Context, control: str | None) -> None:
 
 
 @command.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a process and line.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each process.")
 @click.pass_obj
 def status(place: Path, as_json: bool) -> None:
     """What is open: connections with round trip and loss, channels with bytes, totals by identity."""
@@ -98,8 +98,8 @@ def _steering(name: str, text: str) -> None:
             click.echo(_ask(_one_socket(place), name))
 
 
-_steering("reload", "Read configuration and certificates anew; what is no longer allowed ends.")
-_steering("drain", "Take nothing new, let what is open finish, then exit.")
+_steering("reload", "Reread configuration and certificates; what is no longer allowed ends.")
+_steering("drain", "Accept nothing new, let what is open finish, then exit.")
 _steering("exit", "Exit at once: what is open is cut off.")
 
 
@@ -112,10 +112,13 @@ def _check(place: Path) -> None:
 
 
 def _sockets(place: Path) -> list[Path]:
+    """The sockets at a place; of several those that are alive, so that a killed process hides no other."""
     found = paths.found(place)
+    if len(found) > 1:
+        found = [path for path in found if paths.is_alive(path)]
     if not found:
         raise CommandError(
-            UNREACHABLE, f"no serve or tunnel of this user runs: there is no socket in {place}"
+            UNREACHABLE, f"no serve or tunnel of this user runs: nobody listens on a socket in {place}"
         )
     return found
 

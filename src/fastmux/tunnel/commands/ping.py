@@ -17,14 +17,14 @@ from fastmux.tunnel.settings.credentials import Credentials
 
 @click.command("ping")
 @click.argument("server", type=o.SERVER)
-@click.option("-c", "--count", type=click.IntRange(1), help="How many.  [default: until interrupted]")
+@click.option("-c", "--count", type=click.IntRange(1), help="How many pings.  [default: until interrupted]")
 @click.option(
     "-i",
     "--interval",
     type=click.FloatRange(MIN_PING_INTERVAL, 3600),
     default=1.0,
     show_default=True,
-    help="Seconds between two.",
+    help="Seconds between two pings.",
 )
 @click.option(
     "-s",
@@ -32,7 +32,7 @@ from fastmux.tunnel.settings.credentials import Credentials
     type=click.IntRange(MIN_PING_SIZE, MAX_PING_SIZE),
     default=MAX_PING_SIZE,
     show_default=True,
-    help="Bytes of each.",
+    help="Bytes in each ping.",
 )
 @o.credential_options(is_client=True)
 @o.config_option
@@ -48,8 +48,8 @@ def command(
 ) -> None:
     """Measure round trips to SERVER over an authenticated connection.
 
-    Each ping is a message that the server sends back, so it waits for everything that a user's data waits
-    for. Exits with 0 if any ping was answered, 5 if none was or the server cannot be reached.
+    Each ping travels as data on a stream, and the server sends it back: it takes as long as a user's data
+    does. The exit status is 0 if any ping was answered, 5 if none was or the server cannot be reached.
 
     \b
     Examples:

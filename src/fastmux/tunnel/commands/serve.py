@@ -18,22 +18,29 @@ from fastmux.tunnel.settings.credentials import Credentials
     "-l", "--listen", multiple=True, metavar="[ADDR:]PORT", help="Where to listen (UDP).  [default: *:4433]"
 )
 @click.option(
-    "--allow", multiple=True, metavar="RULE", help="What clients may reach; see below. At least one."
+    "--allow",
+    multiple=True,
+    metavar="RULE",
+    help="What clients may reach: RULE is explained above. At least one is needed.",
 )
 @o.credential_options(is_client=False)
 @o.config_option
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes that share the port.  [default: 1]")
-@click.option("--limit", type=o.RATE, help="Bytes a second, over all clients and both directions.")
-@click.option("--limit-per-identity", type=o.RATE, help="Bytes a second of each identity.")
-@click.option("--metrics", metavar="[ADDR:]PORT", help="Where Prometheus may ask, over HTTP (TCP).")
 @click.option(
-    "--drain-timeout", type=o.DURATION, help="How long SIGTERM lets channels finish.  [default: 30s]"
+    "--workers", type=click.IntRange(1, 256), help="Processes that share the port (Linux).  [default: 1]"
+)
+@click.option("--limit", type=o.RATE, help="Most bytes a second, all clients together (10M, 100Mbit).")
+@click.option("--limit-per-identity", type=o.RATE, help="Most bytes a second of each identity.")
+@click.option("--metrics", metavar="[ADDR:]PORT", help="Serve metrics for Prometheus here, over HTTP (TCP).")
+@click.option(
+    "--drain-timeout",
+    type=o.DURATION,
+    help="How long channels may take to finish after SIGTERM.  [default: 30s]",
 )
 @o.congestion_option
 @o.control_option
 @o.log_options
 def command(credentials: Credentials, log: o.Log, **options: Any) -> None:
-    """Serve clients: they reach, through here, what rules allow.
+    """Serve clients: through here they reach what the rules allow, and nothing else.
 
     \b
     RULE is [IDENTITY=]HOST:PORTS[/udp], [IDENTITY=]listen:HOST:PORTS[/udp] or
@@ -45,9 +52,9 @@ def command(credentials: Credentials, log: o.Log, **options: Any) -> None:
     Private, loopback and metadata addresses are reached only by a rule that names
     them.
     \b
-    SIGHUP or `fastmux ctl reload` reads configuration and certificates anew and ends
-    what is no longer allowed; SIGTERM or `ctl drain` lets channels finish; a second
-    one ends at once.
+    SIGHUP or `fastmux ctl reload` rereads configuration and certificates, and ends
+    what is no longer allowed. SIGTERM or `ctl drain` lets channels finish; a second
+    one ends them at once.
     \b
     Examples:
       fastmux serve --cert server.pem --key server.key --ca ca.pem --allow 'client=127.0.0.1:22'

@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 
 @click.command("tunnel")
 @click.argument("server", type=o.SERVER, required=False)
-@click.option("-L", "local", multiple=True, metavar="SPEC", help="Listen here, dial there: see below.")
-@click.option("-R", "remote", multiple=True, metavar="SPEC", help="Listen at the server, dial here.")
-@click.option("-D", "socks5", multiple=True, metavar="[BIND:]PORT", help="A SOCKS5 proxy.")
-@click.option("--http", multiple=True, metavar="[BIND:]PORT", help="An HTTP proxy.")
 @click.option(
-    "--user", multiple=True, metavar="NAME:FILE", help="Who may use -D and --http; FILE has the password."
+    "-L", "local", multiple=True, metavar="SPEC", help="Listen here, connect there: SPEC is explained above."
+)
+@click.option("-R", "remote", multiple=True, metavar="SPEC", help="Listen at the server, connect from here.")
+@click.option("-D", "socks5", multiple=True, metavar="[BIND:]PORT", help="Listen here as a SOCKS5 proxy.")
+@click.option("--http", multiple=True, metavar="[BIND:]PORT", help="Listen here as an HTTP proxy.")
+@click.option(
+    "--user",
+    multiple=True,
+    metavar="NAME:FILE",
+    help="Let only this user use -D and --http; FILE holds the password. May be repeated.",
 )
 @o.credential_options(is_client=True)
 @o.config_option
-@click.option("--limit", type=o.RATE, help="Bytes a second, over all channels and both directions.")
+@click.option("--limit", type=o.RATE, help="Most bytes a second, all channels together (10M, 100Mbit).")
 @click.option("--retry-max", type=o.DURATION, help="Longest wait between two attempts.  [default: 30s]")
-@click.option("--exit-on-forward-failure", is_flag=True, help="End if a forward cannot be had.")
-@click.option("--metrics", metavar="[ADDR:]PORT", help="Where Prometheus may ask, over HTTP (TCP).")
+@click.option("--exit-on-forward-failure", is_flag=True, help="Exit if a forward cannot be set up.")
+@click.option("--metrics", metavar="[ADDR:]PORT", help="Serve metrics for Prometheus here, over HTTP (TCP).")
 @o.congestion_option
 @o.control_option
 @o.log_options
@@ -44,15 +49,15 @@ def command(
     user: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Keep a tunnel to SERVER, and forward through it.
+    """Keep a tunnel to SERVER (HOST or HOST:PORT, port 4433 by default), and forward through it.
 
     \b
     SPEC is one of ssh's, with /udp for datagrams:
       [BIND:]PORT:HOST:PORT[/udp]   [BIND:]PORT:/PATH   /PATH:HOST:PORT   /PATH:/PATH
     BIND is 127.0.0.1 unless given; * is every interface. Names are resolved at the
     far end.
-    When the connection is lost a new one is made, and again; what listens here stays
-    open, and new local connections wait for it up to half a minute.
+    When the connection is lost, it is made again, as often as needed. The listeners
+    here stay open meanwhile; new local connections wait for up to half a minute.
     \b
     Examples:
       fastmux tunnel gw.example -L 2022:127.0.0.1:22 -D 1080 --config ~/.fastmux.toml

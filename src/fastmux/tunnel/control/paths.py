@@ -1,6 +1,6 @@
 """Where control sockets are: in a directory that only their user can enter.
 
-Owns: names, the directory and its checks. May not know: what goes over the sockets.
+Owns: names, the directory and its checks, which sockets are alive. May not know: what goes over them.
 """
 
 from __future__ import annotations
@@ -67,3 +67,13 @@ def found(place: Path) -> list[Path]:
     if place.is_dir():
         return sorted(path for path in place.glob(f"*{_SUFFIX}") if path.is_socket())
     return [place]
+
+
+def is_alive(path: Path) -> bool:
+    """Whether a process listens there; the socket of one that was killed stays behind and refuses."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(os.fspath(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
