@@ -126,7 +126,7 @@ class SendStream:
 
 @final
 class PacketProtection:
-    def __init__(self, suite: int, key: Buffer, iv: Buffer) -> None: ...
+    def __init__(self, suite: int, key: Buffer, iv: Buffer, *, sealed: int = 0) -> None: ...
     def seal(self, packet_number: int, header: Buffer, payload: Buffer) -> bytes: ...
     def open(self, packet_number: int, header: Buffer, payload: Buffer) -> bytes | None: ...
 
@@ -150,7 +150,15 @@ class DataPath:
     ) -> None: ...
     # packets
     def set_keys(
-        self, suite: int, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer
+        self,
+        suite: int,
+        send_key: Buffer,
+        send_iv: Buffer,
+        receive_key: Buffer,
+        receive_iv: Buffer,
+        *,
+        sealed: int = 0,
+        failed: int = 0,
     ) -> None: ...
     def set_next_keys(
         self, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer

@@ -26,6 +26,7 @@ IMPLEMENTATION = "cython"
 
 include "_pxi/_constants.pxi"
 include "_pxi/_memory.pxi"
+include "_pxi/_forks.pxi"
 include "_pxi/_arguments.pxi"
 include "_pxi/_containers.pxi"
 include "_pxi/varint.pxi"

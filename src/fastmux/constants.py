@@ -150,6 +150,7 @@ RESOURCE_LIMIT: Final = 0x12
 IDLE_TIMEOUT: Final = 0x13  # never on the wire: what a local idle timeout reports
 CANCELLED: Final = 0x14  # a channel given up by its owner
 CONNECTION_UNKNOWN: Final = 0x15  # never on the wire: what a stateless reset reports
+FORKED: Final = 0x16  # never on the wire: what a child of fork is told of its parent's connections
 HANDSHAKE_FAILED: Final = 0x100  # 0x100 + TLS alert
 
 # --- Parameters (id, value) in the PARAMETERS frame -----------------------------------------------

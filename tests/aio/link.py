@@ -149,5 +149,8 @@ class LinkTransport:
         self.is_closed = True
         self._link.detach(self.sockname)
 
+    def forsake(self) -> None:
+        self.close()
+
     def counters(self) -> dict[str, int]:
         return {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, final
 from weakref import WeakSet
 
 from fastmux._core_py._arguments import Uncopied, immutable, integer, kept, octets, sized, writable
+from fastmux._core_py._forks import FORKED_TEXT, forks
 from fastmux._core_py._parts import Limits, Parts
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.packet_writer import MIN_SEGMENT_SIZE
@@ -47,31 +48,54 @@ def live() -> tuple[int, int]:
 class DataPath(Uncopied):
     """One connection: short-header packets in and out, channels in between. docs/core.md says it all.
 
-    After `close` everything raises ClosedResourceError; an unknown channel id is a KeyError.
+    After `close`, and in a process that was forked off later, everything raises ClosedResourceError; an unknown
+    channel id is a KeyError.
     """
 
-    __slots__ = ("__weakref__", "_parts")
+    __slots__ = ("__weakref__", "_born", "_parts")
 
     def __init__(self, is_client: bool, local_id: Buffer, **limits: Unpack[Limits]) -> None:
         name = sized("local_id", local_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
         self._parts: Parts | None = Parts(bool(is_client), len(name), limits)
+        self._born = forks.count
         _open_paths.add(self)
 
     @property
-    def _all(self) -> Parts:
+    def _seen(self) -> Parts:
+        """For a look at figures, which harms nobody even in a child of fork."""
         if self._parts is None:
             raise ClosedResourceError("the data path is closed")
         return self._parts
 
+    @property
+    def _all(self) -> Parts:
+        parts = self._seen
+        if self._born != forks.count:
+            raise ClosedResourceError(FORKED_TEXT)
+        return parts
+
     # --- packets --------------------------------------------------------------------------------------
 
     def set_keys(
-        self, suite: int, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer
+        self,
+        suite: int,
+        send_key: Buffer,
+        send_iv: Buffer,
+        receive_key: Buffer,
+        receive_iv: Buffer,
+        *,
+        sealed: int = 0,
+        failed: int = 0,
     ) -> None:
-        """The keys of both directions; until then nothing can be sent or opened."""
+        """The keys of both directions; until then nothing can be sent or opened.
+
+        So many packets were sealed under them, and failed to open, before: this brings limits within reach.
+        """
         parts = self._all
-        sending = PacketProtection(suite, send_key, send_iv)
+        failures = integer(failed)
+        sending = PacketProtection(suite, send_key, send_iv, sealed=sealed)
         parts.keys.set_keys(sending, PacketProtection(suite, receive_key, receive_iv))
+        parts.reader.counts["undecryptable_packets"] += failures
 
     def set_next_keys(
         self, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer
@@ -144,8 +168,8 @@ class DataPath(Uncopied):
         return parts.writer.build(writable(buffer), frames, length, integer(token), float(now))
 
     def close(self) -> None:
-        """Frees everything."""
-        self._all.clear()
+        """Frees everything; a child of fork may do that with its copy."""
+        self._seen.clear()
         self._parts = None
         _open_paths.discard(self)
 
@@ -357,7 +381,7 @@ class DataPath(Uncopied):
     @property
     def bytes_in_flight(self) -> int:
         """Bytes of the packets in flight."""
-        return self._all.recovery.sent.bytes_in_flight
+        return self._seen.recovery.sent.bytes_in_flight
 
     @property
     def has_pending(self) -> bool:
@@ -381,12 +405,12 @@ class DataPath(Uncopied):
     @property
     def held_size(self) -> int:
         """Bytes that received data occupies."""
-        return self._all.credit.held_size + self._all.datagrams.incoming.size
+        return self._seen.credit.held_size + self._seen.datagrams.incoming.size
 
     @property
     def channel_count(self) -> int:
         """Channels that are not released."""
-        return len(self._all.table.channels)
+        return len(self._seen.table.channels)
 
     @property
     def last_received_at(self) -> float:
@@ -400,7 +424,7 @@ class DataPath(Uncopied):
 
     def counters(self) -> dict[str, int]:
         """All counters by name."""
-        return self._all.counters()
+        return self._seen.counters()
 
     # --- help -----------------------------------------------------------------------------------------
 

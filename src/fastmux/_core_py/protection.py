@@ -30,18 +30,21 @@ if TYPE_CHECKING:
 
 @final
 class PacketProtection(Uncopied):
-    """One key and IV of one direction. Nonce = IV xor packet number (path id 0)."""
+    """One key and IV of one direction. Nonce = IV xor packet number (path id 0).
+
+    `sealed` packets count as sealed under the key already.
+    """
 
     __slots__ = ("_cipher", "_iv", "_sealed", "_suite")
 
-    def __init__(self, suite: int, key: Buffer, iv: Buffer) -> None:
+    def __init__(self, suite: int, key: Buffer, iv: Buffer, *, sealed: int = 0) -> None:
         self._suite = integer(suite)
         if self._suite not in SUITE_KEY_SIZES:
             raise ValueError("unknown suite")
         size = SUITE_KEY_SIZES[self._suite]
         self._cipher = _cipher(self._suite, sized("key", key, size, size))
         self._iv = int.from_bytes(sized("iv", iv, IV_SIZE, IV_SIZE), "big")
-        self._sealed = 0
+        self._sealed = integer(sealed)
 
     def seal(self, packet_number: int, header: Buffer, payload: Buffer) -> bytes:
         """The protected payload: ciphertext and 16-byte tag, `header` authenticated with it.

@@ -110,6 +110,15 @@ cdef void mem_free(void *memory, size_t size) noexcept nogil:
         free(memory)
 
 
+cdef extern from *:
+    """
+    /* Through a volatile pointer, or the compiler leaves out what is not read before it is freed. */
+    static void *(*volatile const fm_memset)(void *, int, size_t) = memset;
+    static void fm_wipe(void *memory, size_t size) { fm_memset(memory, 0, size); }
+    """
+    void wipe "fm_wipe"(void *memory, size_t size) noexcept nogil
+
+
 cdef inline void hold(void *data) noexcept nogil:
     """Keeps a bytes object alive and counts it."""
     global live_bytes

@@ -5,10 +5,12 @@
 cdef class DataPath:
     """One connection: short-header packets in and out, channels in between. docs/core.md says it all.
 
-    After `close` everything raises ClosedResourceError; an unknown channel id is a KeyError.
+    After `close`, and in a process that was forked off later, everything raises ClosedResourceError; an unknown
+    channel id is a KeyError.
     """
 
     cdef Path *path
+    cdef int64_t born  # how many forks had led to this process
     cdef object __weakref__
 
     def __init__(
@@ -41,6 +43,7 @@ cdef class DataPath:
             raise
         self.free()
         self.path = made
+        self.born = forks
 
     def __dealloc__(self):
         self.free()
@@ -54,9 +57,16 @@ cdef class DataPath:
     def __reduce__(self):
         raise TypeError("cannot pickle or copy DataPath")
 
-    cdef Path *open_path(self) except NULL:
+    cdef Path *seen_path(self) except NULL:
+        """For a look at figures, which harms nobody even in a child of fork."""
         if self.path == NULL:
             raise ClosedResourceError("the data path is closed")
+        return self.path
+
+    cdef Path *open_path(self) except NULL:
+        self.seen_path()
+        if self.born != forks:
+            raise ClosedResourceError(FORKED_TEXT)
         return self.path
 
     cdef Channel *channel(self, object channel_id) except NULL:
@@ -96,14 +106,19 @@ cdef class DataPath:
 
     # --- packets ------------------------------------------------------------------------------------------
 
-    def set_keys(self, suite, send_key, send_iv, receive_key, receive_iv):
-        """The keys of both directions; until then nothing can be sent or opened."""
+    def set_keys(self, suite, send_key, send_iv, receive_key, receive_iv, *, sealed=0, failed=0):
+        """The keys of both directions; until then nothing can be sent or opened.
+
+        So many packets were sealed under them, and failed to open, before: this brings limits within reach.
+        """
         self.open_path()
-        cdef PacketProtection sending = PacketProtection(suite, send_key, send_iv)
+        cdef int64_t failures = as_wire(failed)
+        cdef PacketProtection sending = PacketProtection(suite, send_key, send_iv, sealed=sealed)
         cdef PacketProtection receiving = PacketProtection(suite, receive_key, receive_iv)
         cdef Path *path = self.open_path()
         path.sealer, sending.sealer = sending.sealer, path.sealer
         path.opener, receiving.opener = receiving.opener, path.opener
+        path.counters.undecryptable_packets += failures
         key_update_restart(path)
 
     def set_next_keys(self, send_key, send_iv, receive_key, receive_iv):
@@ -122,6 +137,8 @@ cdef class DataPath:
             raise
         self.path.keys.next_sealer = sealer
         self.path.keys.next_opener = opener
+        wipe(&sealer, sizeof(Cipher))
+        wipe(&opener, sizeof(Cipher))
 
     def update_keys(self):
         """Begins a key update; False while the last one is not acknowledged, or without next keys."""
@@ -230,8 +247,8 @@ cdef class DataPath:
         return built
 
     def close(self):
-        """Frees everything."""
-        self.open_path()
+        """Frees everything; a child of fork may do that with its copy."""
+        self.seen_path()
         self.free()
 
     # --- recovery -----------------------------------------------------------------------------------------
@@ -526,7 +543,7 @@ cdef class DataPath:
     @property
     def bytes_in_flight(self):
         """Bytes of the packets in flight."""
-        return self.open_path().sent.bytes_in_flight
+        return self.seen_path().sent.bytes_in_flight
 
     @property
     def has_pending(self):
@@ -554,12 +571,12 @@ cdef class DataPath:
     @property
     def held_size(self):
         """Bytes that received data occupies."""
-        return self.open_path().held_size + self.open_path().incoming.size
+        return self.seen_path().held_size + self.path.incoming.size
 
     @property
     def channel_count(self):
         """Channels whose slot is taken."""
-        return self.open_path().channels.count
+        return self.seen_path().channels.count
 
     @property
     def last_received_at(self):
@@ -573,4 +590,4 @@ cdef class DataPath:
 
     def counters(self):
         """All counters by name."""
-        return counters_dict(self.open_path().counters)
+        return counters_dict(self.seen_path().counters)

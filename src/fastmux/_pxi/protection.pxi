@@ -80,10 +80,10 @@ cdef bint fallback_run(
 
 cdef void cipher_free(Cipher *self) noexcept nogil:
     if self.context != NULL:
-        fm_evp_free(self.context)
+        fm_evp_free(self.context)  # which wipes the key schedule
     if self.fallback != NULL:
         fm_decref(self.fallback)
-    memset(self, 0, sizeof(Cipher))
+    wipe(self, sizeof(Cipher))
 
 
 cdef int cipher_check(object suite, object key, object iv) except -1:
@@ -103,7 +103,7 @@ cdef bint cipher_wake(Cipher *self, bint opens) noexcept nogil:
         self.context = fm_evp_new(self.suite, opens, self.key, self.iv)
         if self.context == NULL:
             return False
-        memset(self.key, 0, MAX_KEY_SIZE)
+        wipe(self.key, MAX_KEY_SIZE)
         self.direct = fm_evp_is_direct(self.suite)
     return True
 
@@ -124,6 +124,7 @@ cdef int cipher_init(
         if find_aead() == "evp":
             memcpy(made.key, PyBytes_AS_STRING(key_bytes), len(key_bytes))
             if not sleeps and not cipher_wake(&made, opens):
+                cipher_free(&made)
                 raise MemoryError
         else:
             fallback = make_fallback(made.suite, key_bytes)
@@ -131,6 +132,7 @@ cdef int cipher_init(
             fm_incref(made.fallback)
     cipher_free(self)
     self[0] = made
+    wipe(&made, sizeof(Cipher))  # the stack keeps nothing
     return 0
 
 
@@ -229,16 +231,21 @@ cdef bint cipher_open(
 
 @final
 cdef class PacketProtection:
-    """One key and IV of one direction. Nonce = IV xor packet number (path id 0)."""
+    """One key and IV of one direction. Nonce = IV xor packet number (path id 0).
+
+    `sealed` packets count as sealed under the key already.
+    """
 
     cdef Cipher sealer
     cdef Cipher opener
 
-    def __init__(self, suite, key, iv):
+    def __init__(self, suite, key, iv, *, sealed=0):
+        cdef int64_t count = as_wire(sealed)
         cdef bytes key_bytes = as_bytes(key)
         cdef bytes iv_bytes = as_bytes(iv)
         cipher_init(&self.sealer, suite, key_bytes, iv_bytes, False)
         cipher_init(&self.opener, suite, key_bytes, iv_bytes, True)
+        self.sealer.sealed = count
 
     def __dealloc__(self):
         cipher_free(&self.sealer)

@@ -102,6 +102,12 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
             self._transport.abort()
             self._transport = None
 
+    def forsake(self) -> None:
+        """In a child of fork: let asyncio's transport go without a word to its loop."""
+        self._on_readable = self._on_writable = self._transport = None
+        self._queue.clear()
+        self._queued_size = 0
+
     def counters(self) -> dict[str, int]:
         """Datagrams sent, received and dropped for lack of room, and errors that the system reported."""
         return {

@@ -14,9 +14,11 @@ import functools
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol, cast
 
+from fastmux.aio import forks
 from fastmux.aio.buffers import send_buffer
 from fastmux.aio.loop import BackgroundTask, Handle, Loop, Waiter
 from fastmux.aio.open_transport import open_transport
@@ -91,7 +93,9 @@ class Driver:
         self._lingering: BackgroundTask | None = None
         self._gone: Waiter[None] = self.loop.create_future()
         self.is_closed = False
+        self.is_forsaken = False
         self._start(transport, 0)
+        forks.watch(self)
 
     def connect(self, address: Address, handshake: Handshake) -> ProtocolConnection:
         """Begin a connection. Raises `HandshakeError` if the handshake cannot begin."""
@@ -273,6 +277,8 @@ class Driver:
     def close_when_idle(self) -> None:
         """Close as soon as no connection has to answer stragglers any more."""
         self._closes_when_idle = True
+        if self.is_closed:
+            return
         if self.endpoint.connections == 0:
             self.loop.call_soon(self.close)
         elif self._lingering is None:
@@ -295,5 +301,27 @@ class Driver:
         self.transport.close()
         for via in list(self._others):
             self.drop_transport(via)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if not self._gone.done():
             self._gone.set_result(None)
+
+    def forsake(self) -> None:
+        """In a child of fork: all of this is the parent's. Nothing is sent, and who waits here is told.
+
+        The selector is not touched, for the parent's loop watches by the same one.
+        """
+        if self.is_closed:
+            return
+        self.is_closed = self.is_forsaken = True
+        for transport in (self.transport, *self._others.values()):
+            transport.forsake()
+        self._unsent.clear()
+        for connection in self.endpoint.forsake():
+            error, sink = connection.forsake(), cast(EventSink | None, connection.user_data)
+            if error is not None and sink is not None:
+                with suppress(RuntimeError):  # its loop is closed, or another thread's: nobody waits here
+                    sink.handle_event(Closed(error))
+        with suppress(RuntimeError):
+            self._let_go()

@@ -29,6 +29,7 @@ from fastmux.aio.resolver import addresses_of
 from fastmux.aio.settings import Settings
 from fastmux.aio.transport import TrainTransport
 from fastmux.aio.worker_group import WorkerPlace
+from fastmux.exceptions import ClosedResourceError
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.connection_ids import RandomIds, SteeredIds
@@ -190,7 +191,12 @@ class Server:
         await self._is_closed.wait()
 
     async def serve_forever(self) -> None:
-        """Serve until the server is closed, or this is cancelled, which closes it."""
+        """Serve until the server is closed, or this is cancelled, which closes it.
+
+        Raises `ClosedResourceError` in a child of fork: the server stays with the parent.
+        """
+        if any(driver.is_forsaken for driver in self._drivers):
+            raise ClosedResourceError("this process was forked off: the server stays with the parent")
         try:
             await self.wait_closed()
         except asyncio.CancelledError:

@@ -160,6 +160,13 @@ class TrainSocket:
         self._on_writable = None
         self._socket.close()
 
+    def forsake(self) -> None:
+        """In a child of fork: close this copy of the descriptor. The parent's epoll knows nothing of it."""
+        self._is_closed = True
+        self._pending = None
+        self._on_writable = None
+        self._socket.close()
+
     def counters(self) -> dict[str, int]:
         """Trains sent and received, errors each way, and trains for which GSO was refused."""
         return {

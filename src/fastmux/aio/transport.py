@@ -72,6 +72,10 @@ class TrainTransport(Protocol):
         """Stop and free everything; may be called twice."""
         ...
 
+    def forsake(self) -> None:
+        """In a child of fork: send and take nothing more, and leave the loop, which watches for the parent."""
+        ...
+
     def counters(self) -> dict[str, int]:
         """What was sent and received, and what was not."""
         ...

@@ -7,10 +7,11 @@ Owns: its parts, its events, and the way from open to closed. May not know: how 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 
 from fastmux import constants as c
 from fastmux import core
-from fastmux.exceptions import ConnectionClosed, HandshakeError
+from fastmux.exceptions import ClosedResourceError, ConnectionClosed, HandshakeError
 from fastmux.protocol.closing import Closing, encode_close
 from fastmux.protocol.data_space import DataSpace
 from fastmux.protocol.events import Address, Closed, Event
@@ -173,6 +174,21 @@ class ConnectionLife(ABC):
         """After the end: free what was still kept for reading."""
         if self.is_closed:
             self.data_path.close()
+
+    def forsake(self) -> ConnectionClosed | None:
+        """In a child of fork: the connection is the parent's. It ends here without a word, its keys are freed.
+
+        Gives the error, for whoever waits here; None if the end was told before. No observer hears of it: its
+        record is the parent's.
+        """
+        was_told = self.is_closed and not self._events
+        error = ConnectionClosed(c.FORKED, "this process was forked off: the connection stays with the parent")
+        if not self.is_closed:
+            self._end(error, [], 0.0, is_gone=True)
+        self._events.clear()
+        with suppress(ClosedResourceError):  # it ended before the fork
+            self.data_path.close()
+        return None if was_told else error
 
     # --- the end ------------------------------------------------------------------------------------
 

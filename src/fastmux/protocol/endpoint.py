@@ -328,6 +328,16 @@ class Endpoint:
         self._gate.leave(connection)
         self._timers.discard(connection)
 
+    def forsake(self) -> Sequence[Connection]:
+        """In a child of fork: let go of all connections, which are the parent's, and give them once more."""
+        connections = list(dict.fromkeys(self._by_id.values()))
+        for connection in connections:
+            self._forget(connection)
+        self._answers = Answers()
+        self._accepted.clear()
+        self._touched.clear()
+        return connections
+
     # --- for whoever drives it ---------------------------------------------------------------------------
 
     def touch(self, connection: Connection) -> None:
