@@ -63,6 +63,17 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path, read: object) -> None:
         read(str(tmp_path / "none"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs")
+@pytest.mark.parametrize("read", [read_key_file, read_certificate_file])
+def test_a_fifo_is_refused_without_waiting_for_its_writer(tmp_path: Path, read: object) -> None:
+    """Guards against an open that hangs for ever."""
+    assert callable(read)
+    path = tmp_path / "fifo"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(ValueError, match="is not a plain file"):
+        read(str(path))
+
+
 def test_a_file_too_large_to_be_a_certificate_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "large.pem"
     path.write_bytes(bytes(2**20 + 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import NoReturn, Protocol, TypeAlias
 
 # Takes the secrets of a key phase, by the number of key updates before it: `log(count, send, receive)`.
 SecretLog: TypeAlias = Callable[[int, bytes, bytes], None]
@@ -34,7 +34,7 @@ class PeerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class PacketKeys:
-    """Keys of one connection, seen from this end; none of them shows in its repr.
+    """Keys of one connection, seen from this end; none shows in its repr, and no copy or pickle is made of it.
 
     `suite` is one of `constants.SUITE_*`; keys have that suite's key length, IVs are 12 bytes.
     `*_secret` (length of the suite's hash) are what a key update ratchets. `log` is told each later phase's,
@@ -49,6 +49,9 @@ class PacketKeys:
     send_secret: bytes = field(default=b"", repr=False)
     receive_secret: bytes = field(default=b"", repr=False)
     log: SecretLog | None = field(default=None, repr=False, compare=False)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle or copy PacketKeys")
 
 
 class Handshake(Protocol):

@@ -23,6 +23,10 @@ class RemoteId(NamedTuple):
     name: bytes
     token: bytes = b""
 
+    def __repr__(self) -> str:
+        """Without the token: who has it can end the connection."""
+        return f"RemoteId(number={self.number}, name={self.name!r})"
+
 
 class RemoteIds:
     """Ids that the peer gave.

@@ -73,6 +73,10 @@ class _Key(NamedTuple):
     made_at: float
     secret: bytes
 
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"_Key(generation={self.generation}, made_at={self.made_at})"
+
 
 class RetryTokens:
     """Makes tokens and checks them. Times are seconds.

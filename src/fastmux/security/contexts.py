@@ -104,9 +104,8 @@ def make_context(config: TLSConfig) -> SSL.Context:
     context.set_verify_depth(MAX_CHAIN_SIZE - 2)  # OpenSSL counts only what is between leaf and root
     context.set_alpn_protos([ALPN])
     context.set_alpn_select_callback(_select_protocol)
-    log = key_log()
-    if log is not None:
-        context.set_keylog_callback(lambda _, line: log.write(line))
+    if key_log() is not None:
+        context.set_keylog_callback(_log_secret)
     chain = _read_certificates(os.fspath(config.certfile))
     key = _read_key(os.fspath(config.keyfile))
     store = context.get_cert_store()
@@ -125,6 +124,13 @@ def make_context(config: TLSConfig) -> SSL.Context:
             raise ValueError(f"{config.keyfile} is not the key of {config.certfile}") from error
         raise ValueError(f"OpenSSL does not take {config.certfile}: {error}") from error
     return context
+
+
+def _log_secret(_: SSL.Connection, line: bytes) -> None:
+    """Asks again each time: the context outlives the variable."""
+    log = key_log()
+    if log is not None:
+        log.write(line)
 
 
 def _restrict(context: SSL.Context, suites: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ _OTHERS_WRITE: Final = 0o022
 # Windows has neither, and no permission bits either: its files inherit the access list of their
 # directory.
 _NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT: Final[int] = getattr(os, "O_NONBLOCK", 0)  # for the writer of a FIFO, which is refused anyway
 _HAS_MODES: Final = os.name == "posix"
 
 
@@ -32,9 +33,8 @@ def read_key_file(path: str) -> bytes:
     """
     if _HAS_MODES and os.path.islink(path):
         raise PermissionError(f"key file {path} is a symbolic link: name the file itself")
-    descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
+    with open(_open_to_read(path, _NO_FOLLOW), "rb") as file:
+        status = os.fstat(file.fileno())
         _check_plain(path, status)
         _check_private(path, status)
         return file.read(_MAX_FILE_SIZE)
@@ -45,9 +45,13 @@ def read_certificate_file(path: str) -> bytes:
 
     Raises ValueError if it is no plain file or too large; OSError from opening it.
     """
-    with open(path, "rb") as file:
+    with open(_open_to_read(path), "rb") as file:
         _check_plain(path, os.fstat(file.fileno()))
         return file.read(_MAX_FILE_SIZE)
+
+
+def _open_to_read(path: str, flags: int = 0) -> int:
+    return os.open(path, os.O_RDONLY | _NO_WAIT | flags | getattr(os, "O_BINARY", 0))
 
 
 def _check_plain(path: str, status: os.stat_result) -> None:
