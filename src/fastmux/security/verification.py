@@ -35,6 +35,10 @@ _CODE_NAMES: Final = {
     value: name.removeprefix("ERR_").replace("_", " ").lower()
     for name, value in vars(Codes).items()
     if name.startswith("ERR_")
+} | {  # which pyOpenSSL has no names for: what OpenSSL's security level refuses
+    66: "its key is too short",
+    67: "the key of its CA is too short",
+    68: "it is signed with a hash that is broken",
 }
 _ROLE_NAMES: Final = {
     ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
