@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from fastmux.constants import SUITE_NULL, VERSION_PLAINTEXT
+import fastmux
+from fastmux.constants import SUITE_NULL, VERSION_1, VERSION_PLAINTEXT
 from fastmux.exceptions import HandshakeError
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.security.plaintext import PlaintextHandshake
-from security.support import CONTEXT, pump
+from security.support import CONTEXT, HOST, World, pump
 
 CLIENT_RANDOM, SERVER_RANDOM = b"c" * 32, b"s" * 32
 
@@ -116,3 +120,27 @@ def test_after_close_bytes_are_ignored_and_what_waits_stays() -> None:
 def test_the_random_number_has_thirty_two_bytes() -> None:
     with pytest.raises(ValueError, match="32 random bytes, not 31"):
         PlaintextHandshake(True, bytes(31))
+
+
+# --- it is asked for, or it is not there ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", [fastmux.connect, fastmux.listen])
+def test_nobody_gets_it_by_leaving_something_out(function: Callable[..., object]) -> None:
+    tls = inspect.signature(function).parameters["tls"]
+    assert tls.default is inspect.Parameter.empty
+    assert tls.kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_the_command_does_not_know_it_but_for_the_demos_comparison() -> None:
+    tunnel = Path(fastmux.__file__).parent / "tunnel"
+    found = [path.name for path in tunnel.rglob("*.py") if "PLAINTEXT" in path.read_text("utf-8")]
+    assert found == ["baseline.py"]
+
+
+@pytest.mark.parametrize("is_client", [True, False])
+def test_a_configuration_with_certificates_makes_none(world: World, is_client: bool) -> None:
+    """The version, which goes into each packet and into the keys, is that of the configuration."""
+    made = world.client().create_handshake(is_client, HOST)
+    assert made.version == VERSION_1
+    assert not isinstance(made, PlaintextHandshake)
