@@ -1,7 +1,7 @@
 """A child of this process that runs a few assertions and is gone.
 
-Owns: how it is made and what it says. May not know: what is tested. The child never returns to pytest: it ends
-in `os._exit`, whatever happens.
+Owns: how it is made and what it says. May not know: what is tested. The child never returns to pytest: it
+ends in `os._exit`, whatever happens.
 """
 
 from __future__ import annotations

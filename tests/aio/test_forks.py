@@ -1,4 +1,4 @@
-"""In a child of fork the parent's connections are over: each call says so, nothing is sent; the parent goes on."""
+"""In a child of fork the parent's connections are over: each call says so, and nothing is sent."""
 
 from __future__ import annotations
 

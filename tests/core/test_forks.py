@@ -1,4 +1,4 @@
-"""A data path belongs to the process that made it: a child of fork seals nothing and opens nothing with it."""
+"""A data path belongs to the process that made it: a child of fork neither seals nor opens with it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def refusal(call: Callable[[Any, int], object], path: Any, channel_id: int) -> s
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_in_a_child_every_call_says_that_it_was_forked_off(make_pump: Callable[..., Pump], suite: int) -> None:
+def test_in_a_child_every_call_says_that_it_was_forked_off(
+    make_pump: Callable[..., Pump], suite: int
+) -> None:
     pump = make_pump(suite=suite)
     channel_id = pump.client.open(c.KIND_STREAM)
     pump.client.write(channel_id, b"before the fork")

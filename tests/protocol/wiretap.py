@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fastmux import constants as c
 from fastmux import core
 from fastmux.protocol.configuration import Configuration
+from fastmux.protocol.endpoint import Endpoint
 from fastmux.protocol.handshake import PacketKeys
 from fastmux.protocol.initial_keys import expand_label
 from fastmux.protocol.ratchet import next_keys
@@ -41,17 +42,18 @@ class Direction:
 
 
 class Wiretap:
-    """`uses` are the datagrams by (key, nonce); `unknown` those that no key opens; `largest` by direction."""
+    """`uses` are the datagrams by (key, nonce), `numbers` by direction; `unknown` those that no key opens."""
 
     def __init__(self) -> None:
         self.uses: dict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
         self.numbers: dict[Direction, list[int]] = defaultdict(list)
         self.unknown: list[bytes] = []
         self.retries = 0
+        self.endpoints: list[Endpoint] = []
         self.datagrams: list[bytes] = []
         self.directions: list[Direction] = []
         self.learned: list[PacketKeys] = []
-        self._first_ids: list[bytes] = []
+        self._protections: dict[Direction, core.PacketProtection] = {}
 
     # --- what is told ---------------------------------------------------------------------------------
 
@@ -80,13 +82,14 @@ class Wiretap:
                 direction = _handshake_direction(header.destination_id, end)
                 if direction not in self.directions:
                     self.directions.append(direction)
-        for keys in self.learned[:1]:  # both ends have the same, seen from either side
-            for generation in range(generations + 2):
-                mine = (keys.suite, keys.send_key, keys.send_iv)
-                theirs = (keys.suite, keys.receive_key, keys.receive_iv)
-                self.directions.append(Direction("first", generation, *mine))
-                self.directions.append(Direction("second", generation, *theirs))
-                keys = next_keys(keys)
+        keys = self.learned[0] if self.learned else None  # both ends have the same, seen from either side
+        for generation in range(generations + 2 if keys else 0):
+            assert keys is not None
+            mine = (keys.suite, keys.send_key, keys.send_iv)
+            theirs = (keys.suite, keys.receive_key, keys.receive_iv)
+            self.directions.append(Direction("first", generation, *mine))
+            self.directions.append(Direction("second", generation, *theirs))
+            keys = next_keys(keys)
 
     def _read(self, data: bytes) -> None:
         if data[0] & c.FORM_LONG:
@@ -100,11 +103,22 @@ class Wiretap:
             truncated = int.from_bytes(data[1 + ID_SIZE : size], "big")
         for direction in self.directions:
             if (direction.generation < 0) is is_long and self._note(direction, truncated, size, data):
+                self.directions.remove(direction)  # the next packet is likely to be of the same
+                self.directions.insert(0, direction)
                 return
-        self.unknown.append(data)
+        if data[-c.RESET_TOKEN_SIZE :] not in self._reset_tokens():
+            self.unknown.append(data)
+
+    def _reset_tokens(self) -> set[bytes]:
+        """Of all ids that were ever addressed: whoever forgot a connection answers its late packets so."""
+        ids = {data[1 : 1 + ID_SIZE] for data in self.datagrams if not data[0] & c.FORM_LONG}
+        return {endpoint.reset_token(each) for endpoint in self.endpoints for each in ids}
 
     def _note(self, direction: Direction, number: int, header_size: int, data: bytes) -> bool:
-        protection = core.PacketProtection(direction.suite, direction.key, direction.iv)
+        protection = self._protections.get(direction)
+        if protection is None:
+            protection = core.PacketProtection(direction.suite, direction.key, direction.iv)
+            self._protections[direction] = protection
         if protection.open(number, data[:header_size], data[header_size:]) is None:
             return False
         self.uses[direction.key, direction.nonce(number)].append(data)
@@ -160,4 +174,5 @@ def tapped_pair(
     server = network.add("server", configuration, accept=lambda: _Tapped(False, script, tap))
     client = network.add("client", configuration)
     connection = client.endpoint.connect(server.address, _Tapped(True, script, tap), network.now)
+    tap.endpoints += [server.endpoint, client.endpoint]
     return Pair(network, server, client, connection), tap

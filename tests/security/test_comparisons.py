@@ -97,4 +97,5 @@ def test_nothing_that_is_guessed_at_is_compared_by_operators() -> None:
 
 def test_such_a_comparison_would_be_found() -> None:
     """The test of the test."""
-    assert comparisons("mac == other\nself._secret in known\ntag is None") == ["mac == other", "self._secret in known"]
+    source = "mac == other\nself._secret in known\ntag is None"
+    assert comparisons(source) == ["mac == other", "self._secret in known"]

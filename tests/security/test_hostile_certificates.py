@@ -181,7 +181,8 @@ def test_an_intermediate_of_the_same_name_with_another_key(world: World, shown: 
 @SHOWN
 def test_an_expired_intermediate(world: World, shown: Shown) -> None:
     middle = make_ca("middle", issuer=world.ca, days=1, now=LONG_AGO)
-    assert "the CA's certificate (middle) has expired" in both(world, shown, Maker(middle), middle.certificate)
+    text = both(world, shown, Maker(middle), middle.certificate)
+    assert "the CA's certificate (middle) has expired" in text
 
 
 @pytest.mark.parametrize(

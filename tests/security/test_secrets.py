@@ -1,8 +1,8 @@
 """Nothing secret is ever said: not in logs, qlog, figures, errors, tracebacks, nor in any repr or pickle.
 
-A whole conversation over real sockets and TLS, with everything that can be logged logged, key updates, a move,
-a refused client and errors of every kind. All secrets of it are collected on the side, and looked for in all
-that was written, as they are, in hexadecimal digits and in base64.
+A whole conversation over real sockets and TLS, with everything that can be logged logged, key updates, a
+move, a refused client and errors of every kind. All secrets of it are collected on the side, and looked for
+in all that was written, as they are, in hexadecimal digits and in base64.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from OpenSSL import SSL
 import fastmux
 from fastmux.aio.connection import Connection
 from fastmux.exceptions import AuthenticationError, ChannelReset, ConnectionClosed, HandshakeError
-from fastmux.protocol import key_updates
+from fastmux.protocol import key_updates, ratchet
 from fastmux.protocol.handshake import PacketKeys
 from fastmux.qlog.directory import directory_for
 from fastmux.security import contexts, keys
@@ -52,13 +52,13 @@ class Secrets:
 
         def make(config: TLSConfig) -> SSL.Context:
             context = make_context(config)
-            context.set_keylog_callback(lambda _, line: self.found.add(bytes.fromhex(line.split()[2].decode())))
+            context.set_keylog_callback(lambda _, line: self._add_line(line))
             return context
 
         monkeypatch.setattr(contexts, "make_context", make)
 
     def _of_packets(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        traffic_keys, next_keys = keys.traffic_keys, key_updates.next_keys
+        traffic_keys, next_keys = keys.traffic_keys, ratchet.next_keys
 
         def first(*arguments: Any) -> PacketKeys:
             return self.add(traffic_keys(*arguments))
@@ -68,6 +68,10 @@ class Secrets:
 
         monkeypatch.setattr(keys, "traffic_keys", first)
         monkeypatch.setattr(key_updates, "next_keys", later)
+
+    def _add_line(self, line: bytes) -> None:
+        """What TLS would write into a key log: a label, the client's random bytes, a secret."""
+        self.found.add(bytes.fromhex(line.split()[2].decode("ascii")))
 
     def add(self, given: PacketKeys) -> PacketKeys:
         """Keys of packets."""

@@ -48,8 +48,8 @@ def live() -> tuple[int, int]:
 class DataPath(Uncopied):
     """One connection: short-header packets in and out, channels in between. docs/core.md says it all.
 
-    After `close`, and in a process that was forked off later, everything raises ClosedResourceError; an unknown
-    channel id is a KeyError.
+    After `close`, and in a process that was forked off later, everything raises ClosedResourceError; an
+    unknown channel id is a KeyError.
     """
 
     __slots__ = ("__weakref__", "_born", "_parts")

@@ -5,8 +5,8 @@
 cdef class DataPath:
     """One connection: short-header packets in and out, channels in between. docs/core.md says it all.
 
-    After `close`, and in a process that was forked off later, everything raises ClosedResourceError; an unknown
-    channel id is a KeyError.
+    After `close`, and in a process that was forked off later, everything raises ClosedResourceError; an
+    unknown channel id is a KeyError.
     """
 
     cdef Path *path

@@ -73,7 +73,7 @@ class TrainTransport(Protocol):
         ...
 
     def forsake(self) -> None:
-        """In a child of fork: send and take nothing more, and leave the loop, which watches for the parent."""
+        """In a child of fork: send and take nothing more. The loop is not told: it watches for the parent."""
         ...
 
     def counters(self) -> dict[str, int]:

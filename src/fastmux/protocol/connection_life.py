@@ -176,13 +176,14 @@ class ConnectionLife(ABC):
             self.data_path.close()
 
     def forsake(self) -> ConnectionClosed | None:
-        """In a child of fork: the connection is the parent's. It ends here without a word, its keys are freed.
+        """In a child of fork: the connection is the parent's. It ends here without a word, keys freed.
 
         Gives the error, for whoever waits here; None if the end was told before. No observer hears of it: its
         record is the parent's.
         """
         was_told = self.is_closed and not self._events
-        error = ConnectionClosed(c.FORKED, "this process was forked off: the connection stays with the parent")
+        reason = "this process was forked off: the connection stays with the parent"
+        error = ConnectionClosed(c.FORKED, reason)
         if not self.is_closed:
             self._end(error, [], 0.0, is_gone=True)
         self._events.clear()

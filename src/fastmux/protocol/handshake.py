@@ -34,7 +34,7 @@ class PeerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class PacketKeys:
-    """Keys of one connection, seen from this end; none shows in its repr, and no copy or pickle is made of it.
+    """Keys of one connection, seen from this end; none shows in its repr, and it is not copied or pickled.
 
     `suite` is one of `constants.SUITE_*`; keys have that suite's key length, IVs are 12 bytes.
     `*_secret` (length of the suite's hash) are what a key update ratchets. `log` is told each later phase's,
