@@ -271,10 +271,10 @@ def test_every_field_of_packet_keys_that_is_secret_is_looked_for() -> None:
     assert {each.name for each in fields(PacketKeys)} == {"suite", "log", *SECRET_FIELDS}
 
 
-def test_without_the_variable_nothing_is_written_anywhere(
+def test_a_key_log_ends_with_its_variable(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key log is made by $SSLKEYLOGFILE alone; when that goes, so does the log, at once."""
+    """The context that was made while it was set is used again, and writes no more."""
     log = tmp_path / "keys.log"
     config = world.client()
     monkeypatch.setenv("SSLKEYLOGFILE", os.fspath(log))
