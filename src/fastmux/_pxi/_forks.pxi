@@ -3,7 +3,7 @@
 
 cdef int64_t forks = 0
 
-FORKED_TEXT = "this was made before the process was forked off: it stays with the parent, make it anew here"
+_forked_text = "this was made before the process was forked off: it stays with the parent, make it anew here"
 
 
 def _count_fork():

@@ -66,7 +66,7 @@ cdef class DataPath:
     cdef Path *open_path(self) except NULL:
         self.seen_path()
         if self.born != forks:
-            raise ClosedResourceError(FORKED_TEXT)
+            raise ClosedResourceError(_forked_text)
         return self.path
 
     cdef Channel *channel(self, object channel_id) except NULL:
