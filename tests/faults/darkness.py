@@ -1,0 +1,90 @@
+"""Paths on which nothing passes for a while: F19 to F21.
+
+Owns: those scenarios. May not know: how they are run or reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from fastmux import constants as c
+from faults.load import Transfer
+from faults.scenario import BOTH, MEGABYTE, Outcome, Scenario, Terms, ideal, run_transfer
+from faults.stage import DEFAULT, MEGABIT, RTT, START, Broken, Setting, Stage, Way, dark
+from network.bursts import flaps
+
+DARK_AT = 5.0
+SLACK = 3.0
+SIDES = ("both ways", "to the server", "to the client")
+
+
+def darkened(setting: Setting, periods: tuple[tuple[float, float], ...], side: str) -> Setting:
+    """The setting with dark periods on one side or both."""
+    up, down = setting.up, setting.down
+    if side != "to the client":
+        up = replace(up, conditions=replace(up.conditions, dark=periods))
+    if side != "to the server":
+        down = replace(down, conditions=replace(down.conditions, dark=periods))
+    return replace(setting, up=up, down=down)
+
+
+def dark_once(terms: Terms, seconds: float, side: str) -> Outcome:
+    """F19: nothing passes for some seconds."""
+    size = terms.pick(10 * MEGABYTE, MEGABYTE)
+    at = terms.pick(DARK_AT, 0.5)
+    setting = darkened(terms.setting(), dark((at, at + seconds)), side)
+    _, transfer, taken = run_transfer(setting, [size], loss=None)
+    first = transfer.next_arrival(at + seconds)
+    return Outcome(taken, ideal(size, 10 * MEGABIT, dark=seconds) + SLACK, note=f"goes on {first:.2f} s after")
+
+
+def dark_for_good(terms: Terms) -> Outcome:
+    """F20: 60 s; both ends say so after 30."""
+    stage = Stage(darkened(terms.setting(), dark((DARK_AT, DARK_AT + 60.0)), "both ways"))
+    transfer = Transfer(stage, [20 * MEGABYTE])
+    stage.network.run_for(DARK_AT + 40.0)
+    errors = [stage.client.closed(stage.connection), stage.server.closed(stage.accepted)]
+    if [getattr(error, "code", None) for error in errors] != [c.IDLE_TIMEOUT] * 2:
+        raise Broken(f"the ends say {errors}")
+    if transfer.is_done:
+        raise Broken("the transfer was over before")
+    late = [abs(at - DARK_AT - c.DEFAULT_IDLE_TIMEOUT) for at in closed_at(terms)]
+    return Outcome(max(late), 1.0, "s beside 30 s", note=str(errors[0]))
+
+
+def closed_at(terms: Terms) -> list[float]:
+    """When each end noticed, in seconds after the beginning."""
+    stage = Stage(darkened(terms.setting(), dark((DARK_AT, DARK_AT + 60.0)), "both ways"))
+    Transfer(stage, [20 * MEGABYTE])
+    stage.open()
+    found = []
+    for connection in (stage.connection, stage.accepted):
+        stage.network.run(lambda ended=connection: ended.is_closed, 60.0)  # type: ignore[misc]
+        found.append(stage.elapsed)
+    return found
+
+
+def flapping(terms: Terms) -> Outcome:
+    """F21: a second on, a second off, for two minutes."""
+    size = terms.pick(10 * MEGABYTE, MEGABYTE)
+    setting = darkened(terms.setting(), flaps(START, 1.0, 1.0, 120.0), "both ways")
+    _, transfer, taken = run_transfer(setting, [size], loss=None)
+    lit = taken - taken // 2 if taken % 2 < 1 else taken // 2 + 1
+    return Outcome(lit, 3 * ideal(size, 10 * MEGABIT), "s of light", note=f"{taken:.1f} s in all")
+
+
+SCENARIOS = [
+    *(
+        Scenario(
+            row="F19",
+            title=f"dark for {seconds:g} s {side}, 10 MB",
+            play=partial(dark_once, seconds=seconds, side=side),
+            controllers=BOTH if side == "both ways" else ("cubic",),
+        )
+        for seconds in (0.5, 2.0, 5.0, 10.0, 20.0)
+        for side in SIDES
+    ),
+    Scenario(row="F20", title="dark for 60 s: both ends say so after 30", play=dark_for_good),
+    Scenario(row="F21", title="1 s on, 1 s off, 10 MB", play=flapping, controllers=BOTH),
+]
