@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from random import Random
 
 from fastmux import constants as c
-from fastmux.exceptions import WouldBlock
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.events import ChannelsReady, Event, Opened
-from faults.load import PATTERN, Transfer
+from faults.load import PATTERN
 from faults.scenario import BOTH, MEGABYTE, Outcome, Scenario, Terms, allowed, ideal, rate_of, run_transfer
-from faults.stage import DEFAULT, RTT, Broken, Setting, Stage, Way
-from network.bursts import Capped
+from faults.stage import DEFAULT, RTT, Broken, Stage, Way
 
 MESSAGE_SIZE = 100
 CONNECTIONS = 100
@@ -32,7 +29,9 @@ def damaged(terms: Terms) -> Outcome:
     stage.check_end()
     if not counted:
         raise Broken("no damaged packet was counted")
-    return Outcome(seconds, allowed(terms, size, rate_of(setting), 0.02), note=f"{counted} counted at the reader")
+    return Outcome(
+        seconds, allowed(terms, size, rate_of(setting), 0.02), note=f"{counted} counted at the reader"
+    )
 
 
 def duplicated(terms: Terms, share: float) -> Outcome:
@@ -41,7 +40,12 @@ def duplicated(terms: Terms, share: float) -> Outcome:
     setting = terms.setting()
     _, _, clean = run_transfer(setting, [size])
     _, transfer, seconds = run_transfer(setting.both(duplication=share), [size])
-    return Outcome(seconds / clean, 1.05, "times the clean one's", note=f"{transfer.sink.statistics().duplicate_packets} duplicates dropped")
+    return Outcome(
+        seconds / clean,
+        1.05,
+        "times the clean one's",
+        note=f"{transfer.sink.statistics().duplicate_packets} duplicates dropped",
+    )
 
 
 def replayed(terms: Terms) -> Outcome:
@@ -78,15 +82,19 @@ class Messages:
             for reliability in (c.RELIABLE, c.UNRELIABLE):
                 channel_id = connection.data_path.open(c.KIND_MESSAGE, b"", 0, False, reliability, 0)
                 self._channels[channel_id] = 0
-        for channel_id, number in self._channels.items():
-            while number < self._count:
-                batch = [self._message(number + n) for n in range(min(256, self._count - number))]
-                taken = connection.data_path.send_messages(channel_id, batch, self._stage.network.now)
-                number += taken
-                if taken < len(batch):
-                    break
-            self._channels[channel_id] = number
+        for channel_id in self._channels:
+            self._send_some(connection, channel_id)
         connection.touch()
+
+    def _send_some(self, connection: Connection, channel_id: int) -> None:
+        """As many of the next messages as the channel takes now."""
+        taken = size = 0
+        while taken == size and self._channels[channel_id] < self._count:
+            number = self._channels[channel_id]
+            batch = [self._message(number + n) for n in range(min(256, self._count - number))]
+            taken = connection.data_path.send_messages(channel_id, batch, self._stage.network.now)
+            size = len(batch)
+            self._channels[channel_id] += taken
 
     @staticmethod
     def _message(number: int) -> bytes:
@@ -117,7 +125,11 @@ def duplicated_messages(terms: Terms) -> Outcome:
     stage.network.run_for(70.0)
     stage.check_open()
     arrived = sum(map(len, messages.seen.values()))
-    return Outcome(seconds, 1.5 * ideal(2 * count * MESSAGE_SIZE, DEFAULT.rate or 0.0) + 2.0, note=f"{arrived} of {2 * count}, none twice")
+    return Outcome(
+        seconds,
+        1.5 * ideal(2 * count * MESSAGE_SIZE, DEFAULT.rate or 0.0) + 2.0,
+        note=f"{arrived} of {2 * count}, none twice",
+    )
 
 
 def reordered(terms: Terms, share: float) -> Outcome:
@@ -129,7 +141,13 @@ def reordered(terms: Terms, share: float) -> Outcome:
     _, transfer, seconds = run_transfer(rough, [size], loss=None)
     figures = transfer.source.statistics()
     spurious = figures.packets_lost / figures.packets_sent
-    return Outcome(clean / seconds, 0.7 if share <= 0.01 else 0.0, "of the clean rate", at_least=True, note=f"{spurious:.1%} taken for lost")
+    return Outcome(
+        clean / seconds,
+        0.7 if share <= 0.01 else 0.0,
+        "of the clean rate",
+        at_least=True,
+        note=f"{spurious:.1%} taken for lost",
+    )
 
 
 def shuffled(terms: Terms) -> Outcome:
@@ -139,11 +157,17 @@ def shuffled(terms: Terms) -> Outcome:
     _, _, clean = run_transfer(setting, [size])
     _, transfer, seconds = run_transfer(replace(setting, down=Way(block=64)), [size], loss=None)
     figures = transfer.source.statistics()
-    return Outcome(clean / seconds, 0.0, "of the clean rate", at_least=True, note=f"{figures.packets_lost / figures.packets_sent:.1%} taken for lost")
+    return Outcome(
+        clean / seconds,
+        0.0,
+        "of the clean rate",
+        at_least=True,
+        note=f"{figures.packets_lost / figures.packets_sent:.1%} taken for lost",
+    )
 
 
 def jittered(terms: Terms) -> Outcome:
-    """F16: each datagram is late by up to a second, and others overtake it; connections one after the other."""
+    """F16: each datagram is late by up to a second, and overtaken; one connection after the other."""
     size, count = 100_000, terms.pick(CONNECTIONS, 3)
     times = []
     for seed in range(count):
@@ -162,7 +186,14 @@ SCENARIOS = [
     Scenario(row="F14", title="half come again up to 60 s late, 20 MB", play=replayed, controllers=BOTH),
     Scenario(row="F14", title="2 x 100,000 messages, all twice, half again late", play=duplicated_messages),
     *(
-        Scenario(row="F15", title=f"{share:.0%} late by 0 to 4 RTT, 20 MB", play=partial(reordered, share=share), controllers=BOTH)
+        Scenario(
+            row="F15",
+            title=f"{share:.0%} late by 0 to 4 RTT, 20 MB",
+            play=partial(reordered, share=share),
+            controllers=BOTH,
+            missed={"cubic": 1.8} if share <= 0.01 else {},
+            why="what comes later than three others counts as lost, and a loss that was none is not undone",
+        )
         for share in (0.01, 0.1, 0.5)
     ),
     Scenario(row="F15", title="random order in blocks of 64, 20 MB", play=shuffled, controllers=BOTH),

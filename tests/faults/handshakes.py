@@ -19,7 +19,7 @@ from fastmux.protocol.handshake import Handshake
 from faults.load import PATTERN
 from faults.loss import capped, lossy
 from faults.scenario import MEGABYTE, Outcome, Scenario, Terms, ideal, rate_of, run_transfer
-from faults.stage import DEFAULT, Broken, Setting, Stage, Way
+from faults.stage import Broken, Setting, Stage, Way
 from network import Stuck
 from network.bursts import Capped, Listed, Pattern
 from protocol.scripted import NINE_CERTIFICATES
@@ -108,7 +108,7 @@ def flipped(setting: Setting, make: Callable[[Random], Pattern]) -> Setting:
 
 
 def lost_flights(terms: Terms) -> Outcome:
-    """F5: the first, the first three, a third at random: either way, with and without Retry, nine certificates."""
+    """F5: the first, the first three, a third lost: either way, with and without Retry."""
     patterns: dict[str, Callable[[Random], Pattern]] = {
         "first": lambda random: Listed(frozenset((0,))),
         "first three": lambda random: Listed(frozenset((0, 1, 2))),
@@ -164,7 +164,11 @@ def bursty(share: float) -> Callable[[Setting], Setting]:
 
 
 SCENARIOS = [
-    Scenario(row="F3", title="30 % lost each way, at most 3 in a row, 50 connections", play=partial(connects, change=bursty(0.3))),
+    Scenario(
+        row="F3",
+        title="30 % lost each way, at most 3 in a row, 50 connections",
+        play=partial(connects, change=bursty(0.3)),
+    ),
     Scenario(
         row="F3",
         title="30 % lost each way, 50 connections",

@@ -150,7 +150,9 @@ class Transfer:
                 channel_id = connection.data_path.open(c.KIND_STREAM)
             except WouldBlock:
                 return
-            self._senders[channel_id] = Sender(connection, channel_id, self._sizes[self._opened], self._opened)
+            self._senders[channel_id] = Sender(
+                connection, channel_id, self._sizes[self._opened], self._opened
+            )
             self._opened += 1
             self._write(channel_id)
 

@@ -5,12 +5,9 @@ Owns: those scenarios. May not know: how they are run or reported.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-
 from faults.load import Transfer
 from faults.scenario import BOTH, MEGABYTE, Outcome, Scenario, Terms, allowed, ideal, run_transfer
-from faults.stage import DEFAULT, DELAY, MEGABIT, PACKET, RTT, Broken, Stage, Way
+from faults.stage import MEGABIT, PACKET, RTT, Stage
 
 STEP = 5.0
 SAMPLING = 0.1
@@ -49,7 +46,9 @@ def slow(terms: Terms) -> Outcome:
     size = int(rate * seconds / 1.06)
     setting = terms.setting().both(rate=rate)
     _, transfer, taken = run_transfer(setting, [size])
-    return Outcome(taken, 1.5 * ideal(size, rate) + 2.0, note=f"longest silence {transfer.longest_gap():.1f} s")
+    return Outcome(
+        taken, 1.5 * ideal(size, rate) + 2.0, note=f"longest silence {transfer.longest_gap():.1f} s"
+    )
 
 
 def bloated(terms: Terms) -> Outcome:
@@ -77,11 +76,20 @@ def shallow(terms: Terms) -> Outcome:
     setting = terms.setting().both(queue_size=5 * PACKET)
     stage, transfer, seconds = run_transfer(setting, [size])
     stage.check_end()
-    return Outcome(seconds, allowed(terms, size, 10 * MEGABIT), note=f"{stage.down.lost / stage.down.sent:.1%} lost")
+    return Outcome(
+        seconds, allowed(terms, size, 10 * MEGABIT), note=f"{stage.down.lost / stage.down.sent:.1%} lost"
+    )
 
 
 SCENARIOS = [
-    Scenario(row="F17", title="100, 1, 100 Mbit/s for 5 s each", play=changing, controllers=BOTH),
+    Scenario(
+        row="F17",
+        title="100, 1, 100 Mbit/s for 5 s each",
+        play=changing,
+        controllers=BOTH,
+        missed={"cubic": 8.4, "bbr": 8.4},
+        why="not within the 5 s that are looked at: a queue of 3 s is emptied, then the rate is found anew",
+    ),
     Scenario(row="F17", title="64 kbit/s for a minute", play=slow, controllers=BOTH),
     Scenario(row="F18", title="a queue of 10 s, 10 MB", play=bloated, controllers=BOTH),
     Scenario(row="F18", title="a queue of 5 packets, 10 MB", play=shallow, controllers=BOTH),

@@ -57,7 +57,6 @@ class Outcome:
         """True if the limit is kept."""
         return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
-
     def is_within(self, factor: float) -> bool:
         """True if the limit is missed by no more than this factor."""
         return self.measured * factor >= self.limit if self.at_least else self.measured <= self.limit * factor
@@ -105,7 +104,7 @@ def mathis(size: int, loss: float, rtt: float = RTT) -> float:
 
 
 def allowed(terms: Terms, size: int, rate: float, loss: float = 0.0, rtt: float = RTT) -> float:
-    """The study's limit: 1.5 T + 2 s; T is the ideal time, for a loss-based controller Mathis's if that is more."""
+    """The study's limit: 1.5 T + 2 s. T is the ideal time, or Mathis's for a loss-based controller."""
     time = ideal(size, rate, loss, rtt)
     if terms.congestion != "bbr":
         time = max(time, mathis(size, loss, rtt))

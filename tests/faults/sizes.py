@@ -5,10 +5,10 @@ Owns: those scenarios. May not know: how they are run or reported.
 
 from __future__ import annotations
 
+from fastmux.constants import BASE_PLPMTU, MAX_PLPMTU, PMTU_RAISE_TIMER
 from faults.load import Transfer
 from faults.scenario import BOTH, MEGABYTE, Outcome, Scenario, Terms, allowed
 from faults.stage import MEGABIT, START, Broken, Stage
-from fastmux.constants import BASE_PLPMTU, MAX_PLPMTU, PMTU_RAISE_TIMER
 
 HEADERS = 28  # of IPv4 and UDP
 MAX_STALL = 5.0
@@ -29,10 +29,15 @@ def shrinking(terms: Terms) -> Outcome:
     stalled = transfer.longest_gap()
     began_at = stage.elapsed
     stage.network.run(lambda: transfer.source.statistics().mtu == MAX_PLPMTU, 2 * PMTU_RAISE_TIMER)
-    note = f"{seconds:.1f} s in all; 1,452 bytes again {max(stage.elapsed, began_at) - third:.0f} s after they pass"
+    found_after = max(stage.elapsed, began_at) - third
+    note = f"{seconds:.1f} s in all; 1,452 bytes again {found_after:.0f} s after they pass"
     if stage.elapsed - third > PMTU_RAISE_TIMER + 1.0:
         raise Broken(note)
     return Outcome(stalled, MAX_STALL, "s of stall", note=note)
 
 
-SCENARIOS = [Scenario(row="F25", title="MTU 1500, 1280, 1228, 1500 without ICMP, 20 MB", play=shrinking, controllers=BOTH)]
+SCENARIOS = [
+    Scenario(
+        row="F25", title="MTU 1500, 1280, 1228, 1500 without ICMP, 20 MB", play=shrinking, controllers=BOTH
+    )
+]

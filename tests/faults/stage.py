@@ -103,7 +103,10 @@ class Stage:
         self.up = setting.up.make(dice)
         self.down = setting.down.make(dice)
         self.server = self.network.add(
-            "server", setting.configuration, accept=lambda: self._handshake(False), address=setting.server_address
+            "server",
+            setting.configuration,
+            accept=lambda: self._handshake(False),
+            address=setting.server_address,
         )
         self.client = self.add_client(setting.client_address)
         self.hearers: dict[Node, list[Callable[[Connection, Event], None]]] = {}

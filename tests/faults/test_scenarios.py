@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fastmux import core
 from faults.catalogue import everything
 from faults.scenario import Outcome, Scenario, Terms
-from fastmux import core
 
 # The pure core plays each scenario once; what a controller does is Python on both cores.
 PLAYED = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from math import inf
 from random import Random
 from typing import Protocol
 
@@ -40,8 +41,8 @@ class Capped:
 class GilbertElliott:
     """Good and bad times: all that leaves in a bad one is hit (Gilbert 1960, Elliott 1963).
 
-    `share` of the time is bad, in bursts of `mean_burst` slots on average. A slot is `slot` seconds, such as a
-    packet's time on the wire; with 0 it is a datagram, whenever the next one comes: then silence ends no burst.
+    `share` of the time is bad, in bursts of `mean_burst` slots on average. A slot is `slot` seconds, such as
+    a packet's time on the wire; with 0 it is a datagram, whenever the next one comes: silence ends no burst.
     """
 
     def __init__(self, share: float, mean_burst: float, random: Random, slot: float = 0.0) -> None:
@@ -87,13 +88,14 @@ class Mask:
 
 
 class Range:
-    """The numbers from `start` to `stop`, both of which may change at any time."""
+    """The numbers from `start` to `stop` that leave before `until`; all of it may change at any time."""
 
     def __init__(self) -> None:
         self.start = self.stop = 0
+        self.until = inf
 
     def hits(self, index: int, now: float) -> bool:
-        return self.start <= index < self.stop
+        return self.start <= index < self.stop and now < self.until
 
 
 class When:

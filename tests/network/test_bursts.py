@@ -67,6 +67,8 @@ def test_lists_ranges_and_functions_hit_what_they_say() -> None:
     some.start, some.stop = 2, 4
     for pattern in (Listed(frozenset((2, 3))), some, When(lambda index, now: index in (2, 3))):
         assert hit(pattern, 6) == [False, False, True, True, False, False]
+    some.until = 0.003
+    assert hit(some, 6) == [False, False, True, False, False, False]
 
 
 def test_a_path_that_flaps_is_lit_first() -> None:

@@ -21,9 +21,9 @@ class Recovery:
     """Feeds the RTT estimate from ACK summaries and keeps the PTO back-off. Times are seconds.
 
     `max_ack_delay` is the peer's, set when its parameters are known; `handshake_confirmed` is set once.
-    A peer that is heard after a PTO gets probes a PTO later, not when the back-off ends: the path may be back, and
-    the peer wait for just what was lost, such as credit. They answer it, once each time that it is heard, and leave
-    the back-off as it is.
+    A peer that is heard after a PTO gets probes a PTO later, not when the back-off ends: the path may be
+    back, and the peer wait for just what was lost, such as credit. They answer it, once each time that it is
+    heard, and leave the back-off as it is.
     Invariant: `probe_at` is later than the last PTO that fired, whether or not a probe could be sent.
     """
 

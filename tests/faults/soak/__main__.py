@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from e2e.support import environment
-from faults.soak.trend import fit
 from fastmux import core
 from fastmux.security.certificates import make_credentials
+from faults.soak.trend import fit
 
 MIB = 2**20
 WARM_UP_SHARE = 1 / 3  # of a short run; an hour of a long one
@@ -136,9 +136,7 @@ class Soak:
         while (elapsed := time.monotonic() - self._began_at) < self._seconds:
             wait = min(self._options.interval, self._seconds - elapsed, max(rebind_at - elapsed, 0.0))
             stopped = asyncio.create_task(self._stop.wait())
-            await asyncio.wait(
-                [stopped, *listeners], timeout=wait, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait([stopped, *listeners], timeout=wait, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
             if self._stop.is_set() or any(task.done() for task in listeners):
                 return

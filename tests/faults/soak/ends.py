@@ -1,4 +1,4 @@
-"""One end of the soak in a process of its own: `python -m faults.soak.ends serve|send DIRECTORY KEY_UPDATE …`.
+"""One end of the soak, a process: `python -m faults.soak.ends serve|send DIRECTORY KEY_UPDATE …`.
 
 Owns: the channels and what is checked on them. It tells in lines of JSON on standard output: first its port
 (the server), then once an interval how it is; a process ends when its standard input does. May not know: the
@@ -21,8 +21,8 @@ from typing import Any
 import fastmux
 from e2e.conversation import receive_exactly, resident_size
 from e2e.peer import tls_of
-from faults.soak.records import DIGEST_SIZE, Order, Reader, Wrong, draw_size, make_record, number_of
 from fastmux import constants, core
+from faults.soak.records import DIGEST_SIZE, Order, Reader, Wrong, draw_size, make_record, number_of
 
 STREAMS = 50
 ORDERS = [Order.ORDERED] * 20 + [Order.UNORDERED] * 15 + [Order.UNRELIABLE] * 15
