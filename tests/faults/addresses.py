@@ -5,7 +5,7 @@ Owns: those scenarios. May not know: how they are run or reported.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 from fastmux import constants as c
 from fastmux.protocol.connection import Connection
@@ -34,11 +34,18 @@ class Nat:
         self._stage.at(self._stage.elapsed + self._every, self._move)
 
 
+@cache
+def unmoved(terms: Terms, size: int, upload: bool) -> float:
+    """The seconds that it takes where no address changes."""
+    _, _, seconds = run_transfer(terms.setting(), [size], upload=upload)
+    return seconds
+
+
 def rebound(terms: Terms, first: float, every: float, moves_host: bool, upload: bool) -> Outcome:
     """F22: goodput beside that without rebinding; every path that the server took was validated."""
     size = terms.pick(10 * MEGABYTE, 2 * MEGABYTE)
     setting = terms.setting()
-    _, _, clean = run_transfer(setting, [size], upload=upload)
+    clean = unmoved(terms, size, upload)
     nats: list[Nat] = []
     stage, _, seconds = run_transfer(
         setting,

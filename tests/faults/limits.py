@@ -50,7 +50,7 @@ def restarted(terms: Terms, *, keeps_key: bool) -> Outcome:
 def lost_credit(terms: Terms) -> Outcome:
     """F41: window 0; then it is read, while nothing that the reader sends arrives for 5 s."""
     stage = Stage(darkened(terms.setting(), dark((2.0, 7.0)), "to the server"))
-    transfer = Transfer(stage, [4 * MEGABYTE])
+    transfer = Transfer(stage, [terms.pick(4 * MEGABYTE, 1_200_000)])
     transfer.paused = True
     stage.network.run_for(2.5)
     blocked = transfer.source.statistics()

@@ -6,8 +6,10 @@ Owns: the writing, the reading and the comparison. May not know: the link.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import itemgetter
 from random import Random
 from typing import Any
 
@@ -111,7 +113,8 @@ class Transfer:
     def received_by(self, seconds: float) -> int:
         """How many bytes had come so many seconds after the beginning."""
         at = self._stage.began_at + seconds
-        return max((size for when, size in self.arrivals if when <= at), default=0)
+        place = bisect_right(self.arrivals, at, key=itemgetter(0))
+        return self.arrivals[place - 1][1] if place else 0
 
     def next_arrival(self, seconds: float) -> float:
         """How long after that time something came. Raises `Broken` if nothing did."""
