@@ -80,7 +80,7 @@ def play(places: Sequence[int], cores: Sequence[str], quick: bool, seconds: floa
         for job, found in zip(work, pool.map(lambda job: run(job, quick, stop_at), work), strict=True):
             results[job.core] |= found
             for place in job.places:
-                state = found.get(place, {"verdict": "FAILED", "error": "no result"})
+                state = results[job.core].setdefault(place, {"verdict": "FAILED", "error": "no result"})
                 print(
                     f"{NAMES[job.core]:8} {place:4} {state['verdict']:6} {state.get('error', '')}",
                     file=sys.stderr,
@@ -99,7 +99,7 @@ def line(scenario: Scenario, congestion: str, place: int, results: Results) -> s
     """A line of the table."""
     found = [results[core].get(place) for core in results]
     told = next((each for each in found if each is not None and "limit" in each), None)
-    verdicts = {each["verdict"] if each is not None else "FAILED" for each in found}
+    verdicts = {each["verdict"] for each in found if each is not None}
     verdict = "FAILED" if "FAILED" in verdicts else "missed" if "missed" in verdicts else "ok"
     limit = "" if told is None else f"{'≥' if told['at_least'] else '≤'} {told['limit']:.3g} {told['unit']}"
     notes = [] if told is None else [told["note"]]
@@ -147,9 +147,7 @@ def main(arguments: Sequence[str]) -> int:
     print(table(rows(), results), table(cases(), results), sep="\n\n")
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    verdicts = [
-        found.get(place, {}).get("verdict", "FAILED") for found in results.values() for place in places
-    ]
+    verdicts = [found[place]["verdict"] for found in results.values() for place in places]
     counts = {verdict: verdicts.count(verdict) for verdict in ("ok", "missed", "FAILED")}
     print(f"\n{counts}, {time.monotonic() - began_at:.0f} s", file=sys.stderr)
     return 1 if counts["FAILED"] else 0

@@ -205,7 +205,7 @@ SCENARIOS = [
         play=heavy_loss,
         controllers=BOTH,
         missed={"cubic": 1.1, "bbr": 1.1},
-        why="what is left when the path is good again is one slow start and more",
+        why="by 1 and 5 %; why is not known yet",
     ),
     Scenario(row="F9", title="75 % of the data lost, 4 MB", play=one_way_loss, controllers=BOTH),
     Scenario(row="F10", title="5 % in bursts of 10, 20 MB", play=bursts, controllers=BOTH),

@@ -88,7 +88,7 @@ SCENARIOS = [
         play=changing,
         controllers=BOTH,
         missed={"cubic": 8.4, "bbr": 8.4},
-        why="not within the 5 s that are looked at: a queue of 3 s is emptied, then the rate is found anew",
+        why="not within the 5 s that are looked at",
     ),
     Scenario(row="F17", title="64 kbit/s for a minute", play=slow, controllers=BOTH),
     Scenario(row="F18", title="a queue of 10 s, 10 MB", play=bloated, controllers=BOTH),
