@@ -14,8 +14,8 @@ SAMPLING = 0.1
 
 
 def changing(terms: Terms) -> Outcome:
-    """F17: 100, 1, 100 Mbit/s for 5 s each (10, 1, 10 in the quick form): how soon 80 % are used again."""
-    high = terms.pick(100, 10) * MEGABIT
+    """F17: 100, 1, 100 Mbit/s for 5 s each (5, 1, 5 in the quick form): how soon 80 % are used again."""
+    high = terms.pick(100, 5) * MEGABIT
     bdp = int(high * RTT)
     setting = terms.setting().both(rate=high, queue_size=bdp)
     stage = Stage(setting)
