@@ -7,8 +7,9 @@ EXTRAS := tunnel,rich,uvloop,test,dev
 ARGS ?=
 TARGET ?= frames
 EXECUTIONS ?= 1000000
+HOURS ?= 24
 
-.PHONY: help demo test check lint programs fuzz mutants wheels docs bench bench-peers bench-growth coverage \
+.PHONY: help demo test check lint programs fuzz faults soak mutants wheels docs bench bench-peers bench-growth coverage \
 	build clean distclean
 .DEFAULT_GOAL := help
 
@@ -18,6 +19,8 @@ help:
 	@echo "make check      linters, uvloop, wheels of every Python here, sanitizers, seeds, instructions, docs"
 	@echo "make programs   the tunnel with ssh, curl, dig, iperf3, rsync, git, Chromium, as far as they are there"
 	@echo "make fuzz       TARGET=... EXECUTIONS=...: mutated inputs under the sanitizers (fuzz/README.md)"
+	@echo "make faults     the fault table and the interop-style cases in full size, on both cores (15 minutes at most)"
+	@echo "make soak       HOURS=...: one connection over a bad link for hours; Ctrl-C ends it with its report"
 	@echo "make mutants    plants bugs in both cores and looks whether the tests find them (an hour)"
 	@echo "make wheels     the source archive, a wheel for every CPython here, the pure one; each tried; in dist/"
 	@echo "make docs       the documentation site, in build/docs"
@@ -79,6 +82,13 @@ programs: build
 
 fuzz: build
 	$(PY) -m fuzz $(TARGET) --executions $(EXECUTIONS) $(ARGS)
+
+# The rooms of tests/ are on the path, as they are for pytest.
+faults: build
+	PYTHONPATH=tests $(PY) -m faults $(ARGS)
+
+soak: build
+	PYTHONPATH=tests $(PY) -m faults.soak --hours $(HOURS) --json build/soak.json $(ARGS)
 
 mutants: build
 	$(PY) -m tools.mutants $(ARGS)

@@ -141,3 +141,54 @@ def test_asking_about_persistent_congestion_changes_nothing() -> None:
     assert recovery.is_persistent_congestion(summary)
     recovery.on_summary(acked(1200, 6.0, rtt=0.4), 6.4)
     assert rtt.min_rtt == 0.1
+
+
+def backed_off() -> tuple[Recovery, float]:
+    """After six PTOs of which nothing was heard, and when the last one fired."""
+    recovery = recovery_after_a_sample()
+    now = 2.0
+    for _ in range(6):
+        now = recovery.probe_at(now, MAX_ACK_DELAY) or now
+        recovery.on_probe_timeout(now)
+    return recovery, now
+
+
+def test_a_peer_that_is_heard_in_the_middle_of_a_long_back_off_is_probed_a_pto_later() -> None:
+    """It may wait for what was lost: a reader whose last credit was lost left its writer idle for seconds."""
+    recovery, fired_at = backed_off()
+    heard_at = fired_at + 1.0
+    recovery.on_heard(heard_at)
+    assert recovery.probe_at(fired_at, MAX_ACK_DELAY) == pytest.approx(heard_at + PTO)
+
+
+def test_such_a_probe_leaves_the_back_off_as_it_is() -> None:
+    recovery, fired_at = backed_off()
+    back_off_ends_at = recovery.probe_at(fired_at, MAX_ACK_DELAY)
+    recovery.on_heard(fired_at + 1.0)
+    answered_at = recovery.probe_at(fired_at, MAX_ACK_DELAY)
+    assert answered_at is not None
+    assert recovery.on_probe_timeout(answered_at) == 2
+    assert recovery.pto_count == 6
+    assert recovery.probe_at(answered_at, MAX_ACK_DELAY) == back_off_ends_at
+
+
+def test_each_time_that_the_peer_is_heard_is_answered_once() -> None:
+    recovery, now = backed_off()
+    recovery.on_heard(now + 1.0)
+    fired = 0
+    stop_at = now + 4.0
+    sent_at = now
+    while (at := recovery.probe_at(sent_at, MAX_ACK_DELAY)) is not None and at < stop_at:
+        recovery.on_probe_timeout(at)
+        sent_at = at
+        fired += 1
+    assert fired == 1
+    recovery.on_heard(stop_at)
+    at = recovery.probe_at(sent_at, MAX_ACK_DELAY)
+    assert at == pytest.approx(stop_at + PTO)
+
+
+def test_a_peer_that_was_heard_before_the_last_pto_is_not_answered() -> None:
+    recovery, fired_at = backed_off()
+    recovery.on_heard(fired_at - 0.01)
+    assert recovery.probe_at(fired_at, MAX_ACK_DELAY) == pytest.approx(fired_at + min(PTO * 64, MAX_PTO))

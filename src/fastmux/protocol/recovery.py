@@ -21,11 +21,16 @@ class Recovery:
     """Feeds the RTT estimate from ACK summaries and keeps the PTO back-off. Times are seconds.
 
     `max_ack_delay` is the peer's, set when its parameters are known; `handshake_confirmed` is set once.
+    A peer that is heard after a PTO gets probes a PTO later, not when the back-off ends: the path may be
+    back, and the peer wait for just what was lost, such as credit. They answer it, once each time that it is
+    heard, and leave the back-off as it is.
     Invariant: `probe_at` is later than the last PTO that fired, whether or not a probe could be sent.
     """
 
     __slots__ = (
+        "_answered_at",
         "_first_sample_at",
+        "_heard_at",
         "_rtt",
         "_timed_out_at",
         "handshake_confirmed",
@@ -40,6 +45,12 @@ class Recovery:
         self._rtt = rtt
         self._first_sample_at: float | None = None
         self._timed_out_at = float("-inf")
+        self._heard_at = float("-inf")
+        self._answered_at = float("-inf")
+
+    def on_heard(self, at: float) -> None:
+        """The newest authentic packet of the peer came then."""
+        self._heard_at = at
 
     def on_summary(self, summary: AckSummary, now: float, *, is_progress: bool = True) -> None:
         """Take the RTT sample of a summary, and end the back-off if anything was newly acknowledged.
@@ -64,14 +75,31 @@ class Recovery:
         """
         if last_eliciting_sent_at is None:
             return None
+        timed_out_at = self._timed_out_at
+        if last_eliciting_sent_at >= self._answered_at > timed_out_at:
+            at = timed_out_at  # the probes of an answer put nothing off
+        else:
+            at = max(last_eliciting_sent_at, timed_out_at)
+        at += self._timeout(self.pto_count, max_ack_delay)
+        if self._may_answer:
+            at = min(at, max(last_eliciting_sent_at, self._heard_at) + self._timeout(0, max_ack_delay))
+        return at
+
+    @property
+    def _may_answer(self) -> bool:
+        return self.pto_count > 0 and self._heard_at > max(self._timed_out_at, self._answered_at)
+
+    def _timeout(self, exponent: int, max_ack_delay: float) -> float:
         pto = max(self._rtt.pto(max_ack_delay), MIN_PTO)
-        timeout = min(pto * (1 << min(self.pto_count, _MAX_BACKOFF_EXPONENT)), MAX_PTO)
-        return max(last_eliciting_sent_at, self._timed_out_at) + timeout
+        return min(pto * (1 << min(exponent, _MAX_BACKOFF_EXPONENT)), MAX_PTO)
 
     def on_probe_timeout(self, now: float) -> int:
-        """The PTO fired: back off, and return how many ack-eliciting datagrams to send."""
-        self.pto_count += 1
-        self._timed_out_at = now
+        """What `probe_at` said has come: back off, unless it is an answer; gives how many probes to send."""
+        if self._may_answer and now < self._timed_out_at + self._timeout(self.pto_count, self.max_ack_delay):
+            self._answered_at = now
+        else:
+            self.pto_count += 1
+            self._timed_out_at = now
         return PROBES_PER_TIMEOUT
 
     def is_persistent_congestion(self, summary: AckSummary) -> bool:

@@ -134,6 +134,8 @@ class Traffic:
     def on_batch(self, now: float, summary: AckSummary | None = None) -> None:
         """Take what ACK frames and loss scans came to since the last call (`summary`, if it was taken)."""
         summary = summary or self._data_path.take_ack_summary()
+        if self.recovery.pto_count:
+            self.recovery.on_heard(self._data_path.last_received_at)
         if summary is None:
             return
         self._flight = max(summary.prior_in_flight, self._flight * 7 // 8)
