@@ -183,6 +183,11 @@ class ConnectionLife(ABC):
             error = ConnectionClosed(c.CONNECTION_UNKNOWN, text, remote=True)
             self._end(error, [], now, is_gone=True)
 
+    def abandon(self, error: ConnectionError, now: float) -> None:
+        """End without a word to the peer, because nothing can be sent any more."""
+        if not self.is_closed:
+            self._end(error, [], now, is_gone=True)
+
     def _finish_shutdown(self, now: float) -> None:
         if self._shutdown is not None and not self.is_closed and self._data.is_idle:
             self.close(*self._shutdown, now)

@@ -111,6 +111,12 @@ class Endpoint:
         self._register(connection)
         return connection
 
+    def abandon(self, error: ConnectionError, now: float) -> None:
+        """End every connection with this error, without a word to its peer."""
+        for connection in set(self._by_id.values()):
+            connection.abandon(error, now)
+            self._settle(connection)
+
     # --- datagrams in ----------------------------------------------------------------------------------
 
     def receive(
