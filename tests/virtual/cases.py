@@ -79,8 +79,7 @@ def play(case: Case, size: int, seed: int = 0) -> Outcome:
         connection = scene.open()
         began_at = world.now
         for fault in case.faults:
-            moved = replace(fault, start=fault.start + began_at, stop=fault.stop + began_at)
-            scene.near.schedule.add(moved)
+            scene.near.schedule.add(fault.moved(began_at))
         task = scene.start_upload(connection, size)
         if case.act is not None:
             case.act(world, scene, task)
@@ -164,7 +163,7 @@ def seconds_of(world: World, task: asyncio.Task[None], interval: float) -> Itera
         def is_time(stop_at: float = stop_at) -> bool:
             return task.done() or world.now >= stop_at
 
-        world.wake_at(stop_at)
+        world.call_at(stop_at, bool)
         world.run_until(is_time)
         if not task.done():
             yield world.now
@@ -213,7 +212,7 @@ CASES: Final = [
     Case("F33", "ECONNREFUSED for 10 s", (replace(_REFUSED, start=2, stop=12),), dark=10.0),
     Case("F33", "ECONNREFUSED told by receiving", (replace(_REFUSED, call="receive", probability=0.1),)),
     Case("F34", "EMSGSIZE once", (Fault(code=errno.EMSGSIZE, start=2, count=1),)),
-    Case("F34", "EMSGSIZE above 1280 bytes from 2 s on", (Fault(code=errno.EMSGSIZE, start=2, min_size=1281),)),
+    Case("F34", "EMSGSIZE above 1280 B, from 2 s on", (Fault(code=errno.EMSGSIZE, start=2, min_size=1281),)),
     Case("F35", "EAGAIN for 10 % of the calls", (_EAGAIN,)),
     Case("F35", "EAGAIN for 2 s", (replace(_EAGAIN, probability=1, start=2, stop=4, pause=0.1),), dark=2.0),
     Case("F36", "EPERM for 5 s", (Fault(code=errno.EPERM, start=2, stop=7),), dark=5.0),

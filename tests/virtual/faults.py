@@ -6,7 +6,7 @@ Owns: the schedule and its dice. May not know: what a datagram means, who asks.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal
 
@@ -32,6 +32,10 @@ class Fault:
     trains_only: bool = False
     count: float = FOREVER
     pause: float = 0.001
+
+    def moved(self, seconds: float) -> Fault:
+        """The same, so much later."""
+        return replace(self, start=self.start + seconds, stop=self.stop + seconds)
 
 
 class Schedule:

@@ -28,6 +28,10 @@ _FIRST_FD: Final = 1 << 20
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
+class RunsInCircles(AssertionError):
+    """A loop took more turns than it may."""
+
+
 class _Selector(selectors.BaseSelector):
     """Says which virtual sockets are ready; real descriptors (the loop's own pipe) never are."""
 
@@ -138,9 +142,11 @@ class Host:
         self.tick = 0.0
         self.busy_until = 0.0
         self.turns = 0
+        self.most_turns = NEVER
         self.has_gso = True
         self.has_gro = True
         self.may_watch = True
+        self.receive_limit = 1 << 22
         self.sockets: dict[int, VirtualSocket] = {}
         self._fds_made = 0
         self.reports: list[dict[str, Any]] = []
@@ -185,8 +191,10 @@ class Host:
         return max(at, self.now)
 
     def turn(self) -> None:
-        """Give its loop a turn."""
+        """Give its loop a turn. Raises `RunsInCircles`."""
         self.turns += 1
+        if self.turns > self.most_turns:
+            raise RunsInCircles(f"{self.turns} turns of {self.ip} until {self.now}")
         self.loop.turn()
         self.busy_until = self.now + self.turn_time
 
@@ -201,6 +209,7 @@ class Host:
             raise OSError(98, "Address already in use")
         fd = _FIRST_FD + self._fds_made
         sock = VirtualSocket(self, fd, bound, self._send, has_gso=self.has_gso, has_gro=self.has_gro)
+        sock.receive_limit = self.receive_limit
         self.sockets[fd] = sock
         return sock
 

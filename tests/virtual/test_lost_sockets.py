@@ -58,7 +58,7 @@ def test_a_client_whose_socket_was_closed_ends_with_one_error(
                 task.result()
         assert sock.sent == sent
         assert len(gone_lines(world)) == 1
-        world.run(scene.far, scene._close_server())
+        world.run(scene.far, scene.close_server())
         world.run_for(60.0)
         sock.close()
         scene.check_nothing_is_left()
@@ -113,7 +113,7 @@ def test_a_server_whose_socket_was_closed_ends_its_connections(
         for upload in uploads:
             with pytest.raises(ConnectionClosed, match="silent"):
                 upload.result()
-        world.run(scene.far, scene._close_server())
+        world.run(scene.far, scene.close_server())
 
 
 def test_a_client_that_moves_outlives_the_loss_of_its_old_socket() -> None:

@@ -70,6 +70,7 @@ class Scene:
         self.far: Host = self.world.host()
         self.near.may_watch = self.far.may_watch = self.watches
         self.server: Server = self.world.run(self.far, self._listen())
+        self.world.closers.append(lambda: self.world.run(self.far, self.close_server()))
 
     async def _listen(self) -> Server:
         return await listen(self.handler, self.far.ip, 4433, tls=self.tls[1], **self.settings)
@@ -95,11 +96,11 @@ class Scene:
     def close(self, connection: Connection) -> None:
         """Close the connection and the server, and see that nothing is left of either."""
         self.world.run(self.near, connection.aclose())
-        self.world.run(self.far, self._close_server())
+        self.world.run(self.far, self.close_server())
         self.world.run_for(10.0)
         self.check_nothing_is_left()
 
-    async def _close_server(self) -> None:
+    async def close_server(self) -> None:
         self.server.close()
         await self.server.wait_closed()
 
@@ -109,4 +110,4 @@ class Scene:
             assert host.sockets == {}
             assert asyncio.all_tasks(host.loop) == set()
             assert host.loop.live_timers() == []
-        assert self.world.reports() == []
+        assert self.world.reports() == [], self.world.reports()

@@ -61,8 +61,11 @@ class World:
         self.hosts: dict[str, Host] = {}
         self._arrivals: list[tuple[float, int, Address, Address, bytes]] = []
         self._arrivals_made = 0
+        self._calls: list[tuple[float, int, Callable[[], object]]] = []
+        self._calls_made = 0
         self.log = _Log(lambda: self.now)
         self._patch = pytest.MonkeyPatch()
+        self.closers: list[Callable[[], None]] = []  # called at the end, before tasks are cancelled
 
     def __enter__(self) -> World:
         self._patch.setattr(open_transport, "create_udp_socket", self._create_udp_socket)
@@ -86,11 +89,14 @@ class World:
                 logging.getLogger(name).removeHandler(self.log)
 
     def _finish(self) -> None:
-        """Cancel what still runs, wherever, and let it end."""
+        """Close what there is to close, cancel what still runs, wherever, and let it end."""
+        for close in self.closers:
+            close()
         tasks = [task for host in self.hosts.values() for task in asyncio.all_tasks(host.loop)]
         for task in tasks:
             task.cancel()
         self.run_until(lambda: all(task.done() for task in tasks), timeout=600.0)
+        self.run_for(0.1)
 
     # --- building ----------------------------------------------------------------------------------
 
@@ -172,9 +178,10 @@ class World:
                 raise NothingWillHappen(f"not within {timeout} s; next at {at}; waiting: {tasks}")
             self._step(at)
 
-    def wake_at(self, at: float) -> None:
-        """Let the world's clock stop there, though nobody may have anything to do."""
-        self._add(at, b"", ("nobody", 0), ("nobody", 0))
+    def call_at(self, at: float, act: Callable[[], object]) -> None:
+        """Do something between two turns, at a time of the world's clock."""
+        self._calls_made += 1
+        heapq.heappush(self._calls, (at, self._calls_made, act))
 
     def run_for(self, seconds: float) -> None:
         """Run for so many virtual seconds."""
@@ -184,11 +191,13 @@ class World:
         self.now = stop_at
 
     def _next_at(self) -> float:
-        first = self._arrivals[0][0] if self._arrivals else NEVER
+        first = min((queue[0][0] for queue in (self._arrivals, self._calls) if queue), default=NEVER)
         return min(first, min((host.next_at() for host in self.hosts.values()), default=NEVER))
 
     def _step(self, at: float) -> None:
         self.now = max(self.now, at)
+        while self._calls and self._calls[0][0] <= self.now:
+            heapq.heappop(self._calls)[2]()
         self._deliver()
         for host in self.hosts.values():
             if host.next_at() <= self.now:

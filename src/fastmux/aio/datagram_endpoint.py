@@ -97,9 +97,9 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
 
     def send(self, buffer: memoryview, size: int, segment_size: int, address: Address) -> None:
         """Send the first `size` bytes as datagrams of `segment_size`."""
-        if self._transport is None:
-            return
         for start in range(0, size, segment_size):
+            if self._transport is None:  # from the beginning, or lost with the last one
+                return
             self._transport.sendto(bytes(buffer[start : min(start + segment_size, size)]), address)
             self._datagrams_sent += 1
 

@@ -204,7 +204,7 @@ class Driver:
         """
         if self._timer_at <= now + K_GRANULARITY:
             return
-        # while nothing can be sent a deadline that has passed stays where it is; room brings a flush of its own
+        # while nothing can be sent a deadline that has passed stays where it is; room brings a flush
         at = now + (BLOCKED_INTERVAL if self.transport.is_blocked else K_GRANULARITY)
         if now >= self._looked_at + K_GRANULARITY:
             self._looked_at = now
@@ -308,7 +308,7 @@ class Driver:
         if transport is self.transport and not self.is_closed:
             host, port = transport.sockname[:2]
             count = self.endpoint.connections
-            logger.error("the socket at %s port %d is gone, with %d connections: %s", host, port, count, error)
+            logger.error("the socket at %s port %d is gone, %d connections end: %s", host, port, count, error)
             self._abandon(f"the socket at {host} port {port} is gone: {error.strerror}")
             self.close()
 
