@@ -1,4 +1,4 @@
-"""A child of a fork has none of its parent's connections: it says so, and sends nothing; the parent goes on."""
+"""A child of a fork has none of its parent's connections: it says so, sends nothing; the parent goes on."""
 
 from __future__ import annotations
 
@@ -146,7 +146,8 @@ class Remembering:
 def test_whoever_is_kept_from_children_is_told_in_each_once_and_not_kept_alive() -> None:
     def times(one: Remembering) -> str:
         keep_from_children(one)
-        here, below = in_a_child(lambda: str(one.times)), in_a_child(lambda: in_a_child(lambda: str(one.times)))
+        here = in_a_child(lambda: str(one.times))
+        below = in_a_child(lambda: in_a_child(lambda: str(one.times)))
         return f"{one.times} here, {here} in a child, {below} in its child"
 
     one = Remembering()

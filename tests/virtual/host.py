@@ -14,7 +14,7 @@ import math
 import selectors
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVarTuple, Unpack, cast
 
 from fastmux.protocol.events import Address
 from virtual.faults import Schedule
@@ -23,6 +23,7 @@ from virtual.sockets import Send, VirtualSocket
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
+Arguments = TypeVarTuple("Arguments")
 NEVER: Final = math.inf
 _FIRST_FD: Final = 1 << 20
 Ready = list[tuple[selectors.SelectorKey, int]]
@@ -75,13 +76,19 @@ class HostLoop(asyncio.SelectorEventLoop):
         return self.host.clock()
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+        self,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         self.has_calls = True
         return super().call_soon(callback, *args, context=context)
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+        self,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         self.has_calls = True
         return super().call_soon_threadsafe(callback, *args, context=context)
@@ -89,8 +96,8 @@ class HostLoop(asyncio.SelectorEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         handle = super().call_at(when, callback, *args, context=context)
@@ -98,7 +105,9 @@ class HostLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self.timers, (when, self._timers_made, handle))
         return handle
 
-    def add_reader(self, fd: FileDescriptorLike, callback: Callable[..., object], *args: Any) -> None:
+    def add_reader(
+        self, fd: FileDescriptorLike, callback: Callable[[Unpack[Arguments]], Any], *args: *Arguments
+    ) -> None:
         if not self.host.may_watch:
             raise NotImplementedError("as on the proactor loop of Windows")
         super().add_reader(fd, callback, *args)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastmux import Connection, MessageChannel, Stream, core
+from fastmux.aio.server import Server
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfStream
 from network.conditions import Conditions
 from virtual.host import Host
@@ -192,7 +193,7 @@ class _Run:
                 if connection is not None:
                     connection.abort()
             case "server aborts":
-                scene.far.loop.call_soon(lambda: [end.abort() for end in scene.server.connections])
+                scene.far.loop.call_soon(_abort_all, scene.server)
             case "client closes":
                 if connection is not None:
                     connection.close()
@@ -207,6 +208,11 @@ class _Run:
                 for sock in sockets["near"]:
                     sock.is_broken = True
                     self._spent.append(sock)
+
+
+def _abort_all(server: Server) -> None:
+    for connection in server.connections:
+        connection.abort()
 
 
 def _prepare(world: World, host: Host, plan: HostPlan) -> None:

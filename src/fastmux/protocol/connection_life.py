@@ -7,10 +7,12 @@ Owns: its parts, its events, and the way from open to closed. May not know: how 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import Final
 
 from fastmux import constants as c
 from fastmux import core
-from fastmux.exceptions import ConnectionClosed, HandshakeError
+from fastmux.exceptions import ConnectionClosed, HandshakeError, ProtocolError
 from fastmux.protocol.closing import Closing, encode_close
 from fastmux.protocol.data_space import DataSpace
 from fastmux.protocol.events import Address, Closed, Event
@@ -24,6 +26,9 @@ from fastmux.protocol.path import Path
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.protocol.statistics import ConnectionStatistics
 from fastmux.protocol.surroundings import Ids, Surroundings
+
+FAILURES: Final = (ProtocolError, MemoryError)
+"""What ends a connection wherever it comes up: the peer broke a rule, or there is no memory to go on with."""
 
 _GREASE_SIZE = 5
 
@@ -169,6 +174,13 @@ class ConnectionLife(ABC):
             error = HandshakeError(f"{reason} (code {code:#x})")
         self._leave(c.FRAME_CONNECTION_CLOSE, code, reason, error, now)
 
+    def fail_by(self, error: ProtocolError | MemoryError, now: float) -> None:
+        """Close at once for what one of `FAILURES` says. What was under way is in no state to go on."""
+        if isinstance(error, MemoryError):
+            self.fail(c.INTERNAL, "out of memory", now)
+        else:
+            self.fail(error.code, error.reason, now)
+
     def discard(self) -> None:
         """After the end: free what was still kept for reading."""
         if self.is_closed:
@@ -201,10 +213,11 @@ class ConnectionLife(ABC):
         if self.is_closed:
             return
         packets: list[bytes] = []
-        if self._handshaking is not None:
-            packets += self._handshaking.last_packets(frame_type, code, reason, now)
-        if self._data.has_keys:
-            packets.append(self._data.last_packet(encode_close(frame_type, code, reason), now))
+        with suppress(MemoryError):  # then it ends without a word
+            if self._handshaking is not None:
+                packets += self._handshaking.last_packets(frame_type, code, reason, now)
+            if self._data.has_keys:
+                packets.append(self._data.last_packet(encode_close(frame_type, code, reason), now))
         self._end(error, packets, now)
         self.data_path.close()
 

@@ -197,7 +197,10 @@ class Endpoint:
         """Somebody who is not known yet: ignore, answer or admit."""
         reason = self._reason_to_ignore(header, packet, address)
         if reason is None:
-            reason = self._consider(header, packet, address, now)
+            try:
+                reason = self._consider(header, packet, address, now)
+            except MemoryError:
+                reason = "refused"
         self._counters[reason] += 1
 
     def _reason_to_ignore(self, header: LongHeader, packet: bytes, address: Address) -> str | None:
