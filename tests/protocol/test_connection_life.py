@@ -177,7 +177,7 @@ class ExhaustedCore:
     DataPath = Exhausted
 
 
-@pytest.mark.parametrize("call", ["receive", "fill", "take_ready", "take_ack_summary", "last_packet"])
+@pytest.mark.parametrize("call", ["receive", "fill", "take_ready", "take_ack_summary", "build_packet"])
 def test_a_call_that_finds_no_memory_ends_the_connection_and_no_more(
     monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -190,13 +190,13 @@ def test_a_call_that_finds_no_memory_ends_the_connection_and_no_more(
         for connection in (pair.connection, pair.accepted):
             connection.data_path.open(c.KIND_STREAM, b"", 0)
             connection.touch()
-        if call == "last_packet":
+        if call == "build_packet":
             pair.connection.close(7, "", pair.network.now)
         pair.network.run_for(40.0)
         for end in (pair.connection, pair.accepted):
             error = error_of(pair, end)
             assert isinstance(error, ConnectionClosed)
-            assert call == "last_packet" or (error.code, error.reason) == (c.INTERNAL, "out of memory")
+            assert call == "build_packet" or (error.code, error.reason) == (c.INTERNAL, "out of memory")
         assert pair.server.endpoint.connections == pair.client.endpoint.connections == 0
 
 

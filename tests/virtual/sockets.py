@@ -179,6 +179,12 @@ class VirtualSocket:
             self._fd = -1
             self._queue.clear()
 
+    def detach(self) -> int:
+        """Let the number go; what it stands for is the host's business, and here it is gone."""
+        fd = self._fd
+        self.close()
+        return fd
+
     def _transmit(self, data: bytes, address: Address) -> None:
         self.sent += 1
         self._send(self, data, address)

@@ -205,7 +205,10 @@ class TrainSocket:
         self._is_closed = True
         self._pending = None
         self._on_writable = self._on_lost = None
-        self._socket.close()
+        if self._is_lost:
+            self._socket.detach()  # its number may be somebody else's by now
+        else:
+            self._socket.close()
 
     def counters(self) -> dict[str, int]:
         """Trains sent and received, errors each way, and trains for which GSO was refused."""
