@@ -12,7 +12,7 @@ from virtual.transfers import USUAL, Scene, answer_with_hash, content, serve_has
 from virtual.world import World
 
 ACTIVE = 99
-EACH = 20_000  # bytes of each active channel
+EACH = 10_000  # bytes of each active channel
 
 
 async def hash_all_but_the_first(connection: Connection) -> None:
