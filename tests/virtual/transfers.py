@@ -97,7 +97,7 @@ class Scene:
         """Close the connection and the server, and see that nothing is left of either."""
         self.world.run(self.near, connection.aclose())
         self.world.run(self.far, self.close_server())
-        self.world.run_for(10.0)
+        self.world.run_for(60.0)  # three probe timeouts, however slow the handshake was
         self.check_nothing_is_left()
 
     async def close_server(self) -> None:
