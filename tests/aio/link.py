@@ -97,7 +97,12 @@ class LinkTransport:
         self.is_blocked = False
         self.is_closed = False
 
-    def start(self, on_readable: Callable[[], None], on_writable: Callable[[], None]) -> None:
+    def start(
+        self,
+        on_readable: Callable[[], None],
+        on_writable: Callable[[], None],
+        on_lost: Callable[[OSError], None] | None = None,
+    ) -> None:
         self._on_readable = on_readable
         self._on_writable = on_writable
 

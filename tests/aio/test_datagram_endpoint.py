@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+import pytest
 
 from aio.conftest import LoopFactory
 from fastmux.aio.datagram_endpoint import DatagramEndpoint, open_datagram_endpoint
@@ -142,5 +145,49 @@ def test_reported_errors_are_counted_and_closing_may_be_repeated(loop_factory: L
         endpoint.close()
         endpoint.send(memoryview(b"x"), 1, 1, ("127.0.0.1", 9))
         assert endpoint.receive() == []
+
+    play(loop_factory, scene)
+
+
+@pytest.mark.parametrize("error", [None, OSError(errno.ENETUNREACH, "no route")])
+def test_a_transport_that_the_loop_gives_up_is_told_once(
+    loop_factory: LoopFactory, error: Exception | None
+) -> None:
+    async def scene(endpoint: DatagramEndpoint) -> None:
+        told: list[OSError] = []
+        endpoint.start(lambda: None, lambda: None, told.append)
+        transport = endpoint._transport
+        assert transport is not None
+        for _ in range(2):
+            endpoint.connection_lost(error)
+        await asyncio.sleep(0)
+        assert [reason.errno for reason in told] == [errno.EBADF if error is None else errno.ENETUNREACH]
+        endpoint.send(memoryview(b"x"), 1, 1, ("127.0.0.1", 9))
+        transport.abort()
+
+    play(loop_factory, scene)
+
+
+def test_an_error_that_says_the_socket_is_no_more_ends_the_transport(loop_factory: LoopFactory) -> None:
+    async def scene(endpoint: DatagramEndpoint) -> None:
+        told: list[OSError] = []
+        endpoint.start(lambda: None, lambda: None, told.append)
+        endpoint.error_received(OSError(errno.ENOBUFS, "lost"))
+        endpoint.error_received(OSError(errno.EBADF, "gone"))
+        endpoint.error_received(OSError(errno.EBADF, "gone"))
+        await asyncio.sleep(0)
+        assert [reason.errno for reason in told] == [errno.EBADF]
+
+    play(loop_factory, scene)
+
+
+def test_a_close_of_our_own_is_no_loss(loop_factory: LoopFactory) -> None:
+    async def scene(endpoint: DatagramEndpoint) -> None:
+        told: list[OSError] = []
+        endpoint.start(lambda: None, lambda: None, told.append)
+        endpoint.close()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert told == []
 
     play(loop_factory, scene)

@@ -11,7 +11,7 @@ import pytest
 from aio.link import Link, LinkTransport
 from aio.pair import pair, world
 from aio.virtual_loop import VirtualLoop, settle, virtual
-from fastmux import PLAINTEXT
+from fastmux import PLAINTEXT, ConnectionClosed
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.transport import TRAINS_PER_CALL, Row
@@ -285,3 +285,69 @@ async def test_what_goes_by_a_transport_that_is_gone_or_blocked_is_lost() -> Non
         driver.drop_transport(via)
         await asyncio.sleep(10)
         assert await ends.client.ping() > 0
+
+
+@virtual
+async def test_while_the_transport_is_blocked_time_is_looked_at_seldom() -> None:
+    """Guards against a timer that fires every millisecond because what is due cannot be sent."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        transport = ends.client._driver.transport
+        assert isinstance(transport, LinkTransport)
+        transport.block()
+        await mine.send(b"x" * 50_000)
+        await asyncio.sleep(1)
+        before = loop.turns
+        await asyncio.sleep(20)
+        assert loop.turns - before < 5 * 20
+        transport.unblock()
+        began_at = loop.time()
+        received = 0
+        while received < 50_000:
+            received += len(await theirs.receive())
+        assert loop.time() - began_at < 1
+        await mine.aclose()
+        await theirs.aclose()
+
+
+@virtual
+async def test_a_driver_whose_socket_is_lost_ends_its_connections_with_one_error() -> None:
+    async with pair() as ends:
+        driver = ends.client._driver
+        waiting = asyncio.create_task(ends.client.accept())
+        await settle()
+        driver._on_lost(driver.transport, OSError(9, "Bad file descriptor"))
+        await settle()
+        with pytest.raises(ConnectionClosed, match="is gone: Bad file descriptor"):
+            await waiting
+        assert driver.is_closed
+        assert not ends.server.is_closed
+
+
+@virtual
+async def test_a_socket_that_is_not_in_use_may_be_lost() -> None:
+    async with pair() as ends:
+        driver = ends.client._driver
+        second = CountingTransport(Link(), ("second", 1))
+        via = driver.add_transport(second)
+        driver._on_lost(second, OSError(9, "Bad file descriptor"))
+        assert driver.transport_of(via) is None
+        assert second.is_closed
+        assert await ends.client.ping() > 0
+
+
+@virtual
+async def test_a_forsaken_driver_sends_nothing_and_says_so() -> None:
+    async with pair() as ends:
+        driver = ends.client._driver
+        link = ends.world.link
+        before = link.datagrams
+        driver.forsake()
+        driver.forsake()
+        driver.close()
+        with pytest.raises(ConnectionClosed, match="this process was forked off"):
+            await ends.client.ping()
+        await settle()
+        assert link.datagrams == before

@@ -186,3 +186,43 @@ def test_a_child_writes_nothing_into_the_records_of_its_parents_connections(tmp_
             assert await connection.ping() >= 0
 
     run(main(), asyncio.SelectorEventLoop)
+
+
+def sent_by(connection: Connection, server: Server) -> int:
+    """Trains that both sockets have sent."""
+    return connection._driver.transport.counters()["trains_sent"] + server.counters()["trains_sent"]
+
+
+@pytest.mark.parametrize("forks", [1, 5])
+def test_forks_in_the_middle_of_a_transfer(loop_factory: LoopFactory, forks: int) -> None:
+    data = os.urandom(1_000_000)
+
+    async def main() -> None:
+        async with connected() as (server, connection):
+            stream = await connection.open_stream()
+            echoed = bytearray()
+
+            async def read() -> None:
+                while len(echoed) < len(data):
+                    echoed.extend(await stream.receive())
+
+            reading = asyncio.create_task(read())
+
+            def use_everything() -> None:
+                sent = sent_by(connection, server)
+                refusal(stream.send(b"x" * 100_000))
+                stream.reset()
+                connection.abort()
+                for driver in (connection._driver, *server._drivers):
+                    driver.close()
+                assert sent_by(connection, server) == sent
+
+            for number in range(10):
+                await stream.send(data[number * 100_000 : (number + 1) * 100_000])
+                if number < forks:
+                    in_child(use_everything)
+            await reading
+            assert echoed == data
+            assert connection.stats.duplicate_packets == connection.stats.malformed_packets == 0
+
+    run(main(), loop_factory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterable
@@ -298,4 +299,58 @@ def test_errors_of_earlier_sends_do_not_end_reading(loop_factory: LoopFactory) -
         transport.close()
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("by_number", [False, True], ids=["object", "descriptor"])
+@pytest.mark.parametrize("trains", [False, True], ids=["datagrams", "trains"])
+def test_a_socket_that_was_closed_under_us_is_told_once_and_never_touched_again(
+    loop_factory: LoopFactory, by_number: bool, trains: bool
+) -> None:
+    """Its number may be another file's by then: it is neither sent to nor closed."""
+
+    async def main() -> None:
+        told: list[OSError] = []
+        sock = socket.socket(type=socket.SOCK_DGRAM)
+        transport = TrainSocket(asyncio.get_running_loop(), sock)
+        transport.start(lambda: None, lambda: None, told.append)
+        await asyncio.sleep(0.001)  # uvloop ends the process if it is given a number that is closed
+        number = sock.fileno()
+        if by_number:
+            os.close(number)
+        else:
+            sock.close()
+        for _ in range(2):
+            transport.send(memoryview(bytes(100)), 100, 50 if trains else 100, ("127.0.0.1", 9))
+            assert transport.receive() == []
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert [error.errno for error in told] == [errno.EBADF]
+        assert not transport.is_blocked
+        reading, writing = os.pipe()  # one of them has that number now
+        assert number in (reading, writing)
+        transport.close()
+        os.write(writing, b"still open")
+        assert os.read(reading, 10) == b"still open"
+        os.close(reading)
+        os.close(writing)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
+def test_what_is_forsaken_leaves_the_loop_alone() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        sock = socket.socket(type=socket.SOCK_DGRAM)
+        number = sock.fileno()
+        transport = TrainSocket(loop, sock)
+        transport.start(lambda: None, lambda: None)
+        await asyncio.sleep(0.001)
+        transport.forsake()
+        transport.close()
+        assert sock.fileno() == -1
+        assert loop.remove_reader(number), "the loop was told"
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(main())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import pytest
 
 from fastmux import constants as c
+from fastmux import core
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
+from fastmux.protocol import data_space
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.events import ChannelsReady, Closed, Opened
 from network import Conditions
@@ -151,3 +155,57 @@ def test_a_stateless_reset_ends_it_at_once_and_without_a_word(pair: Pair) -> Non
     assert (error.code, error.remote) == (c.CONNECTION_UNKNOWN, True)
     assert pair.network.link(pair.client, pair.server).sent == sent
     assert pair.client.endpoint.connections == 0
+
+
+class Exhausted:
+    """A data path that finds no memory for the calls in `fails`."""
+
+    fails: ClassVar[set[str]] = set()
+
+    def __init__(self, *arguments: Any, **limits: Any) -> None:
+        self._honest = core.DataPath(*arguments, **limits)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.fails:
+            raise MemoryError
+        return getattr(self._honest, name)
+
+
+class ExhaustedCore:
+    """Stands for `fastmux.core` where data paths are made."""
+
+    DataPath = Exhausted
+
+
+@pytest.mark.parametrize("call", ["receive", "fill", "take_ready", "take_ack_summary", "build_packet"])
+def test_a_call_that_finds_no_memory_ends_the_connection_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Guards against an exception that leaves the driver without a timer and everybody waiting."""
+    with monkeypatch.context() as patch:
+        patch.setattr(data_space, "core", ExhaustedCore)
+        pair = make_pair().open()
+        pair.network.run_for(1.0)
+        patch.setattr(Exhausted, "fails", {call})
+        for connection in (pair.connection, pair.accepted):
+            connection.data_path.open(c.KIND_STREAM, b"", 0)
+            connection.touch()
+        if call == "build_packet":
+            pair.connection.close(7, "", pair.network.now)
+        pair.network.run_for(40.0)
+        for end in (pair.connection, pair.accepted):
+            error = error_of(pair, end)
+            assert isinstance(error, ConnectionClosed)
+            assert call == "build_packet" or (error.code, error.reason) == (c.INTERNAL, "out of memory")
+        assert pair.server.endpoint.connections == pair.client.endpoint.connections == 0
+
+
+def test_an_abandoned_connection_says_nothing_to_its_peer(pair: Pair) -> None:
+    pair.network.run_for(1.0)
+    sent = pair.network.link(pair.client, pair.server).sent
+    pair.client.endpoint.abandon(ConnectionClosed(c.INTERNAL, "no socket"), pair.network.now)
+    pair.network.run_for(1.0)
+    assert str(error_of(pair, pair.connection)) == "connection closed by this end (code 0x1): no socket"
+    assert pair.network.link(pair.client, pair.server).sent == sent
+    assert pair.client.endpoint.connections == 0
+    assert not pair.accepted.is_closed

@@ -6,12 +6,15 @@ Owns: the queue between asyncio's pushes and the driver's pulls. May not know: p
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from collections import deque
 from collections.abc import Callable
 from typing import cast
 
 from fastmux.aio.buffers import receive_buffer
+from fastmux.aio.socket_options import GONE
 from fastmux.aio.transport import Row
 from fastmux.constants import SOCKET_BUFFER_SIZE, TRAIN_BUFFER_SIZE
 from fastmux.protocol.events import Address
@@ -39,16 +42,23 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
         self._is_scheduled = False
         self._on_readable: Callable[[], None] | None = None
         self._on_writable: Callable[[], None] | None = None
+        self._on_lost: Callable[[OSError], None] | None = None
         self.is_blocked = False
         self._datagrams_sent = 0
         self._datagrams_received = 0
         self._datagrams_dropped = 0
         self._errors = 0
 
-    def start(self, on_readable: Callable[[], None], on_writable: Callable[[], None]) -> None:
+    def start(
+        self,
+        on_readable: Callable[[], None],
+        on_writable: Callable[[], None],
+        on_lost: Callable[[OSError], None] | None = None,
+    ) -> None:
         """Call `on_readable` while datagrams wait, `on_writable` when a full send buffer has emptied."""
         self._on_readable = on_readable
         self._on_writable = on_writable
+        self._on_lost = on_lost
         self._schedule()
 
     def _schedule(self) -> None:
@@ -87,26 +97,25 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
 
     def send(self, buffer: memoryview, size: int, segment_size: int, address: Address) -> None:
         """Send the first `size` bytes as datagrams of `segment_size`."""
-        if self._transport is None:
-            return
         for start in range(0, size, segment_size):
+            if self._transport is None:  # from the beginning, or lost with the last one
+                return
             self._transport.sendto(bytes(buffer[start : min(start + segment_size, size)]), address)
             self._datagrams_sent += 1
 
     def close(self) -> None:
         """Stop; what waits is dropped."""
-        self._on_readable = self._on_writable = None
-        self._queue.clear()
-        self._queued_size = 0
-        if self._transport is not None:
-            self._transport.abort()
-            self._transport = None
+        transport = self._transport
+        self.forsake()
+        if transport is not None:
+            transport.abort()
 
     def forsake(self) -> None:
         """In a child of fork: let asyncio's transport go without a word to its loop."""
-        self._on_readable = self._on_writable = self._transport = None
+        self._on_readable = self._on_writable = self._on_lost = None
         self._queue.clear()
         self._queued_size = 0
+        self._transport = None
 
     def counters(self) -> dict[str, int]:
         """Datagrams sent, received and dropped for lack of room, and errors that the system reported."""
@@ -134,8 +143,21 @@ class DatagramEndpoint(asyncio.DatagramProtocol):
         self._schedule()
 
     def error_received(self, exc: Exception) -> None:
-        """The system refused a datagram or reports an ICMP error: a loss."""
+        """The system refused a datagram or reports an ICMP error: a loss, unless the socket is no more."""
         self._errors += 1
+        if isinstance(exc, OSError) and exc.errno in GONE:
+            transport = self._transport
+            self.connection_lost(exc)
+            if transport is not None:
+                transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The loop gave the socket up, as some do after an error of sending: say so if it was not `close`."""
+        self._transport = None
+        if self._on_lost is not None:
+            error = exc if isinstance(exc, OSError) else OSError(errno.EBADF, os.strerror(errno.EBADF))
+            self._loop.call_soon(self._on_lost, error)
+        self._on_readable = self._on_writable = self._on_lost = None
 
     def pause_writing(self) -> None:
         """asyncio's send buffer is full."""

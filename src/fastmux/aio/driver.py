@@ -11,25 +11,36 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol, cast
 
+from fastmux import constants as c
 from fastmux.aio import forks
 from fastmux.aio.buffers import send_buffer
+from fastmux.aio.clock import clock_of
 from fastmux.aio.loop import BackgroundTask, Handle, Loop, Waiter
 from fastmux.aio.open_transport import open_transport
 from fastmux.aio.transport import TRAINS_PER_CALL, TrainTransport
-from fastmux.constants import K_GRANULARITY, MAX_PLPMTU, MAX_TRAINS_PER_WAKEUP, MAX_WAKEUP_TIME
+from fastmux.constants import (
+    BLOCKED_INTERVAL,
+    K_GRANULARITY,
+    MAX_PLPMTU,
+    MAX_TRAINS_PER_WAKEUP,
+    MAX_WAKEUP_TIME,
+)
+from fastmux.exceptions import ConnectionClosed
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.connection_ids import reset_key_of
 from fastmux.protocol.endpoint import Endpoint
 from fastmux.protocol.events import Address, Closed, Event
 from fastmux.protocol.handshake import Handshake
+
+logger = logging.getLogger("fastmux.socket")
 
 _NEVER: Final = float("inf")
 
@@ -47,6 +58,7 @@ class Driver:
 
     `accept` makes the server's side of a handshake (None: it only connects); `on_accepted` gets each accepted
     connection once it is open and must give it a `user_data`; `on_refused` those that failed before that.
+    `clock` is by default that of the loop (`aio/clock.py`).
 
     Invariant: `_is_scheduled` is True while a flush waits in the loop; every connection that still has
     something to send, because time was up or the transport blocked, is in `_unsent`. `_timer` fires at
@@ -63,7 +75,7 @@ class Driver:
         accept: Callable[[], Handshake] | None = None,
         on_accepted: Callable[[ProtocolConnection], None] | None = None,
         on_refused: Callable[[Address, ConnectionError], None] | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
         loop: Loop | None = None,
     ) -> None:
@@ -78,7 +90,7 @@ class Driver:
         self.via = 0
         self._others: dict[int, TrainTransport] = {}
         self._paths_made = 1
-        self.clock = clock
+        self.clock = clock_of(self.loop) if clock is None else clock
         self.configuration = configuration
         self.endpoint = Endpoint(configuration, random_bytes=random_bytes, accept=accept)
         self._on_accepted = on_accepted
@@ -131,7 +143,8 @@ class Driver:
     # --- several sockets --------------------------------------------------------------------------------
 
     def _start(self, transport: TrainTransport, via: int) -> None:
-        transport.start(functools.partial(self._on_readable, transport, via), self._schedule_flush)
+        on_readable = functools.partial(self._on_readable, transport, via)
+        transport.start(on_readable, self._schedule_flush, functools.partial(self._on_lost, transport))
 
     async def open_transport(self, family: int, local: tuple[object, ...] | None) -> TrainTransport:
         """One more socket, for a client that moves. Raises OSError if the address cannot be bound."""
@@ -193,7 +206,8 @@ class Driver:
         """
         if self._timer_at <= now + K_GRANULARITY:
             return
-        at = now + K_GRANULARITY
+        # while nothing can be sent a deadline that has passed stays where it is; room brings a flush
+        at = now + (BLOCKED_INTERVAL if self.transport.is_blocked else K_GRANULARITY)
         if now >= self._looked_at + K_GRANULARITY:
             self._looked_at = now
             deadline = self.endpoint.deadline()
@@ -288,6 +302,23 @@ class Driver:
     async def _linger(self) -> None:
         """Wait for the close. As a task, which `asyncio.run` cancels, it does not outlive the loop."""
         await self._gone
+
+    def _on_lost(self, transport: TrainTransport, error: OSError) -> None:
+        """A socket was closed by somebody else. Without the one in use nothing can be sent any more."""
+        for via in [via for via, other in self._others.items() if other is transport]:
+            self.drop_transport(via)
+        if transport is self.transport and not self.is_closed:
+            host, port = transport.sockname[:2]
+            count = self.endpoint.connections
+            logger.error("the socket at %s port %d is gone, %d connections end: %s", host, port, count, error)
+            self._abandon(f"the socket at {host} port {port} is gone: {error.strerror}")
+            self.close()
+
+    def _abandon(self, reason: str) -> None:
+        """End every connection here, without a word to its peer."""
+        self.endpoint.abandon(ConnectionClosed(c.INTERNAL, reason), self.clock())
+        for connection in self.endpoint.take_touched():
+            self.hand_out(connection)
 
     def close(self) -> None:
         """Send what may go at once and free the transport; may be called twice."""

@@ -29,6 +29,8 @@ _IP_DONTFRAG: Final = 28
 _IPV6_DONTFRAG: Final = 62
 
 GSO_REFUSALS: Final = frozenset((errno.EIO, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOPROTOOPT))
+# The descriptor was closed under us, and the number is perhaps something else's by now.
+GONE: Final = frozenset((errno.EBADF, errno.ENOTSOCK))
 _IS_LINUX: Final = sys.platform == "linux"
 
 

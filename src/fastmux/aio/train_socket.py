@@ -8,13 +8,15 @@ never raised: the layer above recovers from loss.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from fastmux import core
 from fastmux.aio.buffers import receive_buffer
 from fastmux.aio.loop import WatchingLoop
-from fastmux.aio.socket_options import GSO_REFUSALS, enable_gro, has_gso
+from fastmux.aio.socket_options import GONE, GSO_REFUSALS, enable_gro, has_gso
 from fastmux.aio.transport import TRAINS_PER_CALL, Row
 from fastmux.constants import MAX_PLAIN_DESTINATIONS
 from fastmux.protocol.events import Address, max_train_size
@@ -27,6 +29,7 @@ class TrainSocket:
 
     Invariant: `_pending` is the rest of the trains that the kernel had no room for; while it is set the
     loop watches for room and nothing else is sent. `_plain` are the destinations for which GSO was refused.
+    `_is_lost` is True once the socket was found closed by somebody else: no call is made of it any more.
     """
 
     def __init__(self, loop: WatchingLoop, sock: socket.socket) -> None:
@@ -43,7 +46,9 @@ class TrainSocket:
         self._plain: set[Address] = set()
         self._pending: tuple[memoryview, int, Address] | None = None
         self._on_writable: Callable[[], None] | None = None
+        self._on_lost: Callable[[OSError], None] | None = None
         self._is_closed = False
+        self._is_lost = False
         self._trains_sent = 0
         self._send_errors = 0
         self._gso_refusals = 0
@@ -73,24 +78,38 @@ class TrainSocket:
         """The socket itself, to look at."""
         return self._socket
 
-    def start(self, on_readable: Callable[[], None], on_writable: Callable[[], None]) -> None:
+    def start(
+        self,
+        on_readable: Callable[[], None],
+        on_writable: Callable[[], None],
+        on_lost: Callable[[OSError], None] | None = None,
+    ) -> None:
         """Watch the socket. Raises NotImplementedError on a loop without `add_reader`."""
         self._loop.add_reader(self._fd, on_readable)
         self._on_writable = on_writable
+        self._on_lost = on_lost
 
     def receive(self) -> list[Row]:
         """Take what waits, at most TRAINS_PER_CALL trains, into `buffer`; empty if there is nothing now."""
-        return [] if self._is_closed else self._io.receive(self.buffer, TRAINS_PER_CALL)
+        if self._is_closed or self._is_lost:
+            return []
+        try:
+            return self._io.receive(self.buffer, TRAINS_PER_CALL)
+        except ValueError:
+            if self._socket.fileno() >= 0:
+                raise
+            self._lose(errno.EBADF)
+            return []
 
     def send(self, buffer: memoryview, size: int, segment_size: int, address: Address) -> None:
         """Send the first `size` bytes as datagrams of `segment_size`; refused ones are counted as lost."""
-        if self._is_closed:
+        if self._is_closed or self._is_lost:
             return
         uses_gso = size > segment_size and self._has_gso and address not in self._plain
         train_size = max_train_size(segment_size) if uses_gso else segment_size
         start = 0
         while True:
-            sent, code = self._io.send(buffer[start:size], segment_size, train_size, address)
+            sent, code = self._call(buffer[start:size], segment_size, train_size, address)
             self._trains_sent += -(-sent // train_size) if uses_gso else sent > 0
             start += sent
             if code == 0:
@@ -101,10 +120,31 @@ class TrainSocket:
             if uses_gso and size - start > segment_size and code in GSO_REFUSALS:
                 self._send_without_gso(buffer[start:size], segment_size, address)
                 return
+            if code in GONE:
+                self._lose(code)
+                return
             self._send_errors += 1  # this train, or this datagram, is lost; the next may go
             start += train_size
             if start >= size:
                 return
+
+    def _call(
+        self, data: memoryview, segment_size: int, train_size: int, address: Address
+    ) -> tuple[int, int]:
+        """Send, as `DatagramIO.send`."""
+        try:
+            return self._io.send(data, segment_size, train_size, address)
+        except ValueError:  # of a closed socket object; of arguments it is an error of ours
+            if self._socket.fileno() >= 0:
+                raise
+            return 0, errno.EBADF
+
+    def _lose(self, code: int) -> None:
+        """Somebody else closed the socket: say so once, and touch that number no more."""
+        self._is_lost = True
+        self._pending = None
+        if self._on_lost is not None:
+            self._loop.call_soon(partial(self._on_lost, OSError(code, os.strerror(code))))
 
     def _send_without_gso(self, train: memoryview, segment_size: int, address: Address) -> None:
         """Send refused trains one by one, and remember that unless it was the size that was refused."""
@@ -120,11 +160,14 @@ class TrainSocket:
         fits = True
         start = 0
         while start < len(train):
-            sent, code = self._io.send(train[start:], segment_size, segment_size, address)
+            sent, code = self._call(train[start:], segment_size, segment_size, address)
             start += sent
             if code in _NO_ROOM:
                 self._block(train[start:], segment_size, address)
                 return fits
+            if code in GONE:
+                self._lose(code)
+                return False
             if code:
                 self._send_errors += 1
                 fits = fits and code != errno.EMSGSIZE
@@ -152,20 +195,20 @@ class TrainSocket:
         """Close the socket; a train that still waits is lost."""
         if self._is_closed:
             return
-        self._is_closed = True
         if not self._loop.is_closed():
             self._loop.remove_reader(self._fd)
             self._loop.remove_writer(self._fd)
-        self._pending = None
-        self._on_writable = None
-        self._socket.close()
+        self.forsake()
 
     def forsake(self) -> None:
         """In a child of fork: close this copy of the descriptor. The parent's epoll knows nothing of it."""
         self._is_closed = True
         self._pending = None
-        self._on_writable = None
-        self._socket.close()
+        self._on_writable = self._on_lost = None
+        if self._is_lost:
+            self._socket.detach()  # its number may be somebody else's by now
+        else:
+            self._socket.close()
 
     def counters(self) -> dict[str, int]:
         """Trains sent and received, errors each way, and trains for which GSO was refused."""

@@ -53,8 +53,17 @@ class TrainTransport(Protocol):
         """The local address."""
         ...
 
-    def start(self, on_readable: Callable[[], None], on_writable: Callable[[], None]) -> None:
-        """Call `on_readable` again and again while there is something, `on_writable` after a block."""
+    def start(
+        self,
+        on_readable: Callable[[], None],
+        on_writable: Callable[[], None],
+        on_lost: Callable[[OSError], None] | None = None,
+    ) -> None:
+        """Call `on_readable` again and again while there is something, `on_writable` after a block.
+
+        `on_lost` is called once, in a turn of its own, if the socket itself is gone: somebody closed it, or
+        the loop gave it up. From then on nothing comes and what is sent is lost.
+        """
         ...
 
     def receive(self) -> list[Row]:

@@ -7,8 +7,8 @@ does its work; sockets, clocks and random numbers, which come from outside.
 from __future__ import annotations
 
 from fastmux import constants as c
-from fastmux.exceptions import ConnectionClosed, HandshakeError, ProtocolError
-from fastmux.protocol.connection_life import ConnectionLife
+from fastmux.exceptions import ConnectionClosed, HandshakeError
+from fastmux.protocol.connection_life import FAILURES, ConnectionLife
 from fastmux.protocol.control import Outcome
 from fastmux.protocol.events import Address, Event, Opened, Transmit
 from fastmux.protocol.handshake import PacketKeys, PeerIdentity
@@ -81,8 +81,8 @@ class Connection(ConnectionLife):
     ) -> int:
         try:
             consumed = self._data.receive(buffer, start, stop - start, segment_size, now)
-        except ProtocolError as error:
-            self.fail(error.code, error.reason, now)
+        except FAILURES as error:
+            self.fail_by(error, now)
             return min(segment_size, stop - start)
         self._batch_at = now
         self.touch()
@@ -114,8 +114,8 @@ class Connection(ConnectionLife):
             if path is not None and after.newest > before.newest and not self.is_closed:
                 mobility.follow(path, now)
                 self._path = mobility.path
-        except ProtocolError as error:
-            self.fail(error.code, error.reason, now)
+        except FAILURES as error:
+            self.fail_by(error, now)
         return consumed
 
     def receive_handshake(self, header: LongHeader, packet: bytes, address: Address, now: float) -> None:
@@ -141,8 +141,8 @@ class Connection(ConnectionLife):
             self._follow_handshake(handshaking, now)
         except HandshakeError as error:
             self._fail_handshake(error, now)
-        except ProtocolError as error:
-            self.fail(error.code, error.reason, now)
+        except FAILURES as error:
+            self.fail_by(error, now)
         self.touch()
 
     def _repeat_close(self, size: int, address: Address) -> None:
@@ -199,8 +199,8 @@ class Connection(ConnectionLife):
             return
         try:
             self._take_batch(now, path)
-        except ProtocolError as error:
-            self.fail(error.code, error.reason, now)
+        except FAILURES as error:
+            self.fail_by(error, now)
 
     def _take_batch(self, now: float, path: Path | None = None) -> None:
         """See what the data path has for the user. Raises `ProtocolError`."""
@@ -241,7 +241,11 @@ class Connection(ConnectionLife):
         if self._closing is not None:
             return self._closing.transmit(buffer)
         if self._handshaking is not None:
-            size = self._handshaking.fill(buffer, now)
+            try:
+                size = self._handshaking.fill(buffer, now)
+            except MemoryError as error:
+                self.fail_by(error, now)
+                return None
             if size:
                 return Transmit(size, min(size, PACKET_SIZE), self.address)
             if not self.is_client and self.has_opened:
@@ -257,17 +261,17 @@ class Connection(ConnectionLife):
         limit = path.send_limit
         try:
             size, segment_size = self._data.fill(buffer, now, limit)
-        except ProtocolError as error:
-            self.fail(error.code, error.reason, now)
+            if limit is not None:
+                path.on_sent(size)
+            has_more = self._data.has_more
+            if self._data.key_updates.is_exhausted:
+                self.fail(c.AEAD_LIMIT_REACHED, "the packet key is used up", now)
+                has_more = True
+            elif not has_more and self.data_path.has_news:
+                self._take_ready()
+        except FAILURES as error:
+            self.fail_by(error, now)
             return None
-        if limit is not None:
-            path.on_sent(size)
-        has_more = self._data.has_more
-        if self._data.key_updates.is_exhausted:
-            self.fail(c.AEAD_LIMIT_REACHED, "the packet key is used up", now)
-            has_more = True
-        elif not has_more and self.data_path.has_news:
-            self._take_ready()
         return Transmit(size, segment_size, path.address, has_more, path.via) if size else None
 
     def _take_ready(self) -> None:
@@ -315,8 +319,8 @@ class Connection(ConnectionLife):
                 self._path = self._mobility.path
         except HandshakeError as error:
             self._fail_handshake(error, now)
-        except ProtocolError as error:
-            self.fail(error.code, error.reason, now)
+        except FAILURES as error:
+            self.fail_by(error, now)
 
     def is_over(self, now: float) -> bool:
         """True if the endpoint may forget the connection."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from typing import Final
 
 from fastmux import constants as c
 from fastmux import core
-from fastmux.exceptions import ClosedResourceError, ConnectionClosed, HandshakeError
+from fastmux.exceptions import ClosedResourceError, ConnectionClosed, HandshakeError, ProtocolError
 from fastmux.protocol.closing import Closing, encode_close
 from fastmux.protocol.data_space import DataSpace
 from fastmux.protocol.events import Address, Closed, Event
@@ -25,6 +26,9 @@ from fastmux.protocol.path import Path
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.protocol.statistics import ConnectionStatistics
 from fastmux.protocol.surroundings import Ids, Surroundings
+
+FAILURES: Final = (ProtocolError, MemoryError)
+"""What ends a connection wherever it comes up: the peer broke a rule, or there is no memory to go on with."""
 
 _GREASE_SIZE = 5
 
@@ -170,6 +174,13 @@ class ConnectionLife(ABC):
             error = HandshakeError(f"{reason} (code {code:#x})")
         self._leave(c.FRAME_CONNECTION_CLOSE, code, reason, error, now)
 
+    def fail_by(self, error: ProtocolError | MemoryError, now: float) -> None:
+        """Close at once for what one of `FAILURES` says. What was under way is in no state to go on."""
+        if isinstance(error, MemoryError):
+            self.fail(c.INTERNAL, "out of memory", now)
+        else:
+            self.fail(error.code, error.reason, now)
+
     def discard(self) -> None:
         """After the end: free what was still kept for reading."""
         if self.is_closed:
@@ -200,6 +211,11 @@ class ConnectionLife(ABC):
             error = ConnectionClosed(c.CONNECTION_UNKNOWN, text, remote=True)
             self._end(error, [], now, is_gone=True)
 
+    def abandon(self, error: ConnectionError, now: float) -> None:
+        """End without a word to the peer, because nothing can be sent any more."""
+        if not self.is_closed:
+            self._end(error, [], now, is_gone=True)
+
     def _finish_shutdown(self, now: float) -> None:
         if self._shutdown is not None and not self.is_closed and self._data.is_idle:
             self.close(*self._shutdown, now)
@@ -213,10 +229,11 @@ class ConnectionLife(ABC):
         if self.is_closed:
             return
         packets: list[bytes] = []
-        if self._handshaking is not None:
-            packets += self._handshaking.last_packets(frame_type, code, reason, now)
-        if self._data.has_keys:
-            packets.append(self._data.last_packet(encode_close(frame_type, code, reason), now))
+        with suppress(MemoryError):  # then it ends without a word
+            if self._handshaking is not None:
+                packets += self._handshaking.last_packets(frame_type, code, reason, now)
+            if self._data.has_keys:
+                packets.append(self._data.last_packet(encode_close(frame_type, code, reason), now))
         self._end(error, packets, now)
         self.data_path.close()
 

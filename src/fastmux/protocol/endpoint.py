@@ -111,6 +111,12 @@ class Endpoint:
         self._register(connection)
         return connection
 
+    def abandon(self, error: ConnectionError, now: float) -> None:
+        """End every connection with this error, without a word to its peer."""
+        for connection in set(self._by_id.values()):
+            connection.abandon(error, now)
+            self._settle(connection)
+
     # --- datagrams in ----------------------------------------------------------------------------------
 
     def receive(
@@ -191,7 +197,10 @@ class Endpoint:
         """Somebody who is not known yet: ignore, answer or admit."""
         reason = self._reason_to_ignore(header, packet, address)
         if reason is None:
-            reason = self._consider(header, packet, address, now)
+            try:
+                reason = self._consider(header, packet, address, now)
+            except MemoryError:
+                reason = "refused"
         self._counters[reason] += 1
 
     def _reason_to_ignore(self, header: LongHeader, packet: bytes, address: Address) -> str | None:
