@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastmux import core
 from sim.runner import TESTS, failures_of
-from sim.simulation import run_seed
+from sim.runs import run_seed
 
 REPLAYED = (0, 7, 11)
 KNOWN = [
