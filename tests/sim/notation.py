@@ -9,6 +9,7 @@ import dataclasses
 import json
 import types
 from enum import Enum
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from fastmux import constants as c
@@ -61,9 +62,14 @@ def _decoded(kind: Any, value: Any) -> Any:
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
         return tuple(_decoded(one, part) for one, part in zip(kinds, value, strict=True))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         return kind(**{name: _decoded(hints[name], part) for name, part in value.items()})
     return _decoded_leaf(kind, value)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _decoded_leaf(kind: Any, value: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from fastmux import constants as c
 from fastmux import core
 from fastmux.protocol import data_space
-from sim import simulation
+from sim import runs
 from sim.model import Wrong
 from sim.runner import failures_of, main
 
@@ -59,10 +59,10 @@ def test_an_honest_core_behind_the_same_wrapper_passes(monkeypatch: pytest.Monke
 def test_a_seed_that_fails_says_how_to_repeat_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(seed: int) -> None:
+    def fail(seed: int, *, is_basic: bool) -> None:
         raise Wrong(f"seed {seed}")
 
-    monkeypatch.setattr(simulation, "run_seed", fail)
+    monkeypatch.setattr(runs, "run_seed", fail)
     (text,) = failures_of([42])
     assert text.splitlines() == [
         "Wrong: seed 42",

@@ -123,7 +123,11 @@ class Witness:
 
     def _on_handshake_packet(self, role: int, target: Address, data: bytes, now: float) -> None:
         sender = self.senders[role]
-        header = core.parse_long_header(data, 0, len(data))
+        try:
+            header = core.parse_long_header(data, 0, len(data))
+        except ProtocolError as error:
+            require(role not in self._trusted, f"end {role} sent a header that does not parse: {error}")
+            return
         self.reach.on_handshake_packet(role, target, header, data, now)
         if header.type != c.LONG_HANDSHAKE or header.version == c.VERSION_NEGOTIATION:
             return
