@@ -59,7 +59,7 @@ def run(
         while workers and len(tally.failures) < MAX_FAILURES:
             now = time.monotonic()
             for worker in _ready(workers):
-                trouble = _hear(worker, tally, chunks, workers)
+                trouble = _hear(worker, tally, chunks, workers, out)
                 if trouble is not None:
                     _report(tally, f"{trouble}\n{hint(worker.seed or 0)}", out)
                     workers.append(_start(prepare))
@@ -130,7 +130,9 @@ def _ready(workers: list[Worker]) -> list[Worker]:
     return [worker for worker in workers if worker.pipe in pipes]
 
 
-def _hear(worker: Worker, tally: Tally, chunks: Iterator[range], workers: list[Worker]) -> str | None:
+def _hear(
+    worker: Worker, tally: Tally, chunks: Iterator[range], workers: list[Worker], out: TextIO
+) -> str | None:
     """Take what a process says; gives what is wrong with the process itself."""
     try:
         kind, value = worker.pipe.recv()
@@ -145,7 +147,7 @@ def _hear(worker: Worker, tally: Tally, chunks: Iterator[range], workers: list[W
         tally.virtual_seconds += seconds
         worker.seed = None
         if failure is not None:
-            _report(tally, failure, sys.stdout)
+            _report(tally, failure, out)
     else:
         _feed(worker, chunks, workers)
     return None

@@ -45,7 +45,9 @@ class Change(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """The datagram number `index` of the hostile end is changed; `seed` is the dice."""
+    """The application packet number `index` of the hostile end is changed (a HANDSHAKE strike: the handshake
+    packet of that number); `seed` is the dice.
+    """
 
     index: int
     change: Change
@@ -72,23 +74,24 @@ class Mutator:
         self.made_size = 0
         self._tap = tap
         self._tell = tell
-        self._strikes = {strike.index: strike for strike in strikes}
-        self._index = 0
+        self._strikes = {(strike.change is Change.HANDSHAKE, strike.index): strike for strike in strikes}
+        self._counts = [0, 0]  # of application packets, of handshake packets
         self._above = 0
         self._old: deque[bytes] = deque(maxlen=REMEMBERED)
 
     @property
     def is_over(self) -> bool:
-        """True once every strike is behind."""
-        return not self._strikes
+        """True once every strike at application packets is behind."""
+        return not any(not is_handshake for is_handshake, _ in self._strikes)
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Give what is sent in the place of a datagram."""
-        strike = self._strikes.pop(self._index, None)
-        self._index += 1
-        if data[0] & c.FORM_LONG:
-            is_meant = strike is not None and strike.change is Change.HANDSHAKE
-            return [_flip(data, Random(strike.seed)) if strike is not None and is_meant else data]
+        is_handshake = bool(data[0] & c.FORM_LONG)
+        index = self._counts[is_handshake]
+        self._counts[is_handshake] += 1
+        strike = self._strikes.pop((is_handshake, index), None)
+        if is_handshake:
+            return [data if strike is None else _flip(data, Random(strike.seed))]
         packet = self._tap.open(data)
         if packet is None:
             return [data]
@@ -133,7 +136,7 @@ class Mutator:
         if change is Change.OLD:
             return self._old[random.randrange(len(self._old))]
         frames = _parse(payload)
-        if not frames:
+        if not frames or change is Change.HANDSHAKE:
             return payload
         place = random.randrange(len(frames))
         if change is Change.FIELD:

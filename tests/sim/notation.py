@@ -108,7 +108,7 @@ def describe(schedule: Schedule) -> str:
     if schedule.hostility is not None:
         lines.append(f"the {ENDS[schedule.hostility.role]} is hostile:")
         for strike in schedule.hostility.strikes:
-            lines.append(f"  datagram {strike.index}: {strike.change.value} (dice {strike.seed:#x})")
+            lines.append(f"  packet {strike.index}: {strike.change.value} (dice {strike.seed:#x})")
     return "\n".join(lines)
 
 

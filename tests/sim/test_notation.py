@@ -31,7 +31,7 @@ def test_people_are_told_of_every_part() -> None:
         assert text.count("\nmove after") == len(schedule.moves)
         assert text.count("\nattack to") == len(schedule.attacks)
         if schedule.hostility is not None:
-            assert text.count("\n  datagram ") == len(schedule.hostility.strikes)
+            assert text.count("\n  packet ") == len(schedule.hostility.strikes)
 
 
 def test_people_are_told_of_faults() -> None:
