@@ -52,6 +52,10 @@ def expand(seed: int, *, is_basic: bool = False) -> Schedule:
 def _with_swarm(schedule: Schedule) -> Schedule:
     seed = schedule.seed
     schedule = replace(schedule, plan=_with_knobs(schedule.plan, Random(f"knobs {seed}")))
+    if schedule.plan.sides[c.ROLE_CLIENT].configuration.keep_alive is None:
+        # Nothing would tell a silent client's server of its new address: the old one has to lead there too.
+        moves = tuple(replace(move, keeps_old=True) for move in schedule.moves)
+        schedule = replace(schedule, moves=moves)
     if Random(f"tls {seed}").random() < TLS_SHARE:
         schedule = replace(schedule, uses_tls=True)
     if schedule.faults.is_gentle:
