@@ -92,7 +92,11 @@ class Allowance:
         size = used if is_stream else self._counts.get(channel_id, 0)
         require(final_size == size, f"a reset of channel {channel_id} ends it at {final_size}, not {size}")
 
-    def _check_channel(self, channel_id: int) -> None:
+    def has_channel(self, channel_id: int) -> bool:
+        """False for a channel that this role must not open yet."""
         index, kind, opener = channel_id >> 2, channel_id >> 1 & 1, channel_id & 1
-        limit = self._channels[kind]
-        require(opener != self._role or index < limit, f"I8: channel {channel_id}, only {limit} are allowed")
+        return opener != self._role or index < self._channels[kind]
+
+    def _check_channel(self, channel_id: int) -> None:
+        if not self.has_channel(channel_id):
+            raise Wrong(f"I8: channel {channel_id} is not allowed yet")

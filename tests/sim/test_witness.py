@@ -194,6 +194,31 @@ def test_a_key_on_the_wire_is_seen() -> None:
         wire.carry(CLIENT, bytes((c.FORM_LONG,)) + wire.keys[CLIENT].send_key + data)
 
 
+ILLEGAL: dict[str, bytes] = {
+    "unknown frame": b"\x3f",
+    "nothing": b"",
+    "a frame that is cut off": core.encode_frame((c.FRAME_MAX_DATA, 5000))[:-1],
+    "an ACK of what was never sent": core.encode_frame(ack((0, 2))),
+    "a channel too many": core.encode_frame(stream(8, 0, 1)),
+    "a handshake frame": core.encode_frame((c.FRAME_HANDSHAKE, 0, b"x")),
+    "a client's HANDSHAKE_DONE": core.encode_frame((c.FRAME_HANDSHAKE_DONE,)),
+}
+
+
+@pytest.mark.parametrize("payload", [*ILLEGAL.values(), core.encode_frame(PING)], ids=[*ILLEGAL, "a ping"])
+def test_an_end_that_acknowledges_what_breaks_a_rule_is_seen(payload: bytes) -> None:
+    wire = Wire(trusted=[SERVER])
+    wire.send(SERVER, 0, PING)
+    data = wire.packet(CLIENT, 7, [PING])
+    wire.witness.note(CLIENT, data, 7, payload)
+    wire.carry(CLIENT, data)
+    if payload == core.encode_frame(PING):
+        wire.send(SERVER, 1, ack((7, 8)))
+    else:
+        with pytest.raises(Wrong, match="which breaks a rule"):
+            wire.send(SERVER, 1, ack((7, 8)))
+
+
 def test_keys_are_followed_through_updates() -> None:
     wire = Wire(c.SUITE_AES_128_GCM)
     wire.send(CLIENT, 0, PING)

@@ -17,6 +17,7 @@ from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
 from network import Node
 from sim.allowance import Allowance, require
+from sim.legality import breaks_a_rule
 from sim.reach import Reach
 from sim.wiretap import Wiretap
 
@@ -29,12 +30,14 @@ class Sender:
     """What one end sent, and what of the other's reached it.
 
     Invariant: `sent` are the numbers of its application packets, `delivered` those of the peer's packets
-    that reached it whole; `ids` are by which numbers of handshake packets each source id is.
+    that reached it whole; those in `illegal` break a rule.
     """
 
     def __init__(self, role: int, peer: Configuration) -> None:
         self.tap = Wiretap(peer.connection_ids.size)
         self.allowance = Allowance(role, peer)
+        self.sent = core.RangeSet()
+        self.illegal: set[int] = set()  # numbers of packets that must not be taken
         self.delivered = core.RangeSet()
         self.heard_at = 0.0  # when the newest new packet reached it
         self.datagrams: dict[bytes, int] = {}  # all it sent: the packet number, -1 of a handshake packet
@@ -92,7 +95,14 @@ class Witness:
     def note(self, role: int, data: bytes, number: int, payload: bytes) -> None:
         """An end that is not trusted sends this packet; nothing holds of it."""
         self.packets += 1
-        self.senders[role].datagrams[data] = number
+        sender, peer = self.senders[role], self.senders[1 - role]
+        is_fresh = number not in sender.sent
+        sender.sent.add(number, number + 1)
+        sender.datagrams[data] = number
+        if not is_fresh:  # one of two, and nobody can tell which is acknowledged
+            sender.illegal.discard(number)
+        elif breaks_a_rule(role, payload, sender.allowance, peer.sent):
+            sender.illegal.add(number)
         self._on_payload(role, NOWHERE, data, payload)
 
     def delivered(self, node: Node, source: Address, data: bytes, now: float) -> None:
@@ -113,6 +123,7 @@ class Witness:
         """The run is over: nothing is kept in objects of the core."""
         for sender in self.senders:
             sender.delivered.clear()
+            sender.sent.clear()
 
     def check_received(self, role: int, packets: int) -> None:
         """I3: no end processed more packets than reached it."""
@@ -148,6 +159,7 @@ class Witness:
             return
         self.packets += 1
         sender.datagrams[data] = packet.number
+        sender.sent.add(packet.number, packet.number + 1)
         sender.last = data
         require(packet.number > newest, f"I2: end {role} sent packet {packet.number} after {newest}")
         if role == c.ROLE_SERVER:
@@ -177,6 +189,9 @@ class Witness:
         for start, stop in frame[2]:
             missing = delivered.missing(start, stop)
             require(not missing, f"I12: end {role} acknowledged {missing}, which did not reach it")
+            for number in self.senders[1 - role].illegal:
+                taken = start <= number < stop
+                require(not taken, f"end {role} acknowledged packet {number}, which breaks a rule")
 
     def _on_stream(self, role: int, frame: Any) -> None:
         if role in self._trusted:
