@@ -22,6 +22,8 @@ def run_seed(seed: int, *, is_basic: bool = False) -> Outcome:
 
 def run_schedule(schedule: Schedule) -> Outcome:
     """Run a schedule. Raises what is wrong with it; afterwards nothing of it is left."""
+    if core.live() != (0, 0):
+        gc.collect()  # what somebody else left is not this run's
     kind = Simulation if schedule.hostility is None else HostileSimulation
     outcome = kind(schedule).run()
     if core.live() != (0, 0):
