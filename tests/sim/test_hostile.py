@@ -88,6 +88,8 @@ class CarelessCore:
 def test_an_honest_end_that_bears_it_badly_fails(
     monkeypatch: pytest.MonkeyPatch, wrong: str, text: str
 ) -> None:
+    if wrong == "hoards" and core.IMPLEMENTATION == "python":
+        pytest.skip("the pure core does not count range sets")
     monkeypatch.setattr(Careless, "wrong", wrong)
     monkeypatch.setattr(data_space, "core", CarelessCore)
     failure = failure_of(noise(c.ROLE_CLIENT))
