@@ -8,8 +8,11 @@ ARGS ?=
 TARGET ?= frames
 EXECUTIONS ?= 1000000
 HOURS ?= 24
+SEEDS ?= 1000
+START ?= 0
+JOBS ?= 2
 
-.PHONY: help demo test check lint programs fuzz faults soak mutants wheels docs bench bench-peers bench-growth coverage \
+.PHONY: help demo test check lint programs sim fuzz faults soak mutants wheels docs bench bench-peers bench-growth coverage \
 	build clean distclean
 .DEFAULT_GOAL := help
 
@@ -18,6 +21,7 @@ help:
 	@echo "make test       the suite on both cores"
 	@echo "make check      linters, uvloop, wheels of every Python here, sanitizers, seeds, instructions, docs"
 	@echo "make programs   the tunnel with ssh, curl, dig, iperf3, rsync, git, Chromium, as far as they are there"
+	@echo "make sim        SEEDS=... START=... JOBS=...: seeds of the simulation (docs/simulation.md)"
 	@echo "make fuzz       TARGET=... EXECUTIONS=...: mutated inputs under the sanitizers (fuzz/README.md)"
 	@echo "make faults     the fault table and the interop-style cases in full size, on both cores (15 minutes at most)"
 	@echo "make soak       HOURS=...: one connection over a bad link for hours; Ctrl-C ends it with its report"
@@ -79,6 +83,9 @@ docs: $(VENV)/.docs
 
 programs: build
 	FASTMUX_TEST_PROGRAMS=1 $(PY) -m pytest tests/programs -rs $(ARGS)
+
+sim: build
+	$(PY) -m tests.sim.runner --seed $(START) --count $(SEEDS) --jobs $(JOBS) $(ARGS)
 
 fuzz: build
 	$(PY) -m fuzz $(TARGET) --executions $(EXECUTIONS) $(ARGS)

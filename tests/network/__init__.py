@@ -8,6 +8,6 @@ from network.conditions import Conditions
 from network.link import Link
 from network.node import Node
 from network.trace import Trace
-from network.world import Network, Stuck
+from network.world import Intruder, Network, Stuck, Watcher, Way
 
-__all__ = ["Conditions", "Link", "Network", "Node", "Stuck", "Trace"]
+__all__ = ["Conditions", "Intruder", "Link", "Network", "Node", "Stuck", "Trace", "Watcher", "Way"]

@@ -18,6 +18,11 @@ class Conditions:
     `(from, size)` pairs by time, the first from the start. Nothing passes in a dark period (`(start, stop)`).
     Bit n of `loss_mask` loses the nth datagram of this direction. With `coalescing` datagrams arrive only at
     multiples of so many seconds, together, as a network card hands them over.
+
+    Bursts (Gilbert and Elliott): before each datagram the direction turns bad with probability
+    `burst_start`, good again with `burst_stop` or after two seconds; while it is bad `burst_loss` of the
+    datagrams are lost. A copy of `replay` of them comes again up to `replay_delay` later, every order of
+    magnitude as likely. In a `clogged` period everything waits until it is over.
     """
 
     delay: float = 0.01
@@ -33,6 +38,12 @@ class Conditions:
     dark: tuple[tuple[float, float], ...] = ()
     loss_mask: int = 0
     coalescing: float = 0.0
+    burst_start: float = 0.0
+    burst_stop: float = 1.0
+    burst_loss: float = 1.0
+    replay: float = 0.0
+    replay_delay: float = 60.0
+    clogged: tuple[tuple[float, float], ...] = ()
 
     def mtu_at(self, now: float) -> int:
         """The largest datagram that passes now."""
@@ -41,3 +52,7 @@ class Conditions:
     def is_dark(self, now: float) -> bool:
         """True if nothing passes now."""
         return any(start <= now < stop for start, stop in self.dark)
+
+    def unclogged_at(self, now: float) -> float:
+        """When a datagram that leaves now gets through."""
+        return max((stop for start, stop in self.clogged if start <= now < stop), default=now)

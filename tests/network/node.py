@@ -28,6 +28,7 @@ class Node:
         self.addresses = [address]
         self.endpoint = endpoint
         self.application: Application | None = None
+        self.tamper: Callable[[bytes], list[bytes]] | None = None  # what becomes of each datagram it sends
         self.accepted: list[Connection] = []
         self.events: dict[Connection, list[Event]] = defaultdict(list)
         self._buffer = bytearray(65536)

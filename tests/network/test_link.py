@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -79,6 +82,44 @@ def test_nothing_passes_in_the_dark_and_nothing_larger_than_the_mtu() -> None:
     assert numbers(carried(dark)) == [n for n in range(2000) if not 500 <= n < 1000]
     shrinking = Conditions(mtu=((0.0, 102), (1.0, 101)))
     assert numbers(carried(shrinking)) == list(range(1000))
+
+
+def test_bursts_lose_runs_of_datagrams_and_end() -> None:
+    bursts = Conditions(burst_start=0.01, burst_stop=0.1)
+    order = numbers(carried(bursts))
+    lost = 2000 - len(order)
+    runs = sum(later - earlier > 1 for earlier, later in pairwise(order))
+    assert 50 < lost < 500
+    assert lost / runs == pytest.approx(10, rel=0.5)
+
+
+def test_a_burst_takes_only_its_share_and_is_over_after_a_while() -> None:
+    half = Conditions(burst_start=1.0, burst_stop=0.0, burst_loss=0.5)
+    assert len(carried(half)) == pytest.approx(1000, rel=0.1)
+    seldom = Conditions(burst_start=0.5, burst_stop=0.0)
+    assert 50 < len(carried(seldom, count=200, interval=10.0)) < 150
+
+
+def test_replays_come_much_later_and_once() -> None:
+    arrivals = carried(Conditions(replay=0.1, replay_delay=60.0))
+    found = Counter(numbers(arrivals))
+    assert set(found.values()) == {1, 2}
+    assert sum(count == 2 for count in found.values()) == pytest.approx(200, rel=0.3)
+    assert 30.0 < max(at for at, _ in arrivals) < 62.1
+
+
+def test_nothing_is_lost_in_a_clog_but_all_of_it_waits() -> None:
+    arrivals = carried(Conditions(clogged=((0.5, 1.0),)))
+    assert numbers(arrivals) == list(range(2000))
+    assert [at for at, _ in arrivals[500:1000]] == [1.01] * 500
+
+
+def test_bursts_and_replays_leave_the_other_dice_alone() -> None:
+    plain = Conditions(loss=0.1, reordering=0.2)
+    kept = dict(zip(numbers(carried(plain)), carried(plain), strict=True))
+    more = carried(replace(plain, burst_start=0.05, burst_stop=0.2))
+    assert len(more) < len(kept)
+    assert set(more) < set(kept.values())
 
 
 def test_a_fault_less_changes_nothing_for_the_datagrams_that_follow() -> None:

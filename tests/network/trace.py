@@ -14,6 +14,7 @@ class Trace:
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
+        self._told = hashlib.sha256()  # of the events alone
         self.datagrams = 0
         self.events = 0
 
@@ -25,11 +26,17 @@ class Trace:
     def event(self, node: str, event: object, now: float) -> None:
         """A connection told its user something."""
         self.events += 1
-        self._add(b"e", node.encode(), repr(event).encode(), now)
+        text = repr(event).encode()
+        self._add(b"e", node.encode(), text, now)
+        self._told.update(struct.pack("!d", now) + text)
 
     def digest(self) -> str:
         """The hash so far."""
         return self._hash.hexdigest()
+
+    def told(self) -> str:
+        """The hash of the events so far, without the datagrams."""
+        return self._told.hexdigest()
 
     def _add(self, kind: bytes, name: bytes, data: bytes, now: float) -> None:
         self._hash.update(kind + struct.pack("!dII", now, len(name), len(data)))

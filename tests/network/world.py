@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from random import Random
+from typing import NamedTuple, Protocol
 
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.endpoint import Endpoint
@@ -19,6 +20,34 @@ from network.node import Node
 from network.trace import Trace
 
 MAX_STEPS_AT_ONCE = 2000  # calls without the clock moving: more is a loop
+MAX_IDLE_TIMEOUTS = 8  # in a row of one node that leave a deadline that has passed: more is a loop
+
+
+class Watcher(Protocol):
+    """Sees every datagram, when it is sent and when it arrives, and changes none. It may raise."""
+
+    def sent(self, node: Node, source: Address, target: Address, data: bytes, now: float) -> None:
+        """A node sent it, from one of its addresses."""
+        ...
+
+    def delivered(self, node: Node, source: Address, data: bytes, now: float) -> None:
+        """It is about to reach a node."""
+        ...
+
+
+class Way(NamedTuple):
+    """How a datagram goes: from where, to where."""
+
+    source: Address
+    target: Address
+
+
+class Intruder(Protocol):
+    """Sits on the path: decides what becomes of a datagram that a node has sent."""
+
+    def pass_on(self, way: Way, data: bytes, now: float) -> float | None:
+        """Give the seconds for which it is held back; None if it does not arrive at all."""
+        ...
 
 
 class Stuck(AssertionError):
@@ -40,7 +69,10 @@ class Network:
         self.nodes: dict[Address, Node] = {}
         self._owners: dict[Address, Node] = {}  # of addresses that are no more, too
         self.drop: Callable[[int, bytes], bool] | None = None
+        self.watcher: Watcher | None = None
+        self.intruder: Intruder | None = None
         self.datagrams = 0
+        self._idle_timeouts: dict[str, int] = {}  # by node: in a row
         self._conditions = conditions or Conditions()
         self._links: dict[tuple[Address, Address], Link] = {}
         self._arrivals: list[tuple[float, int, Address, Address, bytes]] = []
@@ -91,7 +123,8 @@ class Network:
             if old in (source, target):
                 pair = (new if source == old else source, new if target == old else target)
                 seed = f"{self._seed}{pair}"
-                self._links[pair] = Link(self._links[source, target].conditions, Random(seed))
+                conditions = self._links[source, target].conditions
+                self._links[pair] = Link(conditions, Random(seed), Random(f"more {seed}"))
         self.nodes[new] = self._owners[new] = node
 
     def link(self, source: Node, target: Node) -> Link:
@@ -123,7 +156,7 @@ class Network:
         if (source, target) not in self._links:
             # A link's dice do not depend on which link was used first.
             seed = f"{self._seed}{source}{target}"
-            self._links[source, target] = Link(self._conditions, Random(seed))
+            self._links[source, target] = Link(self._conditions, Random(seed), Random(f"more {seed}"))
         return self._links[source, target]
 
     # --- running ------------------------------------------------------------------------------------
@@ -152,6 +185,11 @@ class Network:
         target.receive([data], source, self.now)
         self._drive(target)
 
+    def put(self, data: bytes, way: Way, delay: float) -> None:
+        """Let a datagram that no node sent arrive after `delay` seconds, if anybody is there."""
+        self._count += 1
+        heapq.heappush(self._arrivals, (self.now + delay, self._count, way.source, way.target, data))
+
     def _next_at(self) -> float | None:
         times = [node.endpoint.deadline() for node in self.nodes.values()]
         if self._arrivals:
@@ -172,6 +210,17 @@ class Network:
             if deadline is not None and deadline <= at:
                 node.endpoint.handle_timeout(at)
                 self._drive(node)
+                self._check_moving(node, at)
+
+    def _check_moving(self, node: Node, at: float) -> None:
+        """What was due must be over: a deadline that does not move is a loop."""
+        deadline = node.endpoint.deadline()
+        if deadline is None or deadline > at:
+            self._idle_timeouts[node.name] = 0
+            return
+        self._idle_timeouts[node.name] = self._idle_timeouts.get(node.name, 0) + 1
+        if self._idle_timeouts[node.name] > MAX_IDLE_TIMEOUTS:
+            raise Stuck(f"{node.name} has a deadline that does not move: {deadline} at {at}")
 
     def _deliver(self) -> None:
         """Deliver what arrives first, with what makes one train with it."""
@@ -188,6 +237,9 @@ class Network:
         node = self.nodes.get(target)
         if node is not None:
             via = node.addresses.index(target) if target in node.addresses else 0
+            if self.watcher is not None:
+                for data in train:
+                    self.watcher.delivered(node, source, data, self.now)
             node.receive(train, source, self.now, via)
             self._drive(node)
 
@@ -202,13 +254,25 @@ class Network:
         node.drive(self.now, send, lambda event: self.trace.event(node.name, event, self.now))
 
     def _send(self, node: Node, data: bytes, target: Address, source: Address) -> None:
+        if node.tamper is None:
+            self._carry(node, data, target, source)
+            return
+        for changed in node.tamper(data):
+            self._carry(node, changed, target, source)
+
+    def _carry(self, node: Node, data: bytes, target: Address, source: Address) -> None:
         index = self.datagrams
         self.datagrams += 1
         name = self.nodes[target].name if target in self.nodes else str(target)
         self.trace.datagram(node.name, name, data, self.now)
+        if self.watcher is not None:
+            self.watcher.sent(node, source, target, data, self.now)
         arrivals = self._link(source, target).carry(data, self.now)
         if self.drop is not None and self.drop(index, data):
             return
+        held = 0.0 if self.intruder is None else self.intruder.pass_on(Way(source, target), data, self.now)
+        if held is None:
+            return
         for at, arrived in arrivals:
             self._count += 1
-            heapq.heappush(self._arrivals, (at, self._count, source, target, arrived))
+            heapq.heappush(self._arrivals, (at + held, self._count, source, target, arrived))

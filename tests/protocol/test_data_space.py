@@ -88,6 +88,8 @@ def test_a_client_that_is_not_confirmed_acknowledges_but_tells_the_user_nothing(
     client, server = installed(True), installed(False)
     server.confirm(1.0)
     server.data_path.open(c.KIND_STREAM)
+    # A server without manners: no channel was opened yet, let alone too many.
+    server.data_path.set_channel_limit(c.KIND_STREAM, 2 * c.DEFAULT_MAX_STREAMS)
     carry(server, client, 1.0)
     assert client.take_batch(1.0).events == []
     carry(client, server, 1.1)

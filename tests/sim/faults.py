@@ -19,6 +19,12 @@ MAX_REORDERING: Final = 0.5
 MAX_DUPLICATION: Final = 0.2
 MAX_DAMAGE: Final = 0.02
 MAX_DARK_TIME: Final = 5.0
+GENTLE_DELAY: Final = 0.2  # seconds: beyond it an end may take for lost what is only slow
+_CALM = Conditions()
+_FAULTS: Final = (  # fields of which a value other than the default is a fault
+    *("jitter", "loss", "reordering", "duplication", "damage", "rate", "dark", "coalescing"),
+    *("burst_start", "replay", "clogged"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,13 @@ class Faults:
     def is_gentle(self) -> bool:
         """True if every datagram that the path can carry arrives, and none overtakes another."""
         return all(_is_gentle(conditions) for conditions in (self.to_server, self.to_client))
+
+    @property
+    def count(self) -> int:
+        """How many faults are on, each direction by itself."""
+        ways = (self.to_server, self.to_client)
+        on = [name for way in ways for name in _FAULTS if getattr(way, name) != getattr(_CALM, name)]
+        return len(on) + sum(len(way.mtu) - 1 for way in ways)
 
     def calm(self) -> Faults:
         """The same path without faults: its delay, rate and MTU remain."""
@@ -85,18 +98,12 @@ def draw_faults(random: Random, start: float, min_rate: float, mtu: int) -> Faul
 
 
 def _is_gentle(conditions: Conditions) -> bool:
-    faults = (conditions.loss, conditions.reordering, conditions.damage, conditions.rate, conditions.dark)
-    return not any(faults) and len(conditions.mtu) == 1
+    faults = [name for name in _FAULTS if name not in ("jitter", "duplication", "replay", "coalescing")]
+    is_plain = all(getattr(conditions, name) == getattr(_CALM, name) for name in faults)
+    return is_plain and len(conditions.mtu) == 1 and conditions.delay <= GENTLE_DELAY
 
 
 def _calm(conditions: Conditions) -> Conditions:
-    return replace(
-        conditions,
-        jitter=0.0,
-        loss=0.0,
-        reordering=0.0,
-        duplication=0.0,
-        damage=0.0,
-        queue_size=1 << 20,
-        dark=(),
-    )
+    settings = {name: getattr(_CALM, name) for name in _FAULTS if name != "rate"}
+    delay = min(conditions.delay, GENTLE_DELAY)
+    return replace(conditions, **settings, delay=delay, queue_size=1 << 20)

@@ -170,7 +170,7 @@ def _draw_plan(random: Random, seed: int, large_size: int) -> Plan:
     volume = random.choice((2_000, 20_000, 200_000, 200_000)) // (1 if count < 6 else 2)
     channels = [_draw_channel(random, number, volume) for number in range(count)]
     if has_large:
-        channels.append(_draw_large(random, count, large_size))
+        channels.append(draw_large(random, count, large_size))
     # Drawn apart, so that the rest of a seed does not depend on it.
     priorities = Random(f"fastmux priorities {seed}")
     if priorities.random() < 0.5:
@@ -234,7 +234,7 @@ def _draw_channel(random: Random, number: int, volume: int) -> ChannelPlan:
     )
 
 
-def _draw_large(random: Random, number: int, size: int) -> ChannelPlan:
+def draw_large(random: Random, number: int, size: int) -> ChannelPlan:
     """A channel that carries `size` bytes one way, as a stream or in two messages, without tricks."""
     kind = random.choice((c.KIND_STREAM, c.KIND_MESSAGE))
     sizes = (65536,) * (size // 65536) if kind == c.KIND_STREAM else (size // 2, size // 2)

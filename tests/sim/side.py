@@ -11,7 +11,8 @@ from functools import partial
 
 from fastmux import constants as c
 from fastmux import core
-from fastmux.exceptions import ClosedResourceError, WouldBlock
+from fastmux.exceptions import ClosedResourceError, HandshakeError, WouldBlock
+from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.events import (
     ChannelsAvailable,
@@ -104,22 +105,27 @@ class Side:
         self.to_open = [channel for channel in channels if channel.opener == role]
         self.to_accept = {channel.label: channel for channel in channels if channel.opener != role}
         self.writers_left = len(channels)
-        self.datagrams_out = DatagramFlow(f"datagrams from {role}", ALWAYS_FITS)
+        self.datagrams_out = self._make_datagrams()
         self.datagrams_in: DatagramFlow | None = None  # the other end's
         self.pings_left = 0
         self.on_open: Callable[[], None] | None = None
         self._keeps_data = False  # after Closed
         self._world = world
         self._plan = plan
-        self._flows = flows
+        self.flows = flows
         self._waits_for_limit: dict[int, list[ChannelPlan]] = {c.KIND_STREAM: [], c.KIND_MESSAGE: []}
         self._released: set[int] = set()
         self._pings: set[int] = set()
         # docs/architecture.md, Memory: what a peer within its credit can make this end hold.
         message_size = plan.configuration.max_message_size + c.FRAGMENT_UNIT
-        self._held_limit = plan.configuration.budget + message_size + len(channels) * ROUNDING_SIZE
+        self.held_limit = plan.configuration.budget + message_size + len(channels) * ROUNDING_SIZE
 
     # --- for the actors ----------------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> Configuration:
+        """The settings of this end."""
+        return self._plan.configuration
 
     @property
     def data_path(self) -> core.DataPath:
@@ -187,11 +193,15 @@ class Side:
 
     def on_event(self, connection: Connection, event: Event) -> None:
         """Act on an event of the connection."""
-        if self.connection is None:
+        if self.connection is None and isinstance(event, Opened):
             self.connection = connection
+        if connection is not self.connection:
+            self._on_other(event)
+            return
         if self.closed is not None or not (self.is_open or isinstance(event, Opened | Closed)):
             raise Wrong(f"end {self.role}: {event} {'after Closed' if self.closed else 'before Opened'}")
         if not isinstance(event, Closed) and not self._is_usable():
+            self.is_open = True
             return  # it came before this end closed, and is heard of only now
         match event:
             case ChannelsReady(ready):
@@ -208,9 +218,14 @@ class Side:
                 self._on_closed(error)
                 return
         held_size = self.data_path.held_size
-        if held_size > self._held_limit:
-            raise Wrong(f"end {self.role} holds {held_size} bytes, more than {self._held_limit}")
+        if held_size > self.held_limit:
+            raise Wrong(f"end {self.role} holds {held_size} bytes, more than {self.held_limit}")
         connection.touch()
+
+    def _on_other(self, event: Event) -> None:
+        """Another connection: begun by a copy of the client's first packets, it never comes to be."""
+        if not (isinstance(event, Closed) and isinstance(event.error, HandshakeError)):
+            raise Wrong(f"end {self.role}: {event} of a connection that nobody began")
 
     def _is_usable(self) -> bool:
         try:
@@ -230,17 +245,24 @@ class Side:
     def _accept(self, channel_id: int, flags: int) -> ChannelUser:
         if not flags & c.READY_OPENED:
             raise Wrong(f"end {self.role}: flags {flags:#x} of channel {channel_id}, which was not opened")
+        return self._use(channel_id, self._planned(channel_id, self.data_path.open_fields(channel_id).label))
+
+    def _planned(self, channel_id: int, label: bytes) -> ChannelPlan:
+        """What the plan says of a channel that the peer has opened."""
         fields = self.data_path.open_fields(channel_id)
-        plan = self.to_accept.pop(fields.label, None)
+        plan = self.to_accept.pop(label, None)
         if plan is None:
             raise Wrong(f"end {self.role}: a channel {fields} that nobody opened, or twice")
         expected = (plan.priority, plan.ordered, plan.reliability, plan.value)
         if fields[1:] != expected or channel_id & 3 != plan.kind << 1 | plan.opener:
             raise Wrong(f"end {self.role}: channel {channel_id} {fields}, not {plan}")
-        return self._use(channel_id, plan)
+        return plan
+
+    def _make_datagrams(self) -> DatagramFlow:
+        return DatagramFlow(f"datagrams from {self.role}", ALWAYS_FITS)
 
     def _use(self, channel_id: int, plan: ChannelPlan) -> ChannelUser:
-        user = self.users[channel_id] = ChannelUser(self, channel_id, plan, self._flows)
+        user = self.users[channel_id] = ChannelUser(self, channel_id, plan, self.flows)
         return user
 
     def _open(self) -> None:

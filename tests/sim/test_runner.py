@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fastmux import constants as c
 from fastmux import core
 from fastmux.protocol import data_space
-from sim import simulation
+from sim import runs
 from sim.model import Wrong
 from sim.runner import failures_of, main
 
@@ -59,10 +60,10 @@ def test_an_honest_core_behind_the_same_wrapper_passes(monkeypatch: pytest.Monke
 def test_a_seed_that_fails_says_how_to_repeat_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(seed: int) -> None:
+    def fail(seed: int, *, is_basic: bool) -> None:
         raise Wrong(f"seed {seed}")
 
-    monkeypatch.setattr(simulation, "run_seed", fail)
+    monkeypatch.setattr(runs, "run_seed", fail)
     (text,) = failures_of([42])
     assert text.splitlines() == [
         "Wrong: seed 42",
@@ -70,3 +71,20 @@ def test_a_seed_that_fails_says_how_to_repeat_it(
     ]
     assert main(["--seed", "0x2a", "--count", "2"]) == 1
     assert "2 seeds, 2 failed" in capsys.readouterr().out
+
+
+def test_a_failing_seed_is_made_small_and_can_be_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Unfaithful, "wrong", "damaged")
+    monkeypatch.setattr(data_space, "core", UnfaithfulCore)
+    kept = tmp_path / "kept.json"
+    assert main(["--seed", "3", "--shrink", "--save", str(kept)]) == 1
+    output = capsys.readouterr().out
+    before, after = (int(word) for word in output.split()[0:4:3])
+    assert after < before / 4
+    assert "wrong bytes" in output
+    assert main(["--schedule", str(kept)]) == 1
+    monkeypatch.setattr(Unfaithful, "wrong", "")
+    assert main(["--schedule", str(kept)]) == 0
+    assert "it passes" in capsys.readouterr().out

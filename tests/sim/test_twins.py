@@ -11,7 +11,7 @@ import pytest
 
 from fastmux import core
 from fastmux.protocol import data_space
-from sim.simulation import run_seed
+from sim.runs import run_seed
 
 SEEDS = range(1000, 1015)
 MODULES = {"cython": "fastmux._core", "python": "fastmux._core_py"}

@@ -132,6 +132,8 @@ class DataSpace:
         outcome = self.control.take(now)
         if outcome.is_handshake_done and not self.is_confirmed:
             self.confirm(now)
+        if not self.is_confirmed:
+            outcome.events.clear()  # only that there may be more channels, while there may be none yet
         if outcome.are_keys_updated:
             self.key_updates.on_updated(now)
         self.take_ready(outcome)
