@@ -3,15 +3,16 @@
     python -m bench.hostile [--rate N] [--rounds N] [--size MB] [ROW …]
     python -m bench.hostile --memory [--datagrams N] [ROW …]
 
-Both ends of the well-behaved connection, with AES-128-GCM, and the server's side of the attack share one core,
-in memory: no socket takes part. The attacks are those of `tests/hostile`; their datagrams are made beforehand.
+Both ends of the well-behaved connection, with AES-128-GCM, and the server's side of the attack share one
+core, in memory: no socket takes part. The attacks are those of `tests/hostile`; their datagrams are made
+beforehand.
 
-* `µs` is the server's CPU time for a hostile datagram, `kept at N/s` the share of bytes per CPU second that the
-  connection moves while N hostile datagrams come in each second, and `10 % at` the rate that would take a tenth
-  of a core: above it nobody can keep 90 %. A rate says nothing of the bandwidth that the attack needs for it.
+* `µs` is the server's CPU time for a hostile datagram with what it answers; `at N/s` the share of its bytes
+  per CPU second that the connection keeps while N hostile datagrams a second come in; `10 % at` the rate that
+  takes a tenth of a core: above it nobody on that core can keep 90 %.
 * Quiet and attacked transfers alternate; medians of the rounds.
-* `--memory` sends a million (--datagrams) in a process of its own for each attack of somebody without keys, and
-  says by how much its resident size grew after the first twentieth.
+* `--memory` sends a million (--datagrams) in a process of its own for each attack of somebody without keys,
+  and says by how much its resident size grew after the first twentieth.
 
 Owns: the clock, the loop between two endpoints, the figures. May not know: what an attack says.
 """

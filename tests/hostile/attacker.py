@@ -126,9 +126,7 @@ class HalfOpen:
         """A handshake packet of these frames."""
         return self.raw(b"".join(core.encode_frame(frame) for frame in frames), token=token, size=size)
 
-    def raw(
-        self, payload: bytes, *, token: bytes = b"", size: int = c.MIN_INITIAL_DATAGRAM_SIZE
-    ) -> Shot:
+    def raw(self, payload: bytes, *, token: bytes = b"", size: int = c.MIN_INITIAL_DATAGRAM_SIZE) -> Shot:
         """A handshake packet of these bytes."""
         self._packets.token = token
         payload = payload.ljust(size - self._packets.overhead, b"\0")

@@ -9,7 +9,7 @@ from itertools import count, cycle, islice
 
 from fastmux import constants as c
 from fastmux import core
-from hostile.attacker import Attack, Attacker, Shots, host
+from hostile.attacker import Attack, Attacker, Frame, Shots, host
 from hostile.world import Shot
 from protocol.scripted import Script
 
@@ -82,9 +82,8 @@ def challenges(attacker: Attacker) -> Shots:
     """H19: packets full of PATH_CHALLENGE."""
     attacker.connect()
     for number in count():
-        yield attacker.say(
-            *((c.FRAME_PATH_CHALLENGE, (number << 8 | place).to_bytes(8, "big")) for place in range(min(attacker.dense, 100)))
-        )
+        names = (number << 8 | place for place in range(min(attacker.dense, 100)))
+        yield attacker.say(*((c.FRAME_PATH_CHALLENGE, name.to_bytes(8, "big")) for name in names))
 
 
 def new_ids(attacker: Attacker) -> Shots:
@@ -113,8 +112,9 @@ def pings_and_blocked(attacker: Attacker) -> Shots:
 def extensions(attacker: Attacker) -> Shots:
     """H21: frames that go to Python, as many as fit."""
     attacker.connect()
+    frames: list[Frame] = [(c.FRAME_EXTENSION_FIRST + 9, b"")]
     while True:
-        yield attacker.say(*[(c.FRAME_EXTENSION_FIRST + 9, b"")] * max(attacker.dense, c.MAX_REPORTED_FRAMES + 1))
+        yield attacker.say(*frames * max(attacker.dense, c.MAX_REPORTED_FRAMES + 1))
 
 
 def empty_frames(attacker: Attacker) -> Shots:

@@ -128,7 +128,7 @@ def stop_above_the_limit(attacker: Attacker) -> Shots:
 
 
 def rapid_resets(attacker: Attacker) -> Shots:
-    """H33: channels that are opened, reset and stopped in one packet, while their handlers take their time."""
+    """H33: channels that are opened, reset and stopped in one packet, and handlers that take their time."""
     attacker.connect()
     for place in range(c.DEFAULT_MAX_STREAMS):
         number = place << 2

@@ -124,7 +124,7 @@ def test_handshake_bytes_up_to_the_limit_are_borne_and_one_more_ends_the_attempt
 
 
 def test_parameters_are_not_looked_at_before_their_sender_has_proved_himself() -> None:
-    """Malformed ones are then an error (test_handshaking.py); until then they cost what any handshake does."""
+    """Malformed ones are then an error (test_handshaking.py); until then they cost what others cost."""
     world = World()
     attacker = attacker_in(world)
     world.shoot([attacker.half(1).knock(parameters=b"\x01\x04\xff")])

@@ -114,9 +114,7 @@ def test_without_an_idle_timeout_nobody_is_given_up_for_want_of_acknowledgements
     """Who sets none wants to wait for ever, through a path that is dead in one direction too."""
     world = World(configuration=Configuration(idle_timeout=None, keep_alive=None))
     attacker = Attacker(world, world.connect("well-behaved", is_read=True))
-    world.server.endpoint.take_touched()
     attacker.connect()
-    attacker.client.far._data.liveness._idle.set_peer_timeout(None)
     channel_id = attacker.have_written()
     for _ in range(200):
         attacker.now((c.FRAME_MAX_CHANNEL_DATA, channel_id, 1 << 40), PING)

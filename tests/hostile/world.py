@@ -42,9 +42,10 @@ class Client:
 
 
 class World:
-    """The server reads what the connections in `readers` send, and nothing of anybody else's.
+    """All ends have the same configuration.
 
-    `heard` are the newest datagrams of a client that was recorded.
+    The server reads what the connections in `readers` send, and nothing of anybody else's. `heard` are the
+    newest datagrams of a client that was recorded.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class World:
         self.network = Network(seed, PATH)
         self.network.drop = self._overhear
         self.script = script
+        self._configuration = configuration
         self.server = self.network.add("server", configuration, accept=self._make_handshake)
         self.server.application = self._on_event
         self.readers: set[Connection] = set()
@@ -77,7 +79,7 @@ class World:
 
     def connect(self, name: str, *, is_read: bool = False) -> Client:
         """Open a connection from a node of its own; the server's application reads it if asked to."""
-        node = self.network.add(name)
+        node = self.network.add(name, self._configuration)
         known = len(self.server.accepted)
         handshake = ScriptedHandshake(True, self.script)
         near = node.endpoint.connect(self.server.address, handshake, self.network.now)
