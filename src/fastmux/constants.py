@@ -249,6 +249,7 @@ DEFAULT_KEEP_ALIVE: Final = 15.0
 HANDSHAKE_TIMEOUT: Final = 10.0
 MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake (H6)
 MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384
+MAX_CHAIN_SIZE: Final = 10  # certificates from the peer's to its root, both counted (H13)
 MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's handshake (H5)
 MAX_HALF_OPEN: Final = 1000
 MAX_HALF_OPEN_PER_ADDRESS: Final = 256
