@@ -12,10 +12,10 @@ from dataclasses import dataclass
 class Row:
     """One kind of hostile input.
 
-    `reaction` uses DROP (ignored and counted), GLITCH (a useless packet, of which some are forgiven), RETRY and
-    CLOSE(CODE) of `fastmux.constants`. `limits` are names there. `shown` and `good` are tests by path inside
-    tests/: of the reaction and the limit, and of good traffic at ten times the usual rate or size. `reason`
-    says why it is so where others do otherwise.
+    `reaction` uses DROP (ignored and counted), GLITCH (a useless packet, of which some are forgiven),
+    RETRY, and CLOSE(CODE) of `fastmux.constants`. `limits` are names there. `shown` and `good` are tests by
+    path inside tests/: of the reaction and the limit, and of good traffic at ten times the usual rate or
+    size. `reason` says why it is so where others do otherwise.
     """
 
     id: str
