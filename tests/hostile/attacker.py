@@ -159,6 +159,6 @@ class Attack:
     begin: Callable[[Attacker], Shots]
     code: int | None = None
     growth: int = 65_536
-    shots: int = 160
+    shots: int = 140
     at_once: int = 5
     script: Script = field(default=SMALL)

@@ -205,7 +205,7 @@ def ranges_below_zero(attacker: Attacker) -> Shots:
     yield attacker.raw(_forged_range())
 
 
-_FLOOD = c.GLITCH_BURST + 300
+_FLOOD = c.GLITCH_BURST + 550  # the counters are looked at every 50 ms
 _IDS = c.ID_FRAME_BURST + 300
 ATTACKS = (
     Attack("H14", "replays", replays),
@@ -220,13 +220,13 @@ ATTACKS = (
     Attack("H20", "new ids", new_ids, c.ID_LIMIT_ERROR),
     Attack("H20", "retired ids", retired_ids, c.ID_LIMIT_ERROR),
     Attack("H21", "pings and blocked frames", pings_and_blocked),
-    Attack("H21", "extension frames", extensions, c.GLITCH_LIMIT, shots=_FLOOD),
-    Attack("H22", "empty frames", empty_frames, c.GLITCH_LIMIT, shots=_FLOOD),
-    Attack("H22", "limits again", limits_again, c.GLITCH_LIMIT, shots=_FLOOD),
-    Attack("H22", "ends again", ends_again, c.GLITCH_LIMIT, shots=_FLOOD),
-    Attack("H22", "dead channels", dead_channels, c.GLITCH_LIMIT, shots=_FLOOD),
+    Attack("H21", "extension frames", extensions, c.GLITCH_LIMIT, shots=_FLOOD, at_once=10),
+    Attack("H22", "empty frames", empty_frames, c.GLITCH_LIMIT, shots=_FLOOD, at_once=10),
+    Attack("H22", "limits again", limits_again, c.GLITCH_LIMIT, shots=_FLOOD, at_once=10),
+    Attack("H22", "ends again", ends_again, c.GLITCH_LIMIT, shots=_FLOOD, at_once=10),
+    Attack("H22", "dead channels", dead_channels, c.GLITCH_LIMIT, shots=_FLOOD, at_once=10),
     Attack("H23", "addresses in turn", addresses_in_turn),
-    Attack("H23", "probes of others", probes_of_others, c.GLITCH_LIMIT, shots=_IDS),
+    Attack("H23", "probes of others", probes_of_others, c.GLITCH_LIMIT, shots=_IDS, at_once=10),
     Attack("H24", "key updates", key_updates, c.KEY_UPDATE_ERROR, shots=900, at_once=1, script=AES),
     Attack("H24", "false phases", false_phases, script=AES),
 )

@@ -12,7 +12,7 @@ from itertools import islice
 
 import fastmux
 from fastmux import core
-from hostile.attacker import Attack, Attacker, Shots
+from hostile.attacker import HERE, Attack, Attacker, Shots
 from hostile.world import Client, Shot, World, live_size
 from protocol.scripted import Script
 
@@ -57,6 +57,7 @@ class Run:
         self.world.network.run_for(1.0)
         self.attacker = Attacker(self.world, self.victim, seed, dense)
         self._shots: Shots = attack.begin(self.attacker)
+        self._last = Shot(b"", HERE)
         self.count = 0
 
     @property
@@ -65,12 +66,10 @@ class Run:
         return self.world.code(self.attacker.client.far) if self.attacker.has_connection else None
 
     def next_shots(self, most: int) -> list[Shot]:
-        """The attack's next shots, from its beginning again where it is over."""
+        """The attack's next shots; where it is over, its last one again and again."""
         shots = list(islice(self._shots, most))
-        while len(shots) < most:
-            self._shots = self.attack.begin(self.attacker)
-            shots += islice(self._shots, most - len(shots))
-        return shots
+        self._last = shots[-1] if shots else self._last
+        return shots + [self._last] * (most - len(shots))
 
     def shoot(self, most: int, *, again: bool = False) -> int:
         """So many shots arrive now, fewer if the attack is over; from the beginning `again` if asked to."""

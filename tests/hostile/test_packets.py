@@ -17,6 +17,7 @@ from network import Conditions
 from protocol.pairs import make_pair, transfer
 
 PING: Frame = (c.FRAME_PING,)
+REQUESTS = c.GLITCH_BURST + 200  # each may be a glitch: more than are forgiven at once
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.row} {attack.name}")
@@ -163,7 +164,7 @@ def test_ten_times_the_usual_pings_are_all_answered_and_no_glitch() -> None:
     """A thousand a second, where one in a round trip is plenty."""
     pair = make_pair(conditions=Conditions(delay=0.001)).open()
     tokens = []
-    for _ in range(2000):
+    for _ in range(500):
         tokens.append(pair.connection.ping(pair.network.now))
         pair.network.run_for(0.001)
     pair.network.run_for(0.1)
@@ -232,7 +233,7 @@ def test_a_client_that_gives_up_ten_times_as_many_requests_as_is_usual_meets_no_
                     far.data_path.release(channel_id)
         far.touch()
 
-    for _ in range(2000):
+    for _ in range(REQUESTS):
         channel_id = near.data_path.open(c.KIND_STREAM)
         near.data_path.write(channel_id, b"request")
         waiting.append(channel_id)
@@ -244,7 +245,7 @@ def test_a_client_that_gives_up_ten_times_as_many_requests_as_is_usual_meets_no_
     pair.network.run_for(1.0)
     assert not near.is_closed
     assert not far.is_closed
-    assert far.data_path.counters()["streams_opened"] == 2000
+    assert far.data_path.counters()["streams_opened"] == REQUESTS
 
 
 # --- H23, H24 -------------------------------------------------------------------------------------------

@@ -40,8 +40,9 @@ def test_a_channel_takes_its_window_to_the_last_byte_and_no_more(beyond: int) ->
 
 
 def test_a_good_sender_uses_every_byte_of_ten_windows_and_is_not_closed() -> None:
-    pair = make_pair(conditions=Conditions(delay=0.002)).open()
-    size = 10 * c.INITIAL_CONNECTION_WINDOW
+    configuration = Configuration(connection_window=WINDOW, max_connection_window=WINDOW)
+    pair = make_pair(conditions=Conditions(delay=0.002), configuration=configuration).open()
+    size = 10 * WINDOW
     assert len(transfer(pair, bytes(size))) == size
     assert not pair.accepted.is_closed
 
