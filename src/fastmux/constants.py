@@ -179,6 +179,11 @@ K_INITIAL_WINDOW_PACKETS: Final = 10
 K_MINIMUM_WINDOW_PACKETS: Final = 2
 K_LOSS_REDUCTION_FACTOR: Final = 0.5
 MAX_PTO: Final = 10.0  # seconds: a back-off beyond it only delays the answer (H18)
+MIN_PTO: Final = 0.005  # a peer that claims no delay must not make us probe every millisecond (H18)
+# Probe timeouts in a row before each of which the peer was heard, and acknowledged nothing: a minute or more.
+# Whoever hears nothing of us falls silent himself before that (H17).
+MAX_UNANSWERED_PTOS: Final = 16
+MIN_SKIP_INTERVAL: Final = 256  # packets between two numbers left out against optimistic ACKs (H15)
 MAX_ACK_DELAY: Final = 0.025
 ACK_DELAY_EXPONENT: Final = 3  # ack delay on the wire is in units of 8 microseconds
 ACK_ELICITING_THRESHOLD: Final = 2  # an ACK is due after this many eliciting packets
@@ -191,6 +196,7 @@ MAX_ACK_RANGES_ACCEPTED: Final = 256  # more in one ACK frame closes the connect
 MAX_RECEIVED_RANGES: Final = 1024  # remembered for the duplicate filter; older packets are duplicates
 MAX_CONTROL_QUEUE_SIZE: Final = 65536  # bytes of control frames waiting to be sent (H21)
 MAX_CONTROL_REPORTS: Final = 4096  # rare frames waiting for take_control()
+MAX_REPORTED_FRAMES: Final = 16  # rare frames of a packet; more are a glitch: each is work for Python (H21)
 MAX_PATH_CHALLENGES: Final = 3  # newest kept (H19)
 
 # --- Path MTU (RFC 8899) -----------------------------------------------------------------------------
@@ -244,6 +250,7 @@ DEFAULT_KEEP_ALIVE: Final = 15.0
 HANDSHAKE_TIMEOUT: Final = 10.0
 MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake (H6)
 MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384
+MAX_CHAIN_SIZE: Final = 10  # certificates from the peer's to its root, both counted (H13)
 MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's handshake (H5)
 MAX_HALF_OPEN: Final = 1000
 MAX_HALF_OPEN_PER_ADDRESS: Final = 256

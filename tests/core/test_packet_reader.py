@@ -199,3 +199,25 @@ def test_only_packets_that_do_more_than_to_probe_raise_the_largest_non_probing_n
 def test_an_extension_frame_is_more_than_a_probe(pump: Pump) -> None:
     pump.deliver(pump.server, [pump.sealed(pump.client, 0, 3, (c.FRAME_EXTENSION_FIRST + 0x32, b""))])
     assert pump.server.largest_non_probing == 3
+
+
+def test_frames_that_change_nothing_are_a_glitch_and_many_for_python_too(pump: Pump) -> None:
+    """RESET, STOP, MESSAGE_FIN and MESSAGE_ABANDON that repeat themselves were none, extensions neither."""
+    opened = [(c.FRAME_OPEN, channel_id, 0, True, 0, 0, b"") for channel_id in (0, 4, 2, 6)]
+    pump.deliver(pump.server, [pump.sealed(pump.client, 0, 0, *opened)])
+    ends = (
+        (c.FRAME_RESET, 0, 7, 5, 5),
+        (c.FRAME_STOP, 4, 7),
+        (c.FRAME_MESSAGE_FIN, 2, 5),
+        (c.FRAME_MESSAGE_ABANDON, 6, ((0, 1), (4, 2))),
+    )
+    rare = [(c.FRAME_EXTENSION_FIRST, b"")] * (c.MAX_REPORTED_FRAMES + 1)
+    number = 0
+    for frames in (*((end,) for end in ends), rare[1:]):
+        number += 1
+        pump.deliver(pump.server, [pump.sealed(pump.client, 0, number, *frames)])
+    assert pump.server.counters()["glitches"] == 0
+    for count, frames in enumerate((*((end,) for end in ends), ends, rare), 1):
+        number += 1
+        pump.deliver(pump.server, [pump.sealed(pump.client, 0, number, *frames)])
+        assert pump.server.counters()["glitches"] == count

@@ -101,3 +101,63 @@ def test_a_few_glitches_are_forgiven() -> None:
         carry(ends.peer, ends.data_path, 20.0 + n / 1000)
         ends.liveness.on_batch(20.0 + n / 1000)
     assert ends.data_path.counters()["glitches"] > 0
+
+
+def probe(ends: Ends, count: int, first: int = 1, *, hears: bool = True) -> None:
+    """So many probe timeouts in a row, ten seconds apart, the peer heard before each of them."""
+    for number in range(first, first + count):
+        if hears:
+            ends.hear(100.0 + 10 * number)
+        ends.liveness.on_probe_timeout(number)
+
+
+def test_a_peer_that_is_heard_and_acknowledges_nothing_is_given_up() -> None:
+    ends = Ends()
+    probe(ends, c.MAX_UNANSWERED_PTOS)
+    with pytest.raises(ProtocolError) as caught:
+        probe(ends, 1, c.MAX_UNANSWERED_PTOS + 1)
+    assert caught.value.code == c.NO_VIABLE_PATH
+
+
+def test_an_acknowledgement_begins_that_count_anew() -> None:
+    ends = Ends()
+    for _ in range(10):
+        probe(ends, c.MAX_UNANSWERED_PTOS)
+
+
+def test_a_peer_that_is_not_heard_is_left_to_the_idle_timeout() -> None:
+    probe(Ends(), 10 * c.MAX_UNANSWERED_PTOS, hears=False)
+
+
+def test_without_an_idle_timeout_probes_go_on_for_ever() -> None:
+    ends = Ends(Configuration(idle_timeout=None))
+    ends.liveness.start(Parameters(max_idle_timeout=0.0), c.SUITE_NULL, 10.0)
+    probe(ends, 10 * c.MAX_UNANSWERED_PTOS)
+
+
+@pytest.mark.parametrize(
+    ("suite", "name"),
+    [
+        (c.SUITE_AES_128_GCM, "AES_GCM_FAILURE_LIMIT"),
+        (c.SUITE_AES_256_GCM, "AES_GCM_FAILURE_LIMIT"),
+        (c.SUITE_CHACHA20_POLY1305, "CHACHA20_FAILURE_LIMIT"),
+    ],
+)
+def test_as_many_failures_as_could_break_the_key_end_the_connection(
+    suite: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H11, RFC 9001 §6.6. The limit is out of reach of any test, so a small one stands in for it."""
+    monkeypatch.setattr(c, name, 50)
+    ends = Ends()
+    ends.liveness.start(Parameters(), suite, 10.0)
+    rubbish = b"\x40" + b"server-i" + bytes(30)
+
+    def fail(count: int, now: float) -> None:
+        for _ in range(count):
+            ends.data_path.receive(rubbish, 0, len(rubbish), len(rubbish), now)
+        ends.liveness.on_batch(now)
+
+    fail(49, 20.0)
+    with pytest.raises(ProtocolError) as caught:
+        fail(1, 21.0)
+    assert caught.value.code == c.AEAD_LIMIT_REACHED

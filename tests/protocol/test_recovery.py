@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fastmux.constants import MAX_ACK_DELAY, MAX_PTO
-from fastmux.protocol.recovery import MIN_PTO, Recovery
+from fastmux.constants import MAX_ACK_DELAY, MAX_PTO, MIN_PTO
+from fastmux.protocol.recovery import Recovery
 from fastmux.protocol.rtt import RttEstimator
 from protocol.summaries import NOTHING, acked, lost
 

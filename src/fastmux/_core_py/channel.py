@@ -211,7 +211,7 @@ class Channel(ABC):
 
     def on_stop(self, code: int) -> None:
         """The peer asks to stop: RESET with the same code, unless all is delivered or reset already."""
-        if self.reset_record is None and not self._is_delivered:
+        if not self.is_sending_over:
             self.stop_code = code
             self.reset(code)
             self.notify(READY_STOPPED)
@@ -297,6 +297,11 @@ class Channel(ABC):
             self.table.busy.discard(self.id)
         else:
             self.table.busy.add(self.id)
+
+    @property
+    def is_sending_over(self) -> bool:
+        """True if our direction was reset, or is delivered to its end: STOP changes nothing any more."""
+        return self.reset_record is not None or self._is_delivered
 
     @property
     def _is_delivered(self) -> bool:

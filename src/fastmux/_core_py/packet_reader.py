@@ -46,6 +46,7 @@ from fastmux.constants import (
     FRAME_STOP,
     FRAME_STREAM,
     KEY_PHASE_BIT,
+    MAX_REPORTED_FRAMES,
     PACKET_NUMBER_SIZE,
     PROTOCOL_VIOLATION,
     SHORT_RESERVED_MASK,
@@ -75,6 +76,7 @@ class PacketReader:
         "_keys",
         "_id_size",
         "_recovery",
+        "_reported",
         "_table",
         "_was_useless",
         "counts",
@@ -103,6 +105,7 @@ class PacketReader:
         self.last_received_at = self.now = 0.0
         self.largest_non_probing = -1
         self._was_useless = False  # a frame of the packet at hand brought nothing new
+        self._reported = 0  # frames of that packet that go to Python
 
     def receive(self, train: memoryview, segment_size: int, now: float) -> int:
         """Takes the segments at the front of `train` that have the id of the first; returns the bytes taken.
@@ -179,9 +182,10 @@ class PacketReader:
             if apply is not None:
                 apply(self, frame)
             elif kind in _REPORTED or kind >= 0x100:
-                self._recovery.control.report(*frame)
+                self._report(frame)
         self.counts["glitches"] += self._was_useless
         self._was_useless = False
+        self._reported = 0
         self._recovery.acks.on_packet(number, self.now, not kinds <= NOT_ACK_ELICITING)
 
     def _channel(self, channel_id: int) -> Channel | None:
@@ -195,6 +199,12 @@ class PacketReader:
     def _glitch_unless(self, useful: bool) -> None:
         if not useful:
             self._was_useless = True
+
+    def _report(self, frame: Frame) -> None:
+        """A frame that Python acts on: it costs more than any other, so few of a packet are of use."""
+        self._reported += 1
+        self._glitch_unless(self._reported <= MAX_REPORTED_FRAMES)
+        self._recovery.control.report(*frame)
 
     # --- what each frame does -------------------------------------------------------------------------
 
@@ -215,12 +225,15 @@ class PacketReader:
     def _message_fin(self, frame: Frame) -> None:
         channel = self._channel(frame[1])
         if isinstance(channel, MessageChannel):
+            self._glitch_unless(channel.inbox.final_count is None)
             channel.on_finish(frame[2])
 
     def _message_abandon(self, frame: Frame) -> None:
         channel = self._channel(frame[1])
         if isinstance(channel, MessageChannel):
+            consumed = self._table.credit.consumed
             channel.on_abandon(frame[2])
+            self._glitch_unless(self._table.credit.consumed > consumed)
 
     def _datagram(self, frame: Frame) -> None:
         self._datagrams.incoming.append(frame[1])
@@ -235,11 +248,13 @@ class PacketReader:
     def _reset(self, frame: Frame) -> None:
         channel = self._channel(frame[1])
         if channel is not None:
+            self._glitch_unless(channel.reset_code is None and not channel.is_receive_over)
             channel.on_reset(frame[2], frame[3], frame[4])
 
     def _stop(self, frame: Frame) -> None:
         channel = self._channel(frame[1])
         if channel is not None:
+            self._glitch_unless(not channel.is_sending_over)
             channel.on_stop(frame[2])
 
     def _max_data(self, frame: Frame) -> None:
@@ -255,7 +270,7 @@ class PacketReader:
 
     def _max_channels(self, frame: Frame) -> None:
         if self._table.on_peer_limit(frame[1], frame[2]):
-            self._recovery.control.report(*frame)
+            self._report(frame)
         else:
             self._was_useless = True
 

@@ -181,6 +181,7 @@ cdef struct Path:
     double last_received_at
     int64_t largest_non_probing  # -1 before any
     bint was_useless  # a frame of the packet being applied was of no use: a glitch
+    uint32_t reported_frames  # of that packet, which go to Python
     Counters counters
     # recovery
     Sent sent

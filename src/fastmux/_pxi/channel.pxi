@@ -132,9 +132,14 @@ cdef int channel_reset(Path *path, Channel *channel, int64_t code) noexcept nogi
     return OK
 
 
+cdef inline bint channel_is_sending_over(Channel *channel) noexcept nogil:
+    """True if our direction was reset, or is delivered to its end: STOP changes nothing any more."""
+    return channel.is_reset or channel_is_delivered(channel)
+
+
 cdef int channel_on_stop(Path *path, Channel *channel, int64_t code) noexcept nogil:
     """The peer asks to stop: RESET with the same code, unless all is delivered or reset already."""
-    if channel.is_reset or channel_is_delivered(channel):
+    if channel_is_sending_over(channel):
         return OK
     channel.stop_code = code
     if channel_reset(path, channel, code) < 0:

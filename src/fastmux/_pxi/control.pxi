@@ -68,8 +68,11 @@ cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame) noexce
 
 
 cdef int report_frame(Path *path, uint32_t kind, const uint8_t *start, const uint8_t *stop) noexcept nogil:
-    """A frame of the peer as it came; Python objects are made when it is taken."""
+    """A frame of the peer as it came; Python objects are made when it is taken: few of a packet are of use."""
     cdef void *frame = fm_bytes(start, stop - start)
+    path.reported_frames += 1
+    if path.reported_frames > MAX_REPORTED_FRAMES:
+        path.was_useless = True
     if frame == NULL:
         fm_clear_error()
         return NO_MEMORY

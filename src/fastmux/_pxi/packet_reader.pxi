@@ -40,7 +40,8 @@ cdef int apply_to_channel(Path *path, Frame *frame) noexcept nogil:
     """Frames about one channel, all but STREAM."""
     cdef Channel *channel
     cdef uint32_t kind = frame.type
-    cdef int64_t limit
+    cdef int64_t limit, consumed
+    cdef int status
     if reader_channel(path, frame, &channel) < 0:
         return NO_MEMORY
     if channel == NULL:
@@ -60,12 +61,18 @@ cdef int apply_to_channel(Path *path, Frame *frame) noexcept nogil:
     if kind == FRAME_OPEN:
         return apply_open(path, channel, frame)
     if kind == FRAME_RESET:
+        glitch_unless(path, channel.reset_code < 0 and not channel_is_receive_over(channel))
         return channel_on_reset(path, channel, <int64_t>frame.a, <int64_t>frame.b, <int64_t>frame.c)
     if kind == FRAME_STOP:
+        glitch_unless(path, not channel_is_sending_over(channel))
         return channel_on_stop(path, channel, <int64_t>frame.a)
     if kind == FRAME_MESSAGE_FIN:
+        glitch_unless(path, as_messages(channel).inbox.final_count < 0)
         return messages_on_finish(path, channel, <int64_t>frame.a)
-    return messages_on_abandon(path, channel, frame)
+    consumed = path.consumed
+    status = messages_on_abandon(path, channel, frame)
+    glitch_unless(path, path.consumed > consumed)
+    return status
 
 
 cdef int apply_to_connection(Path *path, Frame *frame) noexcept nogil:
@@ -134,6 +141,7 @@ cdef int apply_packet(Path *path, PacketFrames *frames, int64_t number, double n
     cdef uint64_t kinds = 0
     cdef int status = OK
     path.was_useless = False
+    path.reported_frames = 0
     frames_rewind(frames)
     frame = frames_next(frames)
     while frame != NULL and status == OK:

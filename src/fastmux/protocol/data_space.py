@@ -210,6 +210,7 @@ class DataSpace:
         """Find losses, probe, keep the path alive. The idle timeout is the connection's to ask about."""
         if self._may_send(limit) and self.traffic.handle_timeout(now):
             self.control.on_probe_timeout()
+            self.liveness.on_probe_timeout(self.traffic.recovery.pto_count)
         self.key_updates.handle_timeout(now)
         if self.liveness.is_keep_alive_due(now):
             self.control.keep_alive()

@@ -30,7 +30,9 @@ class Liveness:
         "_glitches",
         "_idle",
         "_packet_count",
+        "_probed_at",
         "_received_at",
+        "_unanswered",
         "last_seen",
     )
 
@@ -44,6 +46,8 @@ class Liveness:
         self._packet_count = 0
         self._check_at = 0.0
         self._failure_limit: int | None = None
+        self._unanswered = 0  # probe timeouts since the last acknowledgement, while the peer was heard
+        self._probed_at = 0.0  # when the peer was heard last, at the last of them
 
     @property
     def timeout(self) -> float | None:
@@ -73,6 +77,20 @@ class Liveness:
         if now >= self._check_at:
             self._check_at = now + _CHECK_INTERVAL
             self._check_counters(now)
+
+    def on_probe_timeout(self, count: int) -> None:
+        """The `count`th probe timeout since something was acknowledged. Raises `ProtocolError`.
+
+        A peer that goes on talking and acknowledges nothing would have this end hold what it sent for ever.
+        """
+        received_at = self._data_path.last_received_at
+        if count == 1:
+            self._unanswered = 0
+        elif received_at > self._probed_at:
+            self._unanswered += 1
+        self._probed_at = received_at
+        if self._unanswered >= c.MAX_UNANSWERED_PTOS and self.timeout is not None:
+            raise ProtocolError(c.NO_VIABLE_PATH, "the peer acknowledges nothing")
 
     def on_sent(self, now: float) -> None:
         """Something ack-eliciting was sent."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastmux.constants import K_PERSISTENT_CONGESTION_THRESHOLD, MAX_ACK_DELAY, MAX_PTO
+from fastmux.constants import K_PERSISTENT_CONGESTION_THRESHOLD, MAX_ACK_DELAY, MAX_PTO, MIN_PTO
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.records import AckSummary
 
-MIN_PTO: Final = 0.005  # a peer that claims no delay must not make us probe every millisecond (H18)
 PROBES_PER_TIMEOUT: Final = 2  # RFC 9002 §6.2.4: the second survives the loss of the first
 _MAX_BACKOFF_EXPONENT: Final = 16  # MIN_PTO << 16 is beyond MAX_PTO
 

@@ -23,7 +23,6 @@ from fastmux.protocol.recovery import PROBES_PER_TIMEOUT, Recovery
 from fastmux.protocol.rtt import RttEstimator
 from fastmux.records import AckSummary
 
-_MIN_SKIP_INTERVAL: Final = 256  # packets between two numbers left out against optimistic ACKs (H15)
 _JUMBO_PROBE_SHARE: Final = 4  # of the window may go to a probe beside data
 
 
@@ -287,7 +286,7 @@ class Traffic:
 
     def _next_skip(self) -> int:
         distance = int.from_bytes(self._random_bytes(2), "big")
-        return self.sent_packets + _MIN_SKIP_INTERVAL + distance
+        return self.sent_packets + c.MIN_SKIP_INTERVAL + distance
 
     # --- time ---------------------------------------------------------------------------------------
 

@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
-from fastmux.constants import ALPN
+from fastmux.constants import ALPN, MAX_CHAIN_SIZE
 from fastmux.exceptions import HandshakeError
 from fastmux.security.config import TLSConfig
 from fastmux.security.files import read_certificate_file, read_key_file
 from fastmux.security.keylog import key_log
 from fastmux.security.names import listed
 from fastmux.security.suites import preferred_suites
-from fastmux.security.verification import MAX_CHAIN_SIZE, PeerVerifier, verify_callback
+from fastmux.security.verification import PeerVerifier, verify_callback
 
 _PrivateKey = (
     rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey

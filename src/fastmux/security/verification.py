@@ -13,12 +13,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL, crypto
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
+from fastmux.constants import MAX_CHAIN_SIZE
 from fastmux.exceptions import AuthenticationError, HandshakeError
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.security.identity import describe, identity_of
 from fastmux.security.names import IPAddress, listed, matches
-
-MAX_CHAIN_SIZE: Final = 10  # certificates from the peer's to its root, both counted (H13)
 
 _EXPIRED: Final = frozenset({Codes.ERR_CERT_HAS_EXPIRED, Codes.ERR_CERT_NOT_YET_VALID})
 _UNKNOWN_ISSUER: Final = frozenset(
