@@ -120,7 +120,6 @@ MAX_METRICS_REQUEST_SIZE: Final = 8192  # bytes of request line and headers: Pro
 MAX_METRICS_CLIENTS: Final = 16
 METRICS_TIMEOUT: Final = 5.0  # seconds for a request and for taking its answer
 MAX_METRICS_OUTCOMES: Final = 64  # pairs of kind and outcome: there are some thirty
-MAX_METRICS_IDENTITIES: Final = 200  # label values; what is beyond them is added up as "other"
 
 # Logs.
 MAX_LOG_LINE_SIZE: Final = 4096  # characters of a message: no text of a peer is longer than 255 bytes
