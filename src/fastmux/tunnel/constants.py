@@ -24,6 +24,8 @@ CERTIFICATE_WARNING_DAYS: Final = 30  # `check-config` warns of a certificate th
 DEFAULT_PORT: Final = 4433  # of a server (UDP), where none is given
 CONGESTION_CONTROLLERS: Final = ("cubic", "newreno", "bbr")  # as fastmux.connect names them
 DEFAULT_CONGESTION: Final = "cubic"  # fair to what shares the path; bbr bears a path that loses at random
+RETRY_CHOICES: Final = ("auto", "always", "never")  # as fastmux.listen names them
+DEFAULT_RETRY: Final = "auto"  # a stranger proves his address as soon as it costs something to believe him
 
 # --- Forwarding -----------------------------------------------------------------------------------
 SPLICE_CHUNK_SIZE: Final = 2**18  # bytes a read may take: 64 KiB cost 25 % more CPU, 1 MiB no less
