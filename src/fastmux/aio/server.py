@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -22,11 +22,13 @@ from fastmux import constants as c
 from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
+from fastmux.aio.handling import handle_connection
 from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.open_transport import open_transport, open_transport_on
+from fastmux.aio.opening import Opening
 from fastmux.aio.refusal_log import RefusalLog
 from fastmux.aio.resolver import addresses_of
-from fastmux.aio.settings import Settings
+from fastmux.aio.settings import Settings, server_configuration
 from fastmux.aio.transport import TrainTransport
 from fastmux.aio.worker_group import WorkerPlace
 from fastmux.exceptions import ClosedResourceError
@@ -36,8 +38,6 @@ from fastmux.protocol.connection_ids import RandomIds, SteeredIds
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
 from fastmux.protocol.totals import Totals
-from fastmux.qlog.tracing import observer_factory
-from fastmux.security.names import printable
 
 logger = logging.getLogger("fastmux.server")
 
@@ -140,31 +140,14 @@ class Server:
         if self._closing is not None:
             connection.abort(c.REFUSED, "the server is closing")
             return
-        task = asyncio.create_task(self._run(connection), name=f"fastmux {connection!r}")
+        handling = handle_connection(self._handler, connection, ConnectionLog(connection.id, logger))
+        task = asyncio.create_task(handling, name=f"fastmux {connection!r}")
         self._tasks[task] = connection
         task.add_done_callback(self._on_ended)
 
     def _on_ended(self, task: asyncio.Task[None]) -> None:
         with self._lock:
             self._ended.end(self._tasks.pop(task).stats)
-
-    async def _run(self, connection: Connection) -> None:
-        """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
-        log = ConnectionLog(connection.id, logger)
-        try:
-            await self._handler(connection)
-        except asyncio.CancelledError:
-            connection.abort(c.CANCELLED, "the server stopped")
-            raise
-        except Exception as error:
-            if connection.is_closed and isinstance(error, ConnectionError):
-                reason = printable(str(error))
-                log.debug("the handler of %r ended with its connection: %s", connection, reason)
-            else:
-                log.exception("the handler of %r failed; the connection is closed", connection)
-            connection.abort(c.INTERNAL, "the handler failed")
-        else:
-            await connection.aclose()
 
     # --- the end ------------------------------------------------------------------------------------
 
@@ -205,7 +188,7 @@ class Server:
             raise
 
 
-class Listener:
+class Listener(Opening[Server]):
     """What `listen` returns: await it, or use it in `async with`. Use it once."""
 
     def __init__(
@@ -213,21 +196,6 @@ class Listener:
     ) -> None:
         self._server = server
         self._open_transports = open_transports
-
-    def __await__(self) -> Generator[Any, None, Server]:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> Server:
-        return await self._open()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close, and wait until that is done."""
-        await self._server.__aexit__(exc_type, exc, traceback)
 
     async def _open(self) -> Server:
         for transport in await self._open_transports():
@@ -307,5 +275,5 @@ def listen(
             ids = settings.get("connection_ids", RandomIds())
             settings["connection_ids"] = SteeredIds(ids, worker.index, worker.count)
         open_transports = partial(_open_place, worker)
-    settings.setdefault("observe", observer_factory(qlog))
-    return Listener(Server(handler, tls, Configuration(**settings), close_timeout), open_transports)
+    configuration = server_configuration(settings, qlog)
+    return Listener(Server(handler, tls, configuration, close_timeout), open_transports)

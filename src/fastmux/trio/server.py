@@ -7,6 +7,7 @@ proves, how datagrams move.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
@@ -18,8 +19,10 @@ from fastmux import constants as c
 from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection as Inner
 from fastmux.aio.driver import Driver
+from fastmux.aio.handling import handle_connection
+from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.refusal_log import RefusalLog
-from fastmux.aio.settings import Settings
+from fastmux.aio.settings import Settings, server_configuration
 from fastmux.aio.transport import TrainTransport
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
@@ -115,20 +118,9 @@ class Server:
         self._nursery.start_soon(self._run, wrapped, name=f"fastmux {connection!r}")
 
     async def _run(self, connection: Connection) -> None:
-        """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
         try:
-            await self._handler(connection)
-        except Exception as error:
-            if connection.is_closed and is_end(error):
-                logger.debug("the handler of %r ended with its connection: %s", connection, error)
-            else:
-                logger.exception("the handler of %r failed; the connection is closed", connection)
-            connection.abort(c.INTERNAL, "the handler failed")
-        except BaseException:
-            connection.abort(c.CANCELLED, "the server stopped")
-            raise
-        else:
-            await connection.aclose()
+            log = ConnectionLog(connection.id, logger)
+            await handle_connection(self._handler, connection, log, is_end)
         finally:
             self._connections.discard(connection)
             if not self._connections:
@@ -198,6 +190,7 @@ def listen(
     *,
     tls: HandshakeMaker,
     close_timeout: float | None = CLOSE_TIMEOUT,
+    qlog: str | os.PathLike[str] | None = None,
     **settings: Unpack[Settings],
 ) -> AbstractAsyncContextManager[Server]:
     """Listen for connections as long as a block runs: `async with listen(…) as server`.
@@ -207,4 +200,4 @@ def listen(
     code INTERNAL. At the end of the block handlers get `close_timeout` seconds (None: unlimited) to end.
     Arguments and errors are else those of `fastmux.listen`.
     """
-    return _serving(handler, host, port, tls, close_timeout, Configuration(**settings))
+    return _serving(handler, host, port, tls, close_timeout, server_configuration(settings, qlog))
