@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastmux.tunnel.command_line.command_failures import configuration_failures
+from fastmux.tunnel.command_line.failures import configuration_failures
 
 if TYPE_CHECKING:
     from fastmux.tunnel.certs import Facts
