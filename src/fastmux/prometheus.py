@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final, TypeAlias
 
+from fastmux.aio.adapted import AdaptedConnection
 from fastmux.aio.connection import Connection
-from fastmux.aio.server import Server
+from fastmux.aio.listening import Listening
 from fastmux.constants import MAX_IDENTITY_LABELS
 from fastmux.protocol.totals import CONNECTIONS, Totals
 from fastmux.security.peer_names import IdentityLabels, name_of
@@ -28,6 +29,9 @@ except ImportError as error:
     raise ImportError(
         "fastmux.prometheus needs prometheus-client: pip install 'fastmux[prometheus]'"
     ) from error
+
+AnyConnection: TypeAlias = Connection | AdaptedConnection[Any, Any]  # asyncio's, trio's, anyio's
+AnyServer: TypeAlias = Listening[Any]
 
 _COUNTERS: Final = {
     CONNECTIONS: "Connections since the start.",
@@ -66,10 +70,12 @@ class Collector(_Collector):
     those that are over when it has doubled, and with each scrape.
     """
 
-    def __init__(self, *sources: Connection | Server, max_identities: int = MAX_IDENTITY_LABELS) -> None:
+    def __init__(
+        self, *sources: AnyConnection | AnyServer, max_identities: int = MAX_IDENTITY_LABELS
+    ) -> None:
         """`max_identities`: how many values the label `identity` may have, besides "(others)"."""
-        self._servers: dict[Server, None] = {}
-        self._connections: dict[Connection, None] = {}
+        self._servers: dict[AnyServer, None] = {}
+        self._connections: dict[AnyConnection, None] = {}
         self._ended = Totals()
         self._lock = threading.Lock()
         self._sweep_at = 16
@@ -77,9 +83,9 @@ class Collector(_Collector):
         for source in sources:
             self.add(source)
 
-    def add(self, source: Connection | Server) -> None:
+    def add(self, source: AnyConnection | AnyServer) -> None:
         """Collect from one more source; once more is the same as once."""
-        if isinstance(source, Server):
+        if isinstance(source, Listening):
             self._servers[source] = None
             return
         with self._lock:
@@ -112,7 +118,7 @@ class Collector(_Collector):
         self._sweep_at = max(16, 2 * len(self._connections))
 
     def _families(
-        self, connections: list[Connection], totals: dict[str, int], events: dict[str, int]
+        self, connections: list[AnyConnection], totals: dict[str, int], events: dict[str, int]
     ) -> Iterator[Metric]:
         for name, text in _COUNTERS.items():
             counter = CounterMetricFamily(f"fastmux_{name}", text, labels=())
@@ -127,7 +133,7 @@ class Collector(_Collector):
         yield knocks
         yield from self._by_identity(connections)
 
-    def _by_identity(self, connections: list[Connection]) -> Iterator[Metric]:
+    def _by_identity(self, connections: list[AnyConnection]) -> Iterator[Metric]:
         count: dict[str, float] = {}
         rtt: dict[str, float] = {}
         sums: dict[str, dict[str, float]] = {field: {} for field in _GAUGES}
