@@ -27,7 +27,7 @@ from fastmux.aio.pings import Pings
 from fastmux.aio.serving import AnyChannel, ChannelHandler
 from fastmux.aio.stream import Stream
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
-from fastmux.exceptions import ClosedResourceError, ConnectionClosed
+from fastmux.exceptions import ClosedResourceError
 from fastmux.protocol import events
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.handshake import PeerIdentity
@@ -158,14 +158,7 @@ class Connection(LoopMethods):
 
     async def __anext__(self) -> AnyChannel:
         """The next incoming channel; the iteration ends when the connection ends without an error."""
-        try:
-            return await self.accept()
-        except ClosedResourceError:
-            raise StopAsyncIteration from None
-        except ConnectionClosed as error:
-            if error.code == c.NO_ERROR:
-                raise StopAsyncIteration from None
-            raise
+        return await self._incoming.next()
 
     async def serve(self, handler: ChannelHandler) -> None:
         """Run `handler(channel)` in a task for each incoming channel, until the connection ends.
