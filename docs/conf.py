@@ -53,9 +53,10 @@ default_role = "code"  # docstrings say `name` for code, as Markdown does
 # Names in signatures that have no page: other packages', and inner types that a user does not meet by name.
 nitpick_ignore_regex = [
     ("py:class", r"(anyio|trio|asyncio|collections|contextlib|logging|os|socket|types|typing\w*)\..*"),
+    ("py:class", r"(distributed|prometheus_client)\..*"),
     ("py:.*", r"(Any|Awaitable|Buffer|Callable|Coroutine|Final|Generator|PathLike|Self|Sequence|TypeAlias)"),
     ("py:(class|exc|obj)", r"[a-z_]*\.?(Error|Exception|Event|BaseException|float|int|str|bytes|bool|None)"),
-    ("py:.*", r"(fastmux\.(aio|anyio|trio|protocol|records|security|core|constants)|_core)\..*"),
+    ("py:.*", r"(fastmux\.(aio|anyio|dask|trio|protocol|records|security|core|constants)|_core)\..*"),
     ("py:(class|data|obj|exc)", r"[A-Z_]\w*"),
     ("py:class", r"(property|object|optional)"),
 ]

@@ -73,7 +73,7 @@ async def member(name: str, port: int, tls: fastmux.TLSConfig, lines: list[str],
 
 
 async def main() -> None:
-    """Three members; the last to come hears nothing of what was before."""
+    """Two members; the last to come hears nothing of what was before."""
     room = Room()
     with certificates() as (server_tls, client_tls):
         async with fastmux.listen(room.handle, "127.0.0.1", 0, tls=server_tls) as server:
@@ -82,8 +82,8 @@ async def main() -> None:
             second = asyncio.create_task(
                 member("Omar", server.port, client_tls, ["hello", "anybody here?"], 1)
             )
-            for heard in (await first, await second):
-                print("\n".join(heard), end="\n\n")
+            for name, heard in (("Lena", await first), ("Omar", await second)):
+                print(f"{name} heard", *heard, sep="\n  ")
 
 
 if __name__ == "__main__":

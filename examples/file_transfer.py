@@ -10,13 +10,14 @@ the label, its bytes follow, and the end of the stream is its end. What this sho
 * `send_eof` ends one direction only: the receiver can still answer, here with the SHA-256 of what it
   wrote.
 * A transfer that is cut short raises (`ChannelReset`, `ConnectionClosed`): it never looks like a shorter
-  file.
+  file, and what had come of it is removed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -28,13 +29,19 @@ PIECE_SIZE = 256 * 1024
 
 
 async def receive_file(stream: fastmux.Stream, folder: Path) -> None:
-    """Write what comes into `folder`, then answer with its hash."""
+    """Write what comes into `folder`, then answer with its hash. What is cut short leaves no file."""
     path = folder / Path(stream.label).name  # a label is the peer's word: never let it name another folder
     digest = hashlib.sha256()
-    with path.open("wb") as file:
-        async for chunk in stream:  # until the sender's `send_eof`
-            digest.update(chunk)
-            file.write(chunk)
+    descriptor, part = tempfile.mkstemp(dir=folder, prefix=".part-")
+    try:
+        with open(descriptor, "wb") as file:
+            async for chunk in stream:  # until the sender's `send_eof`
+                digest.update(chunk)
+                file.write(chunk)
+        os.replace(part, path)  # it is whole: now it gets its name
+    except BaseException:  # cut short, or cancelled
+        os.unlink(part)
+        raise
     await stream.send(digest.hexdigest().encode())
     await stream.send_eof()
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from aio.pair import pair
+from aio.virtual_loop import virtual
+from examples.file_transfer import receive_file
+from fastmux.exceptions import ChannelReset
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "examples"
@@ -18,7 +24,7 @@ SAYS = {
         "by callbacks: ['FIRST', 'SECOND', 'THIRD']",
         "by a task: ['FIRST', 'SECOND', 'THIRD']",
     ],
-    "chat": ["* Lena came", "Omar: hello", "Omar: anybody here?"],
+    "chat": ["Lena heard\n  * Lena came", "Omar: hello", "Omar: anybody here?\nOmar heard\n  * Omar came"],
     "control_beside_bulk": ["4194304 bytes uploaded", "ms"],
     "file_transfer": ["sample.bin: 2097152 bytes, sha256 "],
     "game_state": ["all 5 events: shot at tick 0, shot at tick 10"],
@@ -66,3 +72,34 @@ def test_a_file_of_ones_own_is_transferred(tmp_path: Path) -> None:
     path = tmp_path / "my file.txt"
     path.write_bytes(b"")
     assert "my file.txt: 0 bytes" in run("file_transfer", str(path))
+
+
+@virtual
+async def test_a_file_that_is_cut_short_leaves_nothing(tmp_path: Path) -> None:
+    """Guards against half a file under the name of the whole."""
+    async with pair() as ends:
+        mine, theirs = await ends.stream("report.txt")
+        receiving = asyncio.create_task(receive_file(theirs, tmp_path))
+        await mine.send(b"the first half")
+        await asyncio.sleep(1)
+        assert not (tmp_path / "report.txt").exists()
+        mine.reset()
+        with pytest.raises(ChannelReset):
+            await receiving
+        theirs.reset()
+        assert list(tmp_path.iterdir()) == []
+
+
+@virtual
+async def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    async with pair() as ends:
+        mine, theirs = await ends.stream("../report.txt")
+        receiving = asyncio.create_task(receive_file(theirs, tmp_path))
+        await mine.send(b"all of it")
+        await mine.send_eof()
+        await receiving
+        assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+            ("report.txt", b"all of it")
+        ]
+        await mine.aclose()
+        await theirs.aclose()

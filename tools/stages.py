@@ -192,12 +192,15 @@ def demo(name: str, runner: Runner) -> None:
 
 
 def workflows(runner: Runner) -> None:
-    """The workflows against GitHub's schema and zizmor's rules, and actionlint's where it is installed."""
+    """Workflows and Dependabot against GitHub's schemas and zizmor's rules, and actionlint's if installed."""
     binaries = Path(sys.executable).parent
     files = sorted(ROOT.glob(".github/workflows/*.yml"))
+    dependabot = ROOT / ".github/dependabot.yml"
+    schema = (binaries / "check-jsonschema", "--builtin-schema")
     commands: list[tuple[str | Path, ...]] = [
-        (binaries / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files),
-        (binaries / "zizmor", "--offline", "--persona=pedantic", *files),
+        (*schema, "vendor.github-workflows", *files),
+        (*schema, "vendor.dependabot", dependabot),
+        (binaries / "zizmor", "--offline", "--persona=pedantic", *files, dependabot),
     ]
     actionlint = shutil.which("actionlint")
     if actionlint is not None:

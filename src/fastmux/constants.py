@@ -314,6 +314,9 @@ QLOG_MAX_FILES: Final = 10_000  # of a process; small ones cost inodes
 QLOG_BACKLOG_SIZE: Final = 8 * 2**20  # bytes that wait for a slow disk; more are left out, and that is said
 QLOG_METRICS_INTERVAL: Final = 0.001  # seconds between two records of metrics, unless something was lost
 
+# --- Figures -------------------------------------------------------------------------------------------
+MAX_IDENTITY_LABELS: Final = 200  # values of a label, each a time series for ever; the rest are added up
+
 # --- Multiplexing by port ------------------------------------------------------------------------------
 PORTMUX_LABEL: Final = "fastmux:portmux:1"  # of the channel on which two ends agree on ports
 PORTMUX_VERSION: Final = 1

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final, TypeAlias
 
+from fastmux.aio.adapted import AdaptedConnection
 from fastmux.aio.connection import Connection
-from fastmux.aio.server import Server
-from fastmux.protocol.handshake import PeerIdentity
+from fastmux.aio.listening import Listening
+from fastmux.constants import MAX_IDENTITY_LABELS
 from fastmux.protocol.totals import CONNECTIONS, Totals
-from fastmux.security.names import printable
+from fastmux.security.peer_names import IdentityLabels, name_of
 
 try:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,8 +30,9 @@ except ImportError as error:
         "fastmux.prometheus needs prometheus-client: pip install 'fastmux[prometheus]'"
     ) from error
 
-MAX_IDENTITIES: Final = 200  # values of a label, each a time series for ever; what is beyond is added up
-_OTHERS: Final = "(others)"
+AnyConnection: TypeAlias = Connection | AdaptedConnection[Any, Any]  # asyncio's, trio's, anyio's
+AnyServer: TypeAlias = Listening[Any]
+
 _COUNTERS: Final = {
     CONNECTIONS: "Connections since the start.",
     "packets_sent": "Packets sent, retransmissions and probes among them.",
@@ -65,23 +67,25 @@ class Collector(_Collector):
     event loop's it may see a connection between two moments.
 
     Invariant: `_connections` are the single ones whose figures are not in `_ended` yet; it is cleared of
-    those that are over when it has doubled, and with each scrape. `_names` has at most MAX_IDENTITIES labels
-    and never loses one.
+    those that are over when it has doubled, and with each scrape.
     """
 
-    def __init__(self, *sources: Connection | Server) -> None:
-        self._servers: dict[Server, None] = {}
-        self._connections: dict[Connection, None] = {}
+    def __init__(
+        self, *sources: AnyConnection | AnyServer, max_identities: int = MAX_IDENTITY_LABELS
+    ) -> None:
+        """`max_identities`: how many values the label `identity` may have, besides "(others)"."""
+        self._servers: dict[AnyServer, None] = {}
+        self._connections: dict[AnyConnection, None] = {}
         self._ended = Totals()
         self._lock = threading.Lock()
         self._sweep_at = 16
-        self._names: set[str] = set()
+        self._labels = IdentityLabels(max_identities)
         for source in sources:
             self.add(source)
 
-    def add(self, source: Connection | Server) -> None:
+    def add(self, source: AnyConnection | AnyServer) -> None:
         """Collect from one more source; once more is the same as once."""
-        if isinstance(source, Server):
+        if isinstance(source, Listening):
             self._servers[source] = None
             return
         with self._lock:
@@ -90,12 +94,8 @@ class Collector(_Collector):
                 self._sweep()
 
     def describe(self) -> Iterable[Metric]:
-        """The families without samples, each name once: registering reads nothing.
-
-        A counter and a gauge of one name (`fastmux_connections_total`, `fastmux_connections`) are one name to
-        a registry, which could not let go of it twice.
-        """
-        return {family.name: family for family in self._families([], {}, {})}.values()
+        """The families without samples: registering reads nothing."""
+        return self._families([], {}, {})
 
     def collect(self) -> Iterable[Metric]:
         """Read all figures. Called by the registry, with each scrape."""
@@ -118,7 +118,7 @@ class Collector(_Collector):
         self._sweep_at = max(16, 2 * len(self._connections))
 
     def _families(
-        self, connections: list[Connection], totals: dict[str, int], events: dict[str, int]
+        self, connections: list[AnyConnection], totals: dict[str, int], events: dict[str, int]
     ) -> Iterator[Metric]:
         for name, text in _COUNTERS.items():
             counter = CounterMetricFamily(f"fastmux_{name}", text, labels=())
@@ -133,30 +133,21 @@ class Collector(_Collector):
         yield knocks
         yield from self._by_identity(connections)
 
-    def _by_identity(self, connections: list[Connection]) -> Iterator[Metric]:
+    def _by_identity(self, connections: list[AnyConnection]) -> Iterator[Metric]:
         count: dict[str, float] = {}
         rtt: dict[str, float] = {}
         sums: dict[str, dict[str, float]] = {field: {} for field in _GAUGES}
         for connection in connections:
-            name = self._label_of(connection.peer)
+            name = self._labels.of(name_of(connection.peer))
             statistics = connection.stats
             count[name] = count.get(name, 0) + 1
             rtt[name] = max(rtt.get(name, 0.0), statistics.rtt)
             for field, values in sums.items():
                 values[name] = values.get(name, 0) + getattr(statistics, field)
-        yield _gauge("fastmux_connections", "Connections that are open, by identity.", count)
+        yield _gauge("fastmux_connections_open", "Connections that are open, by identity.", count)
         yield _gauge("fastmux_rtt_seconds", "Smoothed round trip, the largest of an identity.", rtt)
         for field, (family, text) in _GAUGES.items():
             yield _gauge(family, text, sums[field])
-
-    def _label_of(self, peer: PeerIdentity) -> str:
-        names = (peer.common_name, *peer.dns_names, *peer.uris, *peer.ip_addresses, peer.pin)
-        name = printable(next((name for name in names if name), "anonymous"))
-        if name not in self._names:
-            if len(self._names) >= MAX_IDENTITIES:
-                return _OTHERS
-            self._names.add(name)
-        return name
 
 
 def _gauge(name: str, text: str, values: dict[str, float]) -> Metric:

@@ -1,9 +1,8 @@
-"""A connection opens and accepts channels, pings, carries datagrams, and ends in every way that it should."""
+"""A connection carries datagrams, tells about itself, and ends in every way that it should."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -19,110 +18,6 @@ from fastmux.exceptions import (
     EndOfStream,
     MessageTooBig,
 )
-
-
-@virtual
-async def test_openers_wait_at_the_peers_limit_of_each_kind() -> None:
-    async with pair(max_streams=2, max_message_channels=1) as ends:
-        first, second = await ends.client.open_stream(), await ends.client.open_stream()
-        third = asyncio.create_task(ends.client.open_stream("third"))
-        await asyncio.sleep(1)
-        assert not third.done()
-        channel = await ends.client.open_message_channel()  # the other kind has room
-        accepted = [await ends.server.accept() for _ in range(3)]
-        await first.aclose()
-        await accepted[0].aclose()
-        stream = await third
-        assert stream.label == "third"
-        for end in (second, channel, stream, *accepted[1:], await ends.server.accept()):
-            await end.aclose()
-
-
-@virtual
-async def test_labels_and_priorities_that_cannot_be_are_refused() -> None:
-    async with pair() as ends:
-        with pytest.raises(ValueError, match="255 bytes"):
-            await ends.client.open_stream("ä" * 128)
-        with pytest.raises(ValueError, match="255 bytes"):
-            await ends.client.open_message_channel("x" * 256)
-        for priority in (-1, 256):
-            with pytest.raises(ValueError, match="priority"):
-                await ends.client.open_stream(priority=priority)
-            with pytest.raises(ValueError, match="priority"):
-                await ends.client.open_message_channel(priority=priority)
-        not_an_integer: Any = 1.5
-        with pytest.raises(TypeError):
-            await ends.client.open_stream(priority=not_an_integer)
-        with pytest.raises(TypeError):
-            await ends.client.open_message_channel(priority=not_an_integer)
-        with pytest.raises(ValueError, match="both"):
-            await ends.client.open_message_channel(lifetime=1, max_retransmits=1)
-        assert ends.client.stats.channel_count == 0
-
-
-@virtual
-async def test_accepting_iterating_and_serving_exclude_each_other() -> None:
-    async with pair() as ends:
-        accepting = asyncio.create_task(ends.server.accept())
-        await settle()
-        with pytest.raises(BusyResourceError):
-            await ends.server.accept()
-        with pytest.raises(BusyResourceError):
-            await ends.server.serve(lambda channel: channel.aclose())
-        with pytest.raises(BusyResourceError):
-            async for _ in ends.server:
-                pass
-        accepting.cancel()
-        await settle()
-        serving = asyncio.create_task(ends.server.serve(lambda channel: channel.aclose()))
-        await settle()
-        with pytest.raises(BusyResourceError):
-            await ends.server.accept()
-        serving.cancel()
-
-
-@virtual
-async def test_iterating_ends_with_a_clean_close_and_raises_after_an_error() -> None:
-    async with pair() as ends:
-        stream = await ends.client.open_stream("only")
-        await stream.send_eof()
-        labels = []
-
-        async def collect() -> None:
-            async for channel in ends.server:
-                labels.append(channel.label)
-                await channel.aclose()
-
-        collector = asyncio.create_task(collect())
-        await settle()
-        await ends.client.aclose()
-        await collector
-        assert labels == ["only"]
-    async with pair() as ends:
-        collector = asyncio.create_task(collect())
-        await settle()
-        ends.client.abort(9, "bad day")
-        with pytest.raises(ConnectionClosed, match="bad day"):
-            await collector
-
-
-@virtual
-async def test_a_ping_measures_the_round_trip() -> None:
-    async with pair(link=Link(delay=0.05)) as ends:
-        assert await ends.client.ping() == pytest.approx(0.1, abs=0.01)
-        assert await asyncio.gather(*(ends.server.ping() for _ in range(5))) == pytest.approx(
-            [0.1] * 5, abs=0.03
-        )
-
-
-@virtual
-async def test_a_ping_under_way_hears_of_the_end() -> None:
-    async with pair(link=Link(delay=1)) as ends:
-        ping = asyncio.create_task(ends.client.ping())
-        await settle()
-        ends.client.abort()
-        with pytest.raises(ConnectionClosed):
-            await ping
 
 
 @virtual

@@ -12,11 +12,13 @@ from aio.link import Link
 from aio.pair import pair
 from aio.virtual_loop import settle, virtual
 from fastmux import constants as c
+from fastmux.aio.stream import Stream
 from fastmux.exceptions import (
     BrokenResourceError,
     BusyResourceError,
     ChannelReset,
     ClosedResourceError,
+    ConnectionClosed,
     EndOfStream,
 )
 
@@ -217,6 +219,55 @@ async def test_wait_delivered_waits_for_the_acknowledgement() -> None:
         await mine.wait_delivered()
         await mine.aclose()
         await theirs.aclose()
+
+
+@virtual
+async def test_a_peer_that_takes_no_more_is_heard_of_without_sending() -> None:
+    async with pair(link=Link(delay=0.05)) as ends:
+        for give_up in (Stream.close_now, Stream.reset):
+            mine, theirs = await ends.stream()
+            waiting = [asyncio.create_task(mine.wait_stopped()) for _ in range(2)]
+            await mine.send(b"x")
+            assert await theirs.receive() == b"x"
+            await asyncio.sleep(60)
+            assert not any(task.done() for task in waiting)  # not for what was delivered
+            started = asyncio.get_running_loop().time()
+            give_up(theirs)
+            await asyncio.gather(*waiting)
+            await mine.wait_stopped()
+            assert asyncio.get_running_loop().time() - started < 0.2
+            with pytest.raises(BrokenResourceError):
+                await mine.send(b"x")
+            await mine.aclose()
+
+
+@virtual
+async def test_waiting_for_a_stop_ends_with_the_channel_and_with_the_connection() -> None:
+    async with pair() as ends:
+        mine, _theirs = await ends.stream()
+        for end, error in ((mine.close_now, ClosedResourceError), (ends.server.abort, ConnectionClosed)):
+            stream = mine if error is ClosedResourceError else await ends.client.open_stream()
+            waiting = asyncio.create_task(stream.wait_stopped())
+            await settle()
+            end()
+            with pytest.raises(error):
+                await waiting
+
+
+@virtual
+async def test_what_was_delivered_with_its_end_cannot_be_stopped_any_more() -> None:
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        await mine.send_eof()
+        with pytest.raises(EndOfStream):
+            await theirs.receive()
+        await theirs.aclose()
+        waiting = asyncio.create_task(mine.wait_stopped())
+        await asyncio.sleep(60)
+        assert not waiting.done()
+        await mine.aclose()
+        with pytest.raises(ClosedResourceError):
+            await waiting
 
 
 @virtual

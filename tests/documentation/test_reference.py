@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 import textwrap
 import tomllib
@@ -24,6 +25,14 @@ SIZES = {2**20: "MiB", 2**10: "KiB"}
 @pytest.mark.parametrize("name", sorted(set(fastmux.__all__) - MODULES))
 def test_every_public_name_is_in_the_reference(name: str) -> None:
     assert re.search(rf"fastmux\.{name}\b", API)
+
+
+@pytest.mark.parametrize("room", ["anyio", "dask", "portmux", "prometheus", "trio"])
+def test_every_public_name_of_a_room_is_in_the_reference(room: str) -> None:
+    module = importlib.import_module(f"fastmux.{room}")
+    pages = "".join(path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md"))
+    names = getattr(module, "__all__", ["Collector"])
+    assert [name for name in names if not re.search(rf":: fastmux\.{room}\.{name}\n", pages)] == []
 
 
 def test_the_tree_of_errors_is_that_of_the_code() -> None:

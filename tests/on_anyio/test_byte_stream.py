@@ -220,6 +220,22 @@ def test_facts_are_typed_attributes(backend: Backend) -> None:
     backend.run(main)
 
 
+def test_a_peer_that_takes_no_more_is_heard_of_without_sending(backend: Backend) -> None:
+    async def main() -> None:
+        async with pair() as ends:
+            mine, theirs = await ends.stream()
+            async with mine:
+                with anyio.move_on_after(0.01) as patience:
+                    await mine.wait_stopped()
+                assert patience.cancelled_caught
+                await theirs.aclose()
+                await mine.wait_stopped()
+            with pytest.raises(anyio.ClosedResourceError):
+                await mine.wait_stopped()
+
+    backend.run(main)
+
+
 def test_anyios_tls_runs_on_top(backend: Backend, tmp_path: Path) -> None:
     directory = tmp_path / "credentials"
     make_credentials(directory, days=1)

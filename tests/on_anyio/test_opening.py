@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import anyio
 import pytest
@@ -12,6 +13,7 @@ from fastmux import constants as c
 from fastmux.anyio import Connection, connect, listen
 from fastmux.anyio.opening import is_trio_running
 from fastmux.exceptions import ConnectionClosed
+from fastmux.qlog.directory import directory_for
 from on_anyio.backends import Backend
 
 
@@ -41,6 +43,28 @@ def test_a_block_connects_and_closes(backend: Backend) -> None:
                 await server.serve_forever()
 
     backend.run(main)
+
+
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_connections_are_recorded_on_every_loop(
+    backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_variable: bool
+) -> None:
+    """Guards against $QLOGDIR that was looked at by asyncio's `connect` and `listen` only."""
+    monkeypatch.delenv("QLOGDIR", raising=False)
+    if by_variable:
+        monkeypatch.setenv("QLOGDIR", str(tmp_path))
+    qlog = None if by_variable else tmp_path
+
+    async def main() -> None:
+        async with (
+            listen(wait, "127.0.0.1", 0, tls=PLAINTEXT, qlog=qlog) as server,
+            connect("127.0.0.1", server.port, tls=PLAINTEXT, qlog=qlog) as connection,
+        ):
+            assert await connection.ping() > 0
+
+    backend.run(main)
+    directory_for(tmp_path).wait_written()
+    assert sorted(path.name.split("_")[1] for path in tmp_path.iterdir()) == ["client", "server"]
 
 
 def test_a_handlers_fault_is_logged_and_its_connections_end_is_not(

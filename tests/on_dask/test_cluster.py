@@ -28,7 +28,7 @@ async def cluster(files: Path) -> AsyncIterator[tuple[Any, list[str]]]:
         "n_workers": 2,
         "threads_per_worker": 1,
         "memory_limit": 0,
-        "dashboard_address": None,
+        "dashboard_address": "127.0.0.1:0",  # else 8787, which the suite on the other core may have
         "host": "127.0.0.1",
         "protocol": "fastmux://",
         "security": made,
@@ -79,7 +79,8 @@ def test_a_worker_that_is_killed_is_replaced(files: Path) -> None:
 def test_the_scheme_needs_no_import_of_fastmux(files: Path) -> None:
     async def main() -> None:
         made = security(files)
-        options: dict[str, Any] = {"host": "127.0.0.1", "security": made, "dashboard": False}
+        options: dict[str, Any] = {"host": "127.0.0.1", "security": made}
+        options |= {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
         async with (
             _distributed.Scheduler(protocol="fastmux://", port=0, **options) as scheduler,
             _distributed.Worker(scheduler.address, nthreads=1, **options) as worker,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 import trio
@@ -147,3 +148,36 @@ def test_all_addresses_of_a_host_share_one_port() -> None:
             assert {address[1] for address in server.sockets} == {server.port}
 
     trio.run(main)
+
+
+@on_trio
+async def test_it_counts_as_the_server_of_asyncio_does() -> None:
+    async with world(wait) as w:
+        first = await w.connect()
+        await first.ping()
+        during = w.server.totals()
+        assert (during["connections"], len(w.server.connections)) == (1, 1)
+        await first.aclose()
+        await trio.sleep(5)
+        after = w.server.totals()
+        assert w.server.connections == ()
+        assert after["connections"] == 1
+        assert after["packets_received"] >= during["packets_received"] > 0
+        assert w.server.counters()["accepted"] == 1
+
+
+@on_trio
+async def test_prometheus_collects_servers_and_connections_of_trio_too() -> None:
+    library: Any = pytest.importorskip("prometheus_client")
+    from fastmux.prometheus import Collector
+
+    registry = library.CollectorRegistry()
+    async with world(wait) as w:
+        client = await w.connect()
+        registry.register(Collector(w.server, client))
+        assert registry.get_sample_value("fastmux_connections_open", {"identity": "anonymous"}) == 2
+        client.abort()
+        await trio.sleep(5)
+        assert registry.get_sample_value("fastmux_connections_open", {"identity": "anonymous"}) is None
+        assert registry.get_sample_value("fastmux_connections_total", {}) == 2
+        assert registry.get_sample_value("fastmux_endpoint_events_total", {"event": "accepted"}) == 1

@@ -53,6 +53,20 @@ async def test_a_stream_has_the_label_and_the_number_of_its_channel() -> None:
 
 
 @on_trio
+async def test_a_peer_that_takes_no_more_is_heard_of_without_sending() -> None:
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        async with mine:
+            with trio.move_on_after(0.01) as patience:
+                await mine.wait_stopped()
+            assert patience.cancelled_caught
+            await theirs.aclose()
+            await mine.wait_stopped()
+        with pytest.raises(trio.ClosedResourceError):
+            await mine.wait_stopped()
+
+
+@on_trio
 async def test_a_reset_is_no_end_and_its_code_is_the_cause() -> None:
     async with pair() as ends:
         mine, theirs = await ends.stream()

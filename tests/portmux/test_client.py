@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from e2e.support import LoopFactory, run
-from fastmux import PLAINTEXT, TLSConfig, portmux
+from fastmux import PLAINTEXT, Backoff, TLSConfig, portmux
 from fastmux.aio.serving import AnyChannel
 from fastmux.exceptions import AuthenticationError
 from portmux.ends import HOST, port_ends
@@ -41,6 +41,24 @@ def test_connect_can_be_awaited_and_entered(loop_factory: LoopFactory) -> None:
                 async with portmux.connect(HOST, server.port, tls=PLAINTEXT) as connection:
                     raise KeyError
             assert connection.is_closed
+
+    run(main(), loop_factory)
+
+
+def test_a_connection_that_is_over_is_followed_by_the_next(loop_factory: LoopFactory) -> None:
+    async def main() -> None:
+        backoff = Backoff(initial=0.001, maximum=0.001)
+        async with portmux.listen(serve, HOST, 0, tls=PLAINTEXT) as server:
+            seen = []
+            async for connection in portmux.connect(HOST, server.port, tls=PLAINTEXT, backoff=backoff):
+                seen.append(connection.id)
+                if len(seen) == 3:
+                    break
+                async with await connection.open_stream() as stream:
+                    await stream.send(b"x")
+                    assert await stream.receive() == b"x"
+                connection.abort()
+            assert len(set(seen)) == 3
 
     run(main(), loop_factory)
 

@@ -72,4 +72,4 @@ def test_connect_and_listen_record_real_connections(
     roles = {path.name.split("_")[1]: events_of(path) for path in tmp_path.iterdir()}
     assert set(roles) == {"client", "server"}
     for events in roles.values():
-        assert events[-1]["name"] == "transport:connection_closed"
+        assert events[-1]["name"] == "connectivity:connection_closed"

@@ -41,8 +41,8 @@ def mode(path: Path) -> int:
 
 
 def test_issued_certificates_connect_under_their_names(directory: Path) -> None:
-    server = certs.issue(directory, "gw.example", is_server=True)
-    client = certs.issue(directory, "laptop", is_server=False, names=["spiffe://corp/dev/ann"])
+    server = certs.issue(directory, "gw.example", role="server")
+    client = certs.issue(directory, "laptop", names=["spiffe://corp/dev/ann"])
     assert connects(server.certificate, client.certificate, directory / "ca.pem", "gw.example") == [
         None,
         None,
@@ -52,8 +52,19 @@ def test_issued_certificates_connect_under_their_names(directory: Path) -> None:
     assert mode(client.key) == mode(client.certificate) == 0o600
 
 
+def test_one_certificate_is_enough_for_an_end_that_listens_and_connects(directory: Path) -> None:
+    one = certs.issue(directory, "node-1.example", role="both")
+    other = certs.issue(directory, "node-2", role="both", names=["node-2.example"])
+    ca = directory / "ca.pem"
+    assert set(one.facts.roles) == {"server", "client"}
+    assert one.facts.names == ("node-1.example",)
+    assert connects(one.certificate, other.certificate, ca, "node-1.example") == [None, None]
+    assert connects(other.certificate, one.certificate, ca, "node-2.example") == [None, None]
+    assert certs.renew(one.certificate).facts.roles == one.facts.roles
+
+
 def test_a_server_takes_the_names_it_is_given(directory: Path) -> None:
-    issued = certs.issue(directory, "gw", is_server=True, names=["gw.example", "192.0.2.7", "*.a.example"])
+    issued = certs.issue(directory, "gw", role="server", names=["gw.example", "192.0.2.7", "*.a.example"])
     assert issued.facts.subject == "gw"
     assert set(issued.facts.names) == {"gw.example", "192.0.2.7", "*.a.example"}
 
@@ -64,48 +75,48 @@ def test_a_server_takes_the_names_it_is_given(directory: Path) -> None:
 def test_a_name_that_leads_elsewhere_is_refused(directory: Path, name: str) -> None:
     before = sorted(directory.iterdir())
     with pytest.raises(ValueError, match="is not a name for certificates"):
-        certs.issue(directory, name, is_server=False)
+        certs.issue(directory, name)
     assert sorted(directory.iterdir()) == before
 
 
 def test_the_longest_name_is_issued_and_renewed(directory: Path) -> None:
-    issued = certs.issue(directory, "x" * 64, is_server=False)
+    issued = certs.issue(directory, "x" * 64)
     assert certs.renew(issued.certificate, new_key=True).facts.subject == "x" * 64
 
 
 def test_names_are_checked_before_anything_is_made(directory: Path) -> None:
     for name in ("a b", "*", "spiffe://a b", "x://"):
         with pytest.raises(ValueError, match="neither a host name"):
-            certs.issue(directory, "new", is_server=True, names=[name])
+            certs.issue(directory, "new", role="server", names=[name])
     assert not (directory / "new.pem").exists()
 
 
 def test_nothing_is_replaced_when_a_certificate_is_issued(directory: Path) -> None:
-    certs.issue(directory, "laptop", is_server=False)
+    certs.issue(directory, "laptop")
     (directory / "phone.key").write_text("precious")
     (directory / "link.pem").symlink_to(directory / "nowhere")
     for name in ("laptop", "phone", "link", "ca"):
         with pytest.raises(FileExistsError, match="cert renew"):
-            certs.issue(directory, name, is_server=False)
+            certs.issue(directory, name)
     assert (directory / "phone.key").read_text() == "precious"
     assert not (directory / "nowhere").exists()
 
 
 def test_a_directory_without_a_usable_ca_is_named_with_the_remedy(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="fastmux init"):
-        certs.issue(tmp_path, "laptop", is_server=False)
+        certs.issue(tmp_path, "laptop")
     with pytest.raises(ValueError, match="fastmux cert renew"):
         certs.read_ca(directory, NOW + 4000 * DAY)
     (directory / "ca.key").chmod(0o644)
     with pytest.raises(PermissionError, match="chmod 600"):
-        certs.issue(directory, "laptop", is_server=False)
+        certs.issue(directory, "laptop")
 
 
 def test_what_is_no_ca_issues_nothing(directory: Path) -> None:
     for suffix in (".pem", ".key"):
         (directory / f"ca{suffix}").write_bytes((directory / f"client{suffix}").read_bytes())
     with pytest.raises(ValueError, match="is not the certificate of a CA"):
-        certs.issue(directory, "laptop", is_server=False)
+        certs.issue(directory, "laptop")
 
 
 def test_a_ca_with_a_key_that_is_not_its_own_or_of_another_kind_issues_nothing(directory: Path) -> None:
@@ -121,7 +132,7 @@ def test_a_ca_with_a_key_that_is_not_its_own_or_of_another_kind_issues_nothing(d
     ]:
         key.write_bytes(content)
         with pytest.raises(ValueError, match=match) as refusal:
-            certs.issue(directory, "laptop", is_server=False)
+            certs.issue(directory, "laptop")
         assert "c2VjcmV0" not in str(refusal.value) and "secret" not in str(refusal.value)
 
 
@@ -129,11 +140,11 @@ def test_a_ca_with_a_key_that_is_not_its_own_or_of_another_kind_issues_nothing(d
 def test_keys_are_not_made_where_others_can_write(directory: Path) -> None:
     directory.chmod(0o777)
     with pytest.raises(PermissionError, match="others can write in the directory"):
-        certs.issue(directory, "laptop", is_server=False)
+        certs.issue(directory, "laptop")
 
 
 def test_a_renewed_certificate_is_the_same_for_longer(directory: Path) -> None:
-    path = certs.issue(directory, "gw", is_server=True, names=["gw.example", "::1"], days=1).certificate
+    path = certs.issue(directory, "gw", role="server", names=["gw.example", "::1"], days=1).certificate
     key = certs.key_path_of(path).read_bytes()
     before = path.read_bytes()
     renewed = certs.renew(path, days=30)

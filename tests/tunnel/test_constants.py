@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from fastmux.protocol.configuration import RETRY_CHOICES, Configuration
 from fastmux.protocol.congestion import choice
 from fastmux.tunnel import constants
 
@@ -27,3 +28,8 @@ def test_every_number_is_above_zero_or_a_priority() -> None:
 def test_the_names_of_the_controllers_are_those_of_the_library() -> None:
     assert set(constants.CONGESTION_CONTROLLERS) == set(choice.NAMES)
     assert constants.DEFAULT_CONGESTION in choice.NAMES
+
+
+def test_the_choices_of_retry_are_those_of_the_library() -> None:
+    assert constants.RETRY_CHOICES == RETRY_CHOICES
+    assert Configuration().retry == constants.DEFAULT_RETRY

@@ -9,79 +9,20 @@ from __future__ import annotations
 
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from fastmux import constants as c
+from fastmux.aio.channel_host import ChannelHost
 from fastmux.aio.errors import renewed
-from fastmux.aio.loop import Loop
 from fastmux.aio.open_fields import check_priority
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import BrokenResourceError, BusyResourceError, ClosedResourceError, EndOfStream
 
 if TYPE_CHECKING:
-    from fastmux.core import DataPath
     from fastmux.records import OpenFields
 
 _READABLE = c.READY_READABLE
 _WAKE_READER = c.READY_READABLE | c.READY_RESET
-
-
-class ChannelHost(Protocol):
-    """What a channel needs of its connection."""
-
-    @property
-    def loop(self) -> Loop:
-        """The event loop of the connection."""
-        ...
-
-    @property
-    def data_path(self) -> DataPath:
-        """Where the channel's data is."""
-        ...
-
-    @property
-    def write_limit(self) -> int:
-        """Unsent bytes at which senders wait."""
-        ...
-
-    @property
-    def closed_error(self) -> ConnectionError | None:
-        """Why the connection is over, None while it is not."""
-        ...
-
-    @property
-    def is_closing(self) -> bool:
-        """True once this end has begun to close the connection."""
-        ...
-
-    @property
-    def is_discarded(self) -> bool:
-        """True once what the data path still held is gone with the connection."""
-        ...
-
-    def now(self) -> float:
-        """The connection's clock, in seconds."""
-        ...
-
-    def schedule(self) -> None:
-        """Something was written, read or ended: see to it before the loop's next turn."""
-        ...
-
-    def abandon(self, channel_id: int, is_send_finished: bool) -> None:
-        """The last reference to an open channel went away. May be called from anywhere, at any time."""
-        ...
-
-    def keep(self, channel: Channel) -> None:
-        """Hold a reference to a channel that calls back: nobody else may have one."""
-        ...
-
-    def let_go(self, channel: Channel) -> None:
-        """Hold it no longer; may be repeated."""
-        ...
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        """A fact about the connection."""
-        ...
 
 
 class Channel:
@@ -206,14 +147,26 @@ class Channel:
                 raise BrokenResourceError("the peer asked to stop sending")
             if data_path.watch_delivered(self._id):
                 return
-            if self._delivered is None:
-                self._delivered = WaiterQueue(self._host.loop)
-            queue = self._delivered
-            place = queue.join()
-            try:
-                await place
-            finally:
-                queue.leave(place)
+            await self._wait_for_peer()
+
+    async def wait_stopped(self) -> None:
+        """Wait until the peer takes no more of this channel: it closed or reset its end, or asked to stop.
+
+        For who sends seldom, and would hear of it with the next `send` only. When everything and its end was
+        delivered there is nothing left to stop: then this waits for the end of the channel or the connection.
+        Raises `ClosedResourceError` after `reset` or `aclose`, `ConnectionClosed`.
+        """
+        while True:
+            self._check_open()
+            if self._host.data_path.stop_code(self._id) is not None:
+                return
+            await self._wait_for_peer()
+
+    async def _wait_for_peer(self) -> None:
+        """Wait for what the peer has to say of what was sent: that it has it, or that it takes no more."""
+        if self._delivered is None:
+            self._delivered = WaiterQueue(self._host.loop)
+        await self._delivered.wait()
 
     async def aclose(self) -> None:
         """Close both directions and give the channel back.

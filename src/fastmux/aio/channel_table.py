@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from fastmux import constants as c
 from fastmux.aio.channel import Channel
 from fastmux.aio.driver import Driver
+from fastmux.aio.errors import renewed
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import ClosedResourceError
@@ -76,6 +77,13 @@ class ChannelTable:
             self._channels = WeakValueDictionary()
         self._channels[channel_id] = channel
         return channel
+
+    def check_usable(self) -> None:
+        """Raise what the connection ended with, `ClosedResourceError` after a close of this end."""
+        if self.closed_error is not None:
+            raise renewed(self.closed_error)
+        if self.is_closing:
+            raise ClosedResourceError("this connection was closed here")
 
     def schedule(self) -> None:
         """Drive the connection before the loop's next turn."""

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from functools import partial
-from types import TracebackType
-from typing import Any, Final, Protocol, Unpack
+from typing import Final, Protocol, Unpack
 
 from fastmux.aio.attempts import first_success
 from fastmux.aio.backoff import Backoff
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.open_transport import open_transport
+from fastmux.aio.opening import Opening, R
 from fastmux.aio.reconnecting import connections
 from fastmux.aio.resolver import addresses_of
-from fastmux.aio.settings import Settings
+from fastmux.aio.settings import Settings, client_configuration
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
-from fastmux.qlog.tracing import observer_factory
 
 _DEFAULT_BACKOFF: Final = Backoff()
 
@@ -36,8 +35,8 @@ class HandshakeMaker(Protocol):
         ...
 
 
-class Connector:
-    """What `connect` returns: await it, or use it in `async with` or `async for`. Use it once."""
+class ConnectorOf(Opening[R]):
+    """What every `connect` keeps of its arguments."""
 
     def __init__(
         self,
@@ -56,24 +55,15 @@ class Connector:
         self._local_address = local_address
         self._backoff = backoff
         self._configuration = configuration
-        self._connection: Connection | None = None
 
-    def __await__(self) -> Generator[Any, None, Connection]:
-        return self._open().__await__()
+    def _too_late(self) -> TimeoutError:
+        return TimeoutError(
+            f"no connection to {self._host} port {self._port} within {self._open_timeout:g} s"
+        )
 
-    async def __aenter__(self) -> Connection:
-        self._connection = await self._open()
-        return self._connection
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close gracefully after a clean block, at once after an error."""
-        if self._connection is not None:
-            await self._connection.__aexit__(exc_type, exc, traceback)
+class Connector(ConnectorOf[Connection]):
+    """What `connect` returns: await it, or use it in `async with` or `async for`. Use it once."""
 
     def __aiter__(self) -> AsyncGenerator[Connection, None]:
         """Connections, one after the other: see `connect`."""
@@ -84,9 +74,7 @@ class Connector:
             async with asyncio.timeout(self._open_timeout):
                 return await self._open_any()
         except TimeoutError:
-            raise TimeoutError(
-                f"no connection to {self._host} port {self._port} within {self._open_timeout:g} s"
-            ) from None
+            raise self._too_late() from None
 
     async def _open_any(self) -> Connection:
         found = await addresses_of(self._host, self._port)
@@ -96,12 +84,7 @@ class Connector:
     async def _open_one(self, family: int, address: Address) -> Connection:
         handshake = self._tls.create_handshake(True, self._host)
         transport = await open_transport(family, self._local_address)
-        driver = Driver(transport, self._configuration)
-        try:
-            return await open_connection(driver, address, handshake)
-        except BaseException:
-            driver.close_when_idle()  # not at once: the peer must hear why, and may not have yet
-            raise
+        return await open_connection(Driver(transport, self._configuration), address, handshake)
 
 
 async def open_connection(driver: Driver, address: Address, handshake: Handshake) -> Connection:
@@ -114,6 +97,7 @@ async def open_connection(driver: Driver, address: Address, handshake: Handshake
         await connection.wait_opened()
     except BaseException:
         connection.abort()
+        driver.close_when_idle()  # not at once: the peer must hear why, and may not have yet
         raise
     return connection
 
@@ -147,7 +131,5 @@ def connect(
     anything else that the peer or the path said, TimeoutError, OSError if the name or the local address is of
     no use; ValueError at once for a setting that cannot work.
     """
-    settings.setdefault("handshake_timeout", None)  # open_timeout is the limit
-    settings.setdefault("observe", observer_factory(qlog))
-    configuration = Configuration(**settings)
+    configuration = client_configuration(settings, qlog)
     return Connector(host, port, tls, open_timeout, local_address, backoff, configuration)

@@ -7,9 +7,8 @@ channel works.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self
 
 from fastmux import constants as c
 from fastmux import core
@@ -17,17 +16,18 @@ from fastmux.aio.channel_table import ChannelTable
 from fastmux.aio.datagram_queue import DatagramQueue
 from fastmux.aio.driver import Driver
 from fastmux.aio.errors import renewed
+from fastmux.aio.incoming import Incoming
 from fastmux.aio.logs import CONNECTION_LOGGER, ConnectionLog
-from fastmux.aio.loop import Handle, Waiter
+from fastmux.aio.loop import Handle
 from fastmux.aio.loop_methods import LoopMethods
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.moves import Moves
-from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
-from fastmux.aio.openers import Openers
-from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
+from fastmux.aio.openings import Openings
+from fastmux.aio.pings import Pings
+from fastmux.aio.serving import AnyChannel, ChannelHandler
 from fastmux.aio.stream import Stream
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
-from fastmux.exceptions import ClosedResourceError, ConnectionClosed
+from fastmux.exceptions import ClosedResourceError
 from fastmux.protocol import events
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.handshake import PeerIdentity
@@ -37,7 +37,6 @@ from fastmux.security.names import printable
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from fastmux.aio.ports import Ports
     from fastmux.aio.stream_server import ProtocolFactory, StreamServer
 
 logger = logging.getLogger(CONNECTION_LOGGER)
@@ -52,15 +51,12 @@ class Connection(LoopMethods):
     sizes in bytes. When the connection is over every waiting task gets the reason (`ConnectionClosed`);
     what the peer had sent before it closed can still be received until this end closes too.
 
-    Invariant: `_incoming` are the peer's channels that wait for `accept`, at most `max_streams` and
-    `max_message_channels`, for each keeps its slot; `_pings` has a future for each ping under way.
+    Invariant: a channel of the peer's is in `_incoming` until somebody takes it, and then in `_channels`.
     """
 
     __slots__ = (
         "__weakref__",
         "_abort_timer",
-        "_acceptor",
-        "_accepts",
         "_channels",
         "_connection",
         "_datagram_reader",
@@ -70,10 +66,9 @@ class Connection(LoopMethods):
         "_is_opened",
         "_life",
         "_moves",
-        "_openers",
+        "_openings",
         "_owns_driver",
         "_pings",
-        "_ports",
     )
 
     def __init__(self, driver: Driver, connection: ProtocolConnection, *, owns_driver: bool = False) -> None:
@@ -83,14 +78,11 @@ class Connection(LoopMethods):
         self._owns_driver = owns_driver
         self._connection = connection
         self._channels = ChannelTable(driver, connection)
-        self._incoming: deque[int] | None = None  # none before the first: an empty one costs 760 bytes
-        self._acceptor = WaiterSlot(loop, "accepting channels of this connection")
-        self._accepts = False  # whether anybody ever did
-        self._ports: Ports | None = None  # of `create_server`
-        self._openers: dict[int, Openers] = {}  # by kind, as soon as this end opens one
+        self._incoming = Incoming(self._channels)
+        self._openings = Openings(self._channels)
         self._datagrams = DatagramQueue()
         self._datagram_reader = WaiterSlot(loop, "receiving datagrams of this connection")
-        self._pings: dict[int, Waiter[float | None]] = {}
+        self._pings = Pings(self._channels)
         self._life = WaiterQueue(loop)
         self._moves: Moves | None = None  # none before the first
         self._is_opened = False
@@ -128,16 +120,7 @@ class Connection(LoopMethods):
         after a close of this end, `ConnectionClosed`, ValueError for a label or priority that is not allowed.
         If it is cancelled while it waits, no stream was opened.
         """
-        encoded = encode_label(label)
-        check_priority(priority)
-
-        def attempt() -> Stream:
-            self._check_usable()
-            channel_id = self._channels.data_path.open(c.KIND_STREAM, encoded, priority)
-            self._channels.schedule()
-            return cast(Stream, self._channels.make(channel_id))
-
-        return await self._openers_of(c.KIND_STREAM).open(attempt)
+        return await self._openings.stream(label, priority)
 
     async def open_message_channel(
         self,
@@ -156,19 +139,9 @@ class Connection(LoopMethods):
         times, with `lifetime` (seconds, in whole milliseconds) until it is that old. What was given up is
         left out. Raises as `open_stream`, and ValueError for choices that do not go together.
         """
-        encoded = encode_label(label)
-        check_priority(priority)
-        reliability, value = reliability_of(reliable, max_retransmits, lifetime)
-
-        def attempt() -> MessageChannel:
-            self._check_usable()
-            channel_id = self._channels.data_path.open(
-                c.KIND_MESSAGE, encoded, priority, bool(ordered), reliability, value
-            )
-            self._channels.schedule()
-            return cast(MessageChannel, self._channels.make(channel_id))
-
-        return await self._openers_of(c.KIND_MESSAGE).open(attempt)
+        return await self._openings.message_channel(
+            label, priority, ordered, reliable, max_retransmits, lifetime
+        )
 
     async def accept(self) -> AnyChannel:
         """Take the next channel that the peer opened, with its label. Cancelled, nothing is lost.
@@ -177,9 +150,7 @@ class Connection(LoopMethods):
         `BusyResourceError` if another task accepts or serves, `ClosedResourceError` after a close of this
         end, `ConnectionClosed`.
         """
-        self._acceptor.check()
-        self._accepts = True
-        return await self._accept()
+        return await self._incoming.accept()
 
     def __aiter__(self) -> Self:
         """Channels that the peer opens, one by one, until the connection ends. Raises as `accept`."""
@@ -187,14 +158,7 @@ class Connection(LoopMethods):
 
     async def __anext__(self) -> AnyChannel:
         """The next incoming channel; the iteration ends when the connection ends without an error."""
-        try:
-            return await self.accept()
-        except ClosedResourceError:
-            raise StopAsyncIteration from None
-        except ConnectionClosed as error:
-            if error.code == c.NO_ERROR:
-                raise StopAsyncIteration from None
-            raise
+        return await self._incoming.next()
 
     async def serve(self, handler: ChannelHandler) -> None:
         """Run `handler(channel)` in a task for each incoming channel, until the connection ends.
@@ -204,30 +168,7 @@ class Connection(LoopMethods):
         error and every handler has ended; raises `ConnectionClosed` if it ended with one,
         `BusyResourceError` if another task accepts or serves. Cancelled, it cancels the handlers.
         """
-        self._acceptor.claim()
-        self._accepts = True
-        tasks = ChannelTasks(handler, ConnectionLog(self.id))
-        try:
-            while True:
-                tasks.start(await self._accept())
-        except ClosedResourceError:
-            await tasks.join()
-        except ConnectionClosed as error:
-            await tasks.join()
-            if error.code != c.NO_ERROR:
-                raise
-        finally:
-            self._acceptor.unclaim()
-            await tasks.cancel()
-
-    async def _accept(self) -> AnyChannel:
-        while True:
-            if self._channels.is_closing:
-                raise ClosedResourceError("this connection was closed here")
-            if self._incoming and not self._channels.is_discarded:
-                return self._channels.make(self._incoming.popleft())
-            self._check_usable()
-            await self._acceptor.wait()
+        await self._incoming.serve(handler, ConnectionLog(self.id))
 
     # --- datagrams and pings ---------------------------------------------------------------------------
 
@@ -238,7 +179,7 @@ class Connection(LoopMethods):
         later, and counted in `stats.datagrams_dropped`. Raises `MessageTooBig` above what the peer takes,
         `ClosedResourceError` after a close of this end, `ConnectionClosed`.
         """
-        self._check_usable()
+        self._channels.check_usable()
         taken = self._channels.data_path.send_datagram(data)
         self._channels.schedule()
         return taken
@@ -251,7 +192,7 @@ class Connection(LoopMethods):
         """
         self._datagram_reader.check()
         while not self._datagrams:
-            self._check_usable()
+            self._channels.check_usable()
             await self._datagram_reader.wait()
         return self._datagrams.pop()
 
@@ -260,18 +201,8 @@ class Connection(LoopMethods):
 
         Raises `ClosedResourceError` after a close of this end, `ConnectionClosed`.
         """
-        self._check_usable()
-        token = self._connection.ping(self._driver.clock())
-        self._channels.schedule()
-        future: Waiter[float | None] = self._driver.loop.create_future()
-        self._pings[token] = future
-        try:
-            round_trip = await future
-        finally:
-            self._pings.pop(token, None)
-        if round_trip is None:
-            self._check_usable()
-        return cast(float, round_trip)
+        self._channels.check_usable()
+        return await self._pings.wait(self._connection.ping(self._driver.clock()))
 
     async def migrate(self, local_address: tuple[str, int] | None = None) -> None:
         """Move to a new socket, bound to `local_address` (None: any), without a break. For a client's end.
@@ -283,16 +214,11 @@ class Connection(LoopMethods):
         three probe timeouts (3 s at least), RuntimeError for a server's end, `ClosedResourceError`,
         `ConnectionClosed`.
         """
-        self._check_usable()
+        self._channels.check_usable()
         if not self._owns_driver:
             raise RuntimeError("a server follows its clients: only the end that connected can migrate")
-        await self._all_moves.migrate(local_address, self._check_usable)
-
-    @property
-    def _all_moves(self) -> Moves:
-        if self._moves is None:
-            self._moves = Moves(self._driver, self._connection)
-        return self._moves
+        self._moves = self._moves or Moves(self._driver, self._connection)
+        await self._moves.migrate(local_address, self._channels.check_usable)
 
     # --- about it -----------------------------------------------------------------------------------
 
@@ -366,7 +292,7 @@ class Connection(LoopMethods):
     async def wait_closed(self) -> None:
         """Wait until the connection is over, for whatever reason."""
         while not self.is_closed:
-            await self._wait_for_life()
+            await self._life.wait()
 
     def abort(self, code: int = c.CANCELLED, reason: str = "") -> None:
         """Close at once: what is unsent or unread is lost, and the peer is told `code` and `reason`."""
@@ -398,26 +324,7 @@ class Connection(LoopMethods):
         while not self._is_opened:
             if self._channels.closed_error is not None:
                 raise renewed(self._channels.closed_error)
-            await self._wait_for_life()
-
-    async def _wait_for_life(self) -> None:
-        place = self._life.join()
-        try:
-            await place
-        finally:
-            self._life.leave(place)
-
-    def _openers_of(self, kind: int) -> Openers:
-        openers = self._openers.get(kind)
-        if openers is None:
-            openers = self._openers[kind] = Openers(self._driver.loop)
-        return openers
-
-    def _check_usable(self) -> None:
-        if self._channels.closed_error is not None:
-            raise renewed(self._channels.closed_error)
-        if self._channels.is_closing:
-            raise ClosedResourceError("this connection was closed here")
+            await self._life.wait()
 
     # --- events -------------------------------------------------------------------------------------
 
@@ -430,14 +337,12 @@ class Connection(LoopMethods):
                 self._datagrams.extend(datagrams)
                 self._datagram_reader.wake()
             case events.PingAcknowledged(token, round_trip):
-                future = self._pings.get(token)
-                if future is not None and not future.done():
-                    future.set_result(round_trip)
+                self._pings.on_answer(token, round_trip)
             case events.ChannelsAvailable():
-                for openers in self._openers.values():
-                    openers.wake()
+                self._openings.wake()
             case events.PathMoved() | events.PathFailed() | events.PathLeft():
-                self._all_moves.handle_event(event)
+                self._moves = self._moves or Moves(self._driver, self._connection)
+                self._moves.handle_event(event)
             case events.Opened():
                 self._is_opened = True
                 self._debug("open with %s port %d", *self._connection.address[:2])
@@ -449,35 +354,13 @@ class Connection(LoopMethods):
         find = self._channels.find
         for channel_id, flags in ready:
             if flags & c.READY_OPENED:
-                self._offer(channel_id)
+                self._incoming.offer(channel_id)
             channel = find(channel_id)
             if channel is not None:
                 channel.notify(flags)
 
-    def _offer(self, channel_id: int) -> None:
-        """A channel of the peer's is for a `create_server` or for whoever accepts."""
-        if self._ports is not None and self._ports.take(channel_id, self._accepts):
-            return
-        if self._incoming is None:
-            self._incoming = deque()
-        self._incoming.append(channel_id)
-        self._acceptor.wake()
-
     def _listen(self, factory: ProtocolFactory, host: str, port: int) -> StreamServer:
-        self._check_usable()
-        if self._ports is None:
-            from fastmux.aio.ports import Ports  # not for everybody who connects
-
-            self._ports = Ports(self._channels)
-        server = self._ports.listen(factory, host, port)
-        self._channels.loop.call_soon(self._offer_again)  # later: several may be made one after the other
-        return server
-
-    def _offer_again(self) -> None:
-        if self._incoming and not self.is_closed:
-            waiting, self._incoming = self._incoming, None
-            for channel_id in waiting:
-                self._offer(channel_id)
+        return self._incoming.listen(factory, host, port)
 
     def _debug(self, message: str, *arguments: object) -> None:
         if logger.isEnabledFor(logging.DEBUG):
@@ -488,15 +371,12 @@ class Connection(LoopMethods):
         self._on_ready(self._channels.on_closed(error))
         if self._abort_timer is not None:
             self._abort_timer.cancel()
-        if self._ports is not None:
-            self._ports.on_closed(error)
+        self._incoming.on_closed(error)
         if self._channels.is_closing:
             self._channels.discard()
         if self._moves is not None:
             self._moves.on_closed()
-        for future in self._pings.values():
-            if not future.done():
-                future.set_result(None)
+        self._pings.on_closed()
         self._wake_all()
         self._life.wake_all()
         if self._owns_driver:
@@ -505,7 +385,6 @@ class Connection(LoopMethods):
     def _wake_all(self) -> None:
         """Let every waiting task look at the state."""
         self._channels.wake_all()
-        self._acceptor.wake()
+        self._incoming.wake()
         self._datagram_reader.wake()
-        for openers in self._openers.values():
-            openers.wake_all()
+        self._openings.wake_all()

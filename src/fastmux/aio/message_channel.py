@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 from fastmux import constants as c
-from fastmux.aio.channel import Channel, ChannelHost, raise_end
+from fastmux.aio.channel import Channel, raise_end
+from fastmux.aio.channel_host import ChannelHost
 from fastmux.exceptions import EndOfStream, WouldBlock
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ import asyncio
 import logging
 import os
 import socket
-import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -22,22 +21,19 @@ from fastmux import constants as c
 from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
+from fastmux.aio.handling import handle_connection
+from fastmux.aio.listening import Listening
 from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.open_transport import open_transport, open_transport_on
-from fastmux.aio.refusal_log import RefusalLog
+from fastmux.aio.opening import Opening
 from fastmux.aio.resolver import addresses_of
-from fastmux.aio.settings import Settings
+from fastmux.aio.settings import Settings, server_configuration
 from fastmux.aio.transport import TrainTransport
 from fastmux.aio.worker_group import WorkerPlace
 from fastmux.exceptions import ClosedResourceError
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.connection_ids import RandomIds, SteeredIds
-from fastmux.protocol.events import Address
-from fastmux.protocol.handshake import Handshake
-from fastmux.protocol.totals import Totals
-from fastmux.qlog.tracing import observer_factory
-from fastmux.security.names import printable
 
 logger = logging.getLogger("fastmux.server")
 
@@ -46,7 +42,7 @@ Handler: TypeAlias = Callable[[Connection], Awaitable[object]]
 CLOSE_TIMEOUT: Final = 10.0  # seconds that handlers get to finish
 
 
-class Server:
+class Server(Listening[Connection]):
     """Listening sockets and the connections that came over them. Made by `listen`.
 
     Invariant: `_tasks` has the task of each connection whose handler, or graceful close, has not ended; the
@@ -56,15 +52,10 @@ class Server:
     def __init__(
         self, handler: Handler, tls: HandshakeMaker, configuration: Configuration, close_timeout: float | None
     ) -> None:
+        super().__init__(tls, configuration, time.monotonic)
         self._handler = handler
-        self._tls = tls
-        self._configuration = configuration
         self._close_timeout = close_timeout
-        self._refusals = RefusalLog(time.monotonic)
-        self._drivers: list[Driver] = []
         self._tasks: dict[asyncio.Task[None], Connection] = {}
-        self._ended = Totals()
-        self._lock = threading.Lock()  # `totals` may be asked for in another thread, as Prometheus does
         self._closing: asyncio.Task[None] | None = None
         self._is_closed = asyncio.Event()
 
@@ -85,53 +76,10 @@ class Server:
         self.close()
         await self.wait_closed()
 
-    def serve(self, transport: TrainTransport, **options: Any) -> Driver:
-        """Accept connections over one more transport; `options` go to the `Driver`."""
-        driver = Driver(
-            transport,
-            self._configuration,
-            accept=self._create_handshake,
-            on_accepted=lambda connection: self._on_accepted(driver, connection),
-            on_refused=self._refusals.add,
-            **options,
-        )
-        self._drivers.append(driver)
-        return driver
-
-    def _create_handshake(self) -> Handshake:
-        return self._tls.create_handshake(False, None)
-
-    @property
-    def port(self) -> int:
-        """The UDP port that the (first) socket is bound to."""
-        return self._drivers[0].transport.sockname[1]
-
-    @property
-    def sockets(self) -> tuple[Address, ...]:
-        """The local address of each socket; none after the close."""
-        return tuple(driver.transport.sockname for driver in self._drivers if not driver.is_closed)
-
     @property
     def connections(self) -> tuple[Connection, ...]:
         """The connections whose handler, or graceful close, has not ended."""
         return tuple(self._tasks.values())
-
-    def counters(self) -> dict[str, int]:
-        """What became of datagrams and knocks at all sockets, since the start."""
-        total: dict[str, int] = {}
-        for driver in self._drivers:
-            for source in (driver.endpoint.counters(), driver.transport.counters()):
-                for name, count in source.items():
-                    total[name] = total.get(name, 0) + count
-        return total
-
-    def totals(self) -> dict[str, int]:
-        """The counts of `ConnectionStatistics`, summed over all connections since the start.
-
-        "connections" is how many there were. No sum ever falls. May be called in any thread.
-        """
-        with self._lock:
-            return self._ended.with_open(connection.stats for connection in self.connections)
 
     # --- connections ----------------------------------------------------------------------------------
 
@@ -140,31 +88,14 @@ class Server:
         if self._closing is not None:
             connection.abort(c.REFUSED, "the server is closing")
             return
-        task = asyncio.create_task(self._run(connection), name=f"fastmux {connection!r}")
+        handling = handle_connection(self._handler, connection, ConnectionLog(connection.id, logger))
+        task = asyncio.create_task(handling, name=f"fastmux {connection!r}")
         self._tasks[task] = connection
         task.add_done_callback(self._on_ended)
 
     def _on_ended(self, task: asyncio.Task[None]) -> None:
         with self._lock:
             self._ended.end(self._tasks.pop(task).stats)
-
-    async def _run(self, connection: Connection) -> None:
-        """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
-        log = ConnectionLog(connection.id, logger)
-        try:
-            await self._handler(connection)
-        except asyncio.CancelledError:
-            connection.abort(c.CANCELLED, "the server stopped")
-            raise
-        except Exception as error:
-            if connection.is_closed and isinstance(error, ConnectionError):
-                reason = printable(str(error))
-                log.debug("the handler of %r ended with its connection: %s", connection, reason)
-            else:
-                log.exception("the handler of %r failed; the connection is closed", connection)
-            connection.abort(c.INTERNAL, "the handler failed")
-        else:
-            await connection.aclose()
 
     # --- the end ------------------------------------------------------------------------------------
 
@@ -205,7 +136,7 @@ class Server:
             raise
 
 
-class Listener:
+class Listener(Opening[Server]):
     """What `listen` returns: await it, or use it in `async with`. Use it once."""
 
     def __init__(
@@ -213,21 +144,6 @@ class Listener:
     ) -> None:
         self._server = server
         self._open_transports = open_transports
-
-    def __await__(self) -> Generator[Any, None, Server]:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> Server:
-        return await self._open()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close, and wait until that is done."""
-        await self._server.__aexit__(exc_type, exc, traceback)
 
     async def _open(self) -> Server:
         for transport in await self._open_transports():
@@ -307,5 +223,5 @@ def listen(
             ids = settings.get("connection_ids", RandomIds())
             settings["connection_ids"] = SteeredIds(ids, worker.index, worker.count)
         open_transports = partial(_open_place, worker)
-    settings.setdefault("observe", observer_factory(qlog))
-    return Listener(Server(handler, tls, Configuration(**settings), close_timeout), open_transports)
+    configuration = server_configuration(settings, qlog)
+    return Listener(Server(handler, tls, configuration, close_timeout), open_transports)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from fastmux import constants as c
+from fastmux.aio.handling import handle_channel
 from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
@@ -31,7 +31,8 @@ class ChannelTasks:
 
     def start(self, channel: AnyChannel) -> None:
         """Start the handler of a channel."""
-        task = asyncio.create_task(self._run(channel), name=f"fastmux channel {channel.id}")
+        handling = handle_channel(self._handler, channel, self._log)
+        task = asyncio.create_task(handling, name=f"fastmux channel {channel.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -45,18 +46,3 @@ class ChannelTasks:
         for task in self._tasks:
             task.cancel()
         await self.join()
-
-    async def _run(self, channel: AnyChannel) -> None:
-        try:
-            await self._handler(channel)
-        except asyncio.CancelledError:
-            channel.reset(c.CANCELLED)
-            raise
-        except ConnectionError as error:  # the connection or the channel ended: its handler did no wrong
-            self._log.debug("the handler of %r ended with %r", channel, error)
-            channel.reset(c.CANCELLED)
-        except Exception:
-            self._log.exception("the handler of %r failed; the channel is reset", channel)
-            channel.reset(c.INTERNAL)
-        else:
-            await channel.aclose()

@@ -1,14 +1,18 @@
 """The keyword settings that `connect` and `listen` take by name.
 
-Owns: their types, as type checkers see them. May not know: what they mean (`Configuration` does).
+Owns: their types, as type checkers see them, and what is set where a user says nothing. May not know: what
+they mean (`Configuration` does).
 """
 
 from __future__ import annotations
 
+import os
 from typing import TypedDict
 
+from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection_ids import ConnectionIds
 from fastmux.protocol.observer import ObserverFactory
+from fastmux.qlog.tracing import observer_factory
 
 
 class Settings(TypedDict, total=False):
@@ -41,3 +45,15 @@ class Settings(TypedDict, total=False):
     max_handshake_rate_per_address: float | None
     reset_key: bytes | None
     observe: ObserverFactory | None
+
+
+def client_configuration(settings: Settings, qlog: str | os.PathLike[str] | None) -> Configuration:
+    """What `connect` was given; `qlog` is a directory for records. Raises ValueError for what cannot work."""
+    settings.setdefault("handshake_timeout", None)  # open_timeout is the limit
+    return server_configuration(settings, qlog)
+
+
+def server_configuration(settings: Settings, qlog: str | os.PathLike[str] | None) -> Configuration:
+    """What `listen` was given. Raises as `client_configuration`."""
+    settings.setdefault("observe", observer_factory(qlog))
+    return Configuration(**settings)

@@ -61,6 +61,14 @@ class WaiterQueue:
         assert self._line is not None
         return self._stand(self._line, self._line.tickets.pop(future))
 
+    async def wait(self) -> None:
+        """Stand at the end until woken once."""
+        place = self.join()
+        try:
+            await place
+        finally:
+            self.leave(place)
+
     def wake_first(self) -> None:
         """Wake the first in line; does nothing if it is awake already."""
         if self._line is not None:

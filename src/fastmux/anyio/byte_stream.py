@@ -57,6 +57,12 @@ class ByteStream(anyio.abc.ByteStream):
         with of_channel():
             return await self._stream.receive(max_bytes)
 
+    async def wait_stopped(self) -> None:
+        """Wait until the peer takes no more: it closed or reset its end, or asked to stop."""
+        await anyio.lowlevel.checkpoint()
+        with of_channel():
+            await self._stream.wait_stopped()
+
     async def aclose(self) -> None:
         """Close both directions; what was sent is still delivered. May be repeated, and be cancelled."""
         self._stream.close_now()

@@ -6,6 +6,7 @@ Owns: the choice between the two event loops. May not know: how either opens a c
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -61,6 +62,7 @@ async def connect(
     tls: aio_client.HandshakeMaker,
     open_timeout: float | None = 10,
     local_address: tuple[str, int] | None = None,
+    qlog: str | os.PathLike[str] | None = None,
     **settings: Unpack[Settings],
 ) -> AsyncIterator[Connection]:
     """Connect to a listener for a block: `async with connect(…) as connection`.
@@ -71,12 +73,12 @@ async def connect(
         from fastmux.trio import client as trio_client
 
         found = await trio_client.connect(
-            host, port, tls=tls, open_timeout=open_timeout, local_address=local_address, **settings
+            host, port, tls=tls, open_timeout=open_timeout, local_address=local_address, qlog=qlog, **settings
         )
         inner = found.inner
     else:
         inner = await aio_client.connect(
-            host, port, tls=tls, open_timeout=open_timeout, local_address=local_address, **settings
+            host, port, tls=tls, open_timeout=open_timeout, local_address=local_address, qlog=qlog, **settings
         )
     async with Connection(inner) as connection:
         yield connection
@@ -99,6 +101,7 @@ def listen(
     *,
     tls: aio_client.HandshakeMaker,
     close_timeout: float | None = aio_server.CLOSE_TIMEOUT,
+    qlog: str | os.PathLike[str] | None = None,
     **settings: Unpack[Settings],
 ) -> AbstractAsyncContextManager[Server]:
     """Listen for connections as long as a block runs: `async with listen(…) as server`.
@@ -113,10 +116,10 @@ def listen(
             await _handle(handler, connection.inner)
 
         return trio_server.listen(
-            handle_on_trio, host, port, tls=tls, close_timeout=close_timeout, **settings
+            handle_on_trio, host, port, tls=tls, close_timeout=close_timeout, qlog=qlog, **settings
         )
 
     async def handle(connection: Inner) -> None:
         await _handle(handler, connection)
 
-    return aio_server.listen(handle, host, port, tls=tls, close_timeout=close_timeout, **settings)
+    return aio_server.listen(handle, host, port, tls=tls, close_timeout=close_timeout, qlog=qlog, **settings)

@@ -6,13 +6,15 @@ Owns: from a host name to a connection that may ask for ports. May not know: how
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from types import TracebackType
-from typing import Any, Final, Unpack
+from collections.abc import AsyncGenerator
+from typing import Final, Unpack
 
 from fastmux import constants as c
+from fastmux.aio.backoff import Backoff
 from fastmux.aio.client import Connector, HandshakeMaker
 from fastmux.aio.client import connect as connect_control
+from fastmux.aio.opening import Opening
+from fastmux.aio.reconnecting import connections
 from fastmux.aio.settings import Settings
 from fastmux.exceptions import (
     BrokenResourceError,
@@ -28,35 +30,30 @@ from fastmux.portmux.handshake import ExportingTls
 from fastmux.portmux.ports import PortPool
 from fastmux.portmux.terms import Terms, make_terms
 
+_DEFAULT_BACKOFF: Final = Backoff()
 _NO_GREETING: Final = (ProtocolError, ChannelReset, EndOfStream, BrokenResourceError, ClosedResourceError)
 
 
-class PortConnector:
-    """What `connect` returns: await it, or use it in `async with`. Use it once."""
+class PortConnector(Opening[PortConnection]):
+    """What `connect` returns: await it, or use it in `async with` or `async for`. Use it once."""
 
-    def __init__(self, where: str, control: Connector, terms: Terms, open_timeout: float | None) -> None:
+    def __init__(
+        self,
+        where: str,
+        control: Connector,
+        terms: Terms,
+        open_timeout: float | None,
+        backoff: Backoff,
+    ) -> None:
         self._where = where
         self._control = control
         self._terms = terms
         self._open_timeout = open_timeout
-        self._connection: PortConnection | None = None
+        self._backoff = backoff
 
-    def __await__(self) -> Generator[Any, None, PortConnection]:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> PortConnection:
-        self._connection = await self._open()
-        return self._connection
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close gracefully after a clean block, at once after an error."""
-        if self._connection is not None:
-            await self._connection.__aexit__(exc_type, exc, traceback)
+    def __aiter__(self) -> AsyncGenerator[PortConnection, None]:
+        """Connections, one after the other: see `fastmux.connect`."""
+        return connections(self._open, self._backoff)
 
     async def _open(self) -> PortConnection:
         control = await self._control
@@ -90,6 +87,7 @@ def connect(
     open_timeout: float | None = 10,
     local_address: tuple[str, int] | None = None,
     max_ports: int = c.DEFAULT_MAX_PORTS,
+    backoff: Backoff = _DEFAULT_BACKOFF,
     **settings: Unpack[Settings],
 ) -> PortConnector:
     """Connect to a listener of `fastmux.portmux`: `await connect(…)` or `async with connect(…) as conn`.
@@ -108,4 +106,4 @@ def connect(
         local_address=local_address,
         **terms.control,
     )
-    return PortConnector(f"{host} port {port}", control, terms, open_timeout)
+    return PortConnector(f"{host} port {port}", control, terms, open_timeout, backoff)

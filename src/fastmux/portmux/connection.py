@@ -7,7 +7,6 @@ on, sockets, keys.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
@@ -17,12 +16,13 @@ from fastmux.aio.errors import renewed
 from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
-from fastmux.aio.serving import ChannelHandler, ChannelTasks
-from fastmux.aio.waiters import WaiterQueue, WaiterSlot
+from fastmux.aio.serving import ChannelHandler
+from fastmux.aio.waiters import WaiterQueue
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 from fastmux.portmux.channel import PortMessageChannel, PortStream, channel_over
 from fastmux.portmux.exchange import Basis, Exchange
 from fastmux.portmux.handshake import KeyedPeer
+from fastmux.portmux.incoming import Incoming
 from fastmux.portmux.link import PortLink
 from fastmux.portmux.messages import Hello
 from fastmux.portmux.ports import PortPool, check_dscp
@@ -45,7 +45,7 @@ class PortConnection:
     concerned; a port stays in use until both ends have closed its channel. `send_datagram`, `ping`, `stats`
     and `get_extra_info` are about the control connection, `stream.stats` about a channel's port.
 
-    Invariant: `_incoming` are the peer's channels that wait for `accept`, at most twice `max_ports`.
+    Invariant: a channel of the peer's is in `_incoming` until somebody takes it.
     """
 
     def __init__(
@@ -62,16 +62,14 @@ class PortConnection:
         peer = cast(KeyedPeer, control.peer)
         self._control = control
         self._channel = channel
-        self._max_waiting = 2 * terms.max_ports
         self._peer = peer.identity
         self._is_closing = False
         self._closed_error: ConnectionError | None = None
-        self._incoming: deque[PortLink] = deque()
         self._exchange = Exchange(
             self, control, channel, Basis(is_client, peer.take_root(), peer.identity, terms, greeting, pool)
         )
         loop = asyncio.get_running_loop()
-        self._acceptor = WaiterSlot(loop, "accepting channels of this connection")
+        self._incoming = Incoming(loop, self, 2 * terms.max_ports)
         self._gone = WaiterQueue(loop)
         self._closing: asyncio.Task[None] | None = None
         self._task = loop.create_task(self._run(), name="fastmux ports")
@@ -141,12 +139,12 @@ class PortConnection:
         value: int = 0,
     ) -> AnyPortChannel:
         check_dscp(dscp)
-        self._check_usable()
-        link = await self._exchange.open(kind, self._check_usable)
+        self.check_usable()
+        link = await self._exchange.open(kind, self.check_usable)
         if link.closed_error is not None:
             raise renewed(link.closed_error)
         try:
-            self._check_usable()  # much may have happened in a round trip
+            self.check_usable()  # much may have happened in a round trip
             if dscp is not None:
                 link.mark(dscp)
         except BaseException:
@@ -162,56 +160,24 @@ class PortConnection:
         Raises `BusyResourceError` if another task accepts or serves, `ClosedResourceError` after a close of
         this end, `ConnectionClosed`.
         """
-        self._acceptor.check()
-        return await self._accept()
+        return await self._incoming.accept()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> AnyPortChannel:
         """The next incoming channel; the iteration ends when the connection ends without an error."""
-        try:
-            return await self.accept()
-        except ClosedResourceError:
-            raise StopAsyncIteration from None
-        except ConnectionClosed as error:
-            if error.code == c.NO_ERROR:
-                raise StopAsyncIteration from None
-            raise
+        return await self._incoming.next()
 
     async def serve(self, handler: ChannelHandler) -> None:
         """Run `handler(channel)` in a task for each incoming channel; all as `fastmux.Connection.serve`."""
-        self._acceptor.claim()
-        tasks = ChannelTasks(handler, ConnectionLog(self.id))
-        try:
-            while True:
-                tasks.start(await self._accept())
-        except ClosedResourceError:
-            await tasks.join()
-        except ConnectionClosed as error:
-            await tasks.join()
-            if error.code != c.NO_ERROR:
-                raise
-        finally:
-            self._acceptor.unclaim()
-            await tasks.cancel()
-
-    async def _accept(self) -> AnyPortChannel:
-        while True:
-            if self._is_closing:
-                raise ClosedResourceError("this connection was closed here")
-            if self._incoming:
-                link = self._incoming.popleft()
-                link.is_waiting = False
-                return channel_over(link)
-            self._check_usable()
-            await self._acceptor.wait()
+        await self._incoming.serve(handler, ConnectionLog(self.id))
 
     # --- by the control connection ----------------------------------------------------------------------
 
     def send_datagram(self, data: Buffer) -> bool:
         """Send one unreliable datagram over the control connection; as `fastmux.Connection`."""
-        self._check_usable()
+        self.check_usable()
         return self._control.send_datagram(data)
 
     async def receive_datagram(self) -> bytes:
@@ -280,11 +246,7 @@ class PortConnection:
         try:
             async with asyncio.timeout(timeout):
                 while self._exchange.links:
-                    place = self._gone.join()
-                    try:
-                        await place
-                    finally:
-                        self._gone.leave(place)
+                    await self._gone.wait()
                 self._control.close(code, reason)
                 await self._control.wait_closed()
         except TimeoutError:
@@ -301,7 +263,7 @@ class PortConnection:
         for link in self._exchange.links:
             link.wake_all()
             link.shutdown()
-        self._acceptor.wake()
+        self._incoming.wake()
         self._exchange.wake_openers()
 
     async def wait_closed(self) -> None:
@@ -320,12 +282,13 @@ class PortConnection:
         if self._closed_error is None:
             self._closed_error = error
             if self._is_closing:
-                self._incoming.clear()
+                self._incoming.discard()
             self._exchange.end(error, discard=self._is_closing)
             self._channel.reset()
-            self._acceptor.wake()
+            self._incoming.wake()
 
-    def _check_usable(self) -> None:
+    def check_usable(self) -> None:
+        """Raise what the connection ended with, `ClosedResourceError` after a close of this end."""
         if self._closed_error is not None:
             raise renewed(self._closed_error)
         if self._is_closing:
@@ -335,15 +298,10 @@ class PortConnection:
 
     def on_incoming(self, link: PortLink) -> None:
         """A channel of the peer's is here."""
-        link.is_waiting = True
-        self._incoming.append(link)
-        self._acceptor.wake()
+        self._incoming.offer(link)
 
     def on_link_gone(self, link: PortLink) -> None:
-        """A link has gone. One that nobody accepted is kept only if its peer closed it in good order."""
-        if link.is_waiting and self._closed_error is None:
-            error = link.closed_error
-            is_clean = isinstance(error, ConnectionClosed) and error.code == c.NO_ERROR
-            if not is_clean or len(self._incoming) > self._max_waiting:
-                self._incoming.remove(link)
+        """A link has gone."""
+        if self._closed_error is None:
+            self._incoming.on_link_gone(link)
         self._gone.wake_all()

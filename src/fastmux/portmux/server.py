@@ -6,14 +6,15 @@ Owns: which peers get ports, and how many all of them together. May not know: ho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeAlias, Unpack
+from typing import Self, TypeAlias, Unpack
 
 from fastmux import constants as c
 from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection
 from fastmux.aio.message_channel import MessageChannel
+from fastmux.aio.opening import Opening
 from fastmux.aio.server import CLOSE_TIMEOUT, Listener, Server
 from fastmux.aio.server import listen as listen_for_control
 from fastmux.aio.settings import Settings
@@ -144,27 +145,12 @@ class PortServer:
         raise ConnectionError(reason)
 
 
-class PortListener:
+class PortListener(Opening[PortServer]):
     """What `listen` returns: await it, or use it in `async with`. Use it once."""
 
     def __init__(self, server: PortServer, listener: Listener) -> None:
         self._server = server
         self._listener = listener
-
-    def __await__(self) -> Generator[Any, None, PortServer]:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> PortServer:
-        return await self._open()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close, and wait until that is done."""
-        await self._server.__aexit__(exc_type, exc, traceback)
 
     async def _open(self) -> PortServer:
         self._server.attach(await self._listener)

@@ -55,7 +55,6 @@ def header(*, role: str, group_id: str, reference_time: float, title: str, gener
             "qlog_version": VERSION,
             "qlog_format": "JSON-SEQ",
             "title": title,
-            "code_version": generator,
             "trace": {
                 "vantage_point": {"name": generator, "type": role},
                 "common_fields": {

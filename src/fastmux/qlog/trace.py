@@ -28,6 +28,8 @@ _SUITES: Final = {
     c.SUITE_CHACHA20_POLY1305: "TLS_CHACHA20_POLY1305_SHA256",
 }
 _SECRETS: Final = ("client_1rtt_secret", "server_1rtt_secret")
+_ENDS: Final = {c.NO_ERROR: "clean", c.IDLE_TIMEOUT: "idle_timeout"}  # codes that have a name there
+_UNSPECIFIED: Final = {"v4": "0.0.0.0", "v6": "::"}  # the protocol does not know from where it sends
 
 
 class Trace:
@@ -53,15 +55,17 @@ class Trace:
         subject = self._subject
         if subject.is_client:
             self._file.begin()
+        version = "v6" if ":" in subject.address[0] else "v4"
         data = {
-            "ip_version": "v6" if ":" in subject.address[0] else "v4",
+            "ip_version": version,
+            "src_ip": _UNSPECIFIED[version],
             "dst_ip": subject.address[0],
             "dst_port": subject.address[1],
             "protocol": f"fastmux {subject.version:#010x}",
             "src_cid": subject.local_id.hex(),
             "dst_cid": subject.first_id.hex(),
         }
-        self._add("transport:connection_started", data, now)
+        self._add("connectivity:connection_started", data, now)
 
     def handshake_received(self, header: LongHeader, size: int, now: float) -> None:
         """Record one packet."""
@@ -98,7 +102,7 @@ class Trace:
         }
         self._add("recovery:parameters_set", limits, now)
         if suite != c.SUITE_NULL:
-            self._add_keys("tls", 0, now)
+            self._add_keys(0, now)
 
     def train_sent(self, train: Train, now: float) -> None:
         """Record a train: the last number stands for all, as an ACK of the train will name it."""
@@ -139,7 +143,7 @@ class Trace:
             self._mtu = metrics.mtu
         while self._updates < metrics.counters["key_updates"]:
             self._updates += 1
-            self._add_keys("update", self._updates, now)
+            self._add_keys(self._updates, now)
 
     def event(self, event: Event, now: float) -> None:
         """Record what happens to the connection as a whole."""
@@ -192,14 +196,19 @@ class Trace:
             "pto_count": metrics.pto_count,
         }
         told = self._told
-        changed = {name: value for name, value in current.items() if value != told.get(name)}
+        changed = {
+            name: value for name, value in current.items() if value is not None and value != told.get(name)
+        }
         if changed:
             self._told = current
             self._add("recovery:metrics_updated", changed, now)
 
-    def _add_keys(self, trigger: str, generation: int, now: float) -> None:
+    def _add_keys(self, generation: int, now: float) -> None:
+        """Record that there are keys; the field that would hold them is there and empty."""
         for key_type in _SECRETS:
-            data = {"key_type": key_type, "generation": generation, "trigger": trigger}
+            data: dict[str, Any] = {"key_type": key_type, "new": "", "generation": generation}
+            if not generation:
+                data["trigger"] = "tls"
             self._add("security:key_updated", data, now)
 
 
@@ -221,10 +230,10 @@ def _closed(error: ConnectionError, milliseconds: float) -> bytes:
     data: dict[str, Any] = {"owner": "local", "reason": str(error)}
     if isinstance(error, ConnectionClosed):
         data |= {"owner": "remote" if error.remote else "local", "connection_code": error.code}
-        data["reason"] = error.reason
+        data |= {"reason": error.reason, "trigger": _ENDS.get(error.code, "error")}
     else:
-        data["trigger"] = "handshake_failed"
-    return lines.event(milliseconds, "transport:connection_closed", data)
+        data |= {"trigger": "error", "fastmux_phase": "handshake"}
+    return lines.event(milliseconds, "connectivity:connection_closed", data)
 
 
 def _text(address: Address) -> str:

@@ -5,20 +5,19 @@ Owns: from a host name to an open connection. May not know: what a handshake pro
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from functools import partial
-from types import TracebackType
-from typing import Any, Final, Unpack, cast
+from typing import Final, Unpack, cast
 
 import trio
 
 from fastmux.aio.backoff import Backoff
-from fastmux.aio.client import HandshakeMaker, open_connection
+from fastmux.aio.client import ConnectorOf, HandshakeMaker, open_connection
 from fastmux.aio.connection import Connection as Inner
 from fastmux.aio.reconnecting import connections
-from fastmux.aio.settings import Settings
-from fastmux.protocol.configuration import Configuration
+from fastmux.aio.settings import Settings, client_configuration
 from fastmux.protocol.events import Address
 from fastmux.trio.attempts import first_success
 from fastmux.trio.connection import Connection
@@ -28,44 +27,8 @@ from fastmux.trio.transport import open_transport
 _DEFAULT_BACKOFF: Final = Backoff()
 
 
-class Connector:
+class Connector(ConnectorOf[Connection]):
     """What `connect` returns: await it, or use it in `async with` or `async for`. Use it once."""
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        tls: HandshakeMaker,
-        open_timeout: float | None,
-        local_address: tuple[str, int] | None,
-        backoff: Backoff,
-        configuration: Configuration,
-    ) -> None:
-        self._host = host
-        self._port = port
-        self._tls = tls
-        self._open_timeout = open_timeout
-        self._local_address = local_address
-        self._backoff = backoff
-        self._configuration = configuration
-        self._connection: Connection | None = None
-
-    def __await__(self) -> Generator[Any, None, Connection]:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> Connection:
-        self._connection = await self._open()
-        return self._connection
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close gracefully after a clean block, at once after an error."""
-        if self._connection is not None:
-            await self._connection.__aexit__(exc_type, exc, traceback)
 
     def __aiter__(self) -> AsyncGenerator[Connection, None]:
         """Connections, one after the other: see `fastmux.connect`."""
@@ -76,17 +39,12 @@ class Connector:
             found = await addresses_of(self._host, self._port)
             attempts = [partial(self._open_one, family, address) for family, address in found]
             return Connection(await first_success(attempts, Inner.abort))
-        raise TimeoutError(f"no connection to {self._host} port {self._port} within {self._open_timeout:g} s")
+        raise self._too_late()
 
     async def _open_one(self, family: int, address: Address) -> Inner:
         handshake = self._tls.create_handshake(True, self._host)
         transport = open_transport(family, self._local_address)
-        driver = TrioDriver(transport, self._configuration)
-        try:
-            return await open_connection(driver, address, handshake)
-        except BaseException:
-            driver.close_when_idle()  # not at once: the peer must hear why, and may not have yet
-            raise
+        return await open_connection(TrioDriver(transport, self._configuration), address, handshake)
 
 
 async def addresses_of(host: str | None, port: int, *, flags: int = 0) -> list[tuple[int, Address]]:
@@ -108,6 +66,7 @@ def connect(
     open_timeout: float | None = 10,
     local_address: tuple[str, int] | None = None,
     backoff: Backoff = _DEFAULT_BACKOFF,
+    qlog: str | os.PathLike[str] | None = None,
     **settings: Unpack[Settings],
 ) -> Connector:
     """Connect to a listener: `await connect(…)` or `async with connect(…) as connection`.
@@ -118,6 +77,5 @@ def connect(
     Arguments and errors are those of `fastmux.connect`. The connection belongs to the trio run, not to a
     nursery: it ends with its block, with `aclose`, or with the run.
     """
-    settings.setdefault("handshake_timeout", None)  # open_timeout is the limit
-    configuration = Configuration(**settings)
+    configuration = client_configuration(settings, qlog)
     return Connector(host, port, tls, open_timeout, local_address, backoff, configuration)

@@ -7,10 +7,11 @@ proves, how datagrams move.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from typing import Any, Final, TypeAlias, Unpack
+from typing import Final, TypeAlias, Unpack
 
 import trio
 
@@ -18,13 +19,13 @@ from fastmux import constants as c
 from fastmux.aio.client import HandshakeMaker
 from fastmux.aio.connection import Connection as Inner
 from fastmux.aio.driver import Driver
-from fastmux.aio.refusal_log import RefusalLog
-from fastmux.aio.settings import Settings
+from fastmux.aio.handling import handle_connection
+from fastmux.aio.listening import Listening
+from fastmux.aio.logs import ConnectionLog
+from fastmux.aio.settings import Settings, server_configuration
 from fastmux.aio.transport import TrainTransport
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
-from fastmux.protocol.events import Address
-from fastmux.protocol.handshake import Handshake
 from fastmux.trio.client import addresses_of
 from fastmux.trio.connection import Connection
 from fastmux.trio.driver import TrioDriver
@@ -38,22 +39,21 @@ Handler: TypeAlias = Callable[[Connection], Awaitable[object]]
 CLOSE_TIMEOUT: Final = 10.0  # seconds that handlers get to finish
 
 
-class Server:
+class Server(Listening[Connection]):
     """Listening sockets and the connections that came over them. Made by `listen`.
 
     Invariant: `_connections` are those whose handler, or graceful close, has not ended; `_is_idle` is set
     while there are none.
     """
 
+    _make_driver = TrioDriver
+
     def __init__(
         self, handler: Handler, tls: HandshakeMaker, configuration: Configuration, nursery: trio.Nursery
     ) -> None:
+        super().__init__(tls, configuration, trio.current_time)
         self._handler = handler
-        self._tls = tls
-        self._configuration = configuration
         self._nursery = nursery
-        self._refusals = RefusalLog(trio.current_time)
-        self._drivers: list[Driver] = []
         self._connections: set[Connection] = set()
         self._is_idle = trio.Event()
         self._is_idle.set()
@@ -61,32 +61,6 @@ class Server:
 
     def __repr__(self) -> str:
         return f"<trio Server on {self.sockets}, {len(self._connections)} connections>"
-
-    def serve(self, transport: TrainTransport, **options: Any) -> Driver:
-        """Accept connections over one more transport; `options` go to the `Driver`."""
-        driver: TrioDriver = TrioDriver(
-            transport,
-            self._configuration,
-            accept=self._create_handshake,
-            on_accepted=lambda connection: self._on_accepted(driver, connection),
-            on_refused=self._refusals.add,
-            **options,
-        )
-        self._drivers.append(driver)
-        return driver
-
-    def _create_handshake(self) -> Handshake:
-        return self._tls.create_handshake(False, None)
-
-    @property
-    def port(self) -> int:
-        """The UDP port that the (first) socket is bound to."""
-        return self._drivers[0].transport.sockname[1]
-
-    @property
-    def sockets(self) -> tuple[Address, ...]:
-        """The local address of each socket; none after the close."""
-        return tuple(driver.transport.sockname for driver in self._drivers if not driver.is_closed)
 
     @property
     def connections(self) -> tuple[Connection, ...]:
@@ -115,22 +89,13 @@ class Server:
         self._nursery.start_soon(self._run, wrapped, name=f"fastmux {connection!r}")
 
     async def _run(self, connection: Connection) -> None:
-        """Run the handler, then close: gracefully if it returned, with INTERNAL if it raised."""
         try:
-            await self._handler(connection)
-        except Exception as error:
-            if connection.is_closed and is_end(error):
-                logger.debug("the handler of %r ended with its connection: %s", connection, error)
-            else:
-                logger.exception("the handler of %r failed; the connection is closed", connection)
-            connection.abort(c.INTERNAL, "the handler failed")
-        except BaseException:
-            connection.abort(c.CANCELLED, "the server stopped")
-            raise
-        else:
-            await connection.aclose()
+            log = ConnectionLog(connection.id, logger)
+            await handle_connection(self._handler, connection, log, is_end)
         finally:
-            self._connections.discard(connection)
+            with self._lock:
+                self._ended.end(connection.stats)
+                self._connections.discard(connection)
             if not self._connections:
                 self._is_idle.set()
 
@@ -198,6 +163,7 @@ def listen(
     *,
     tls: HandshakeMaker,
     close_timeout: float | None = CLOSE_TIMEOUT,
+    qlog: str | os.PathLike[str] | None = None,
     **settings: Unpack[Settings],
 ) -> AbstractAsyncContextManager[Server]:
     """Listen for connections as long as a block runs: `async with listen(…) as server`.
@@ -207,4 +173,4 @@ def listen(
     code INTERNAL. At the end of the block handlers get `close_timeout` seconds (None: unlimited) to end.
     Arguments and errors are else those of `fastmux.listen`.
     """
-    return _serving(handler, host, port, tls, close_timeout, Configuration(**settings))
+    return _serving(handler, host, port, tls, close_timeout, server_configuration(settings, qlog))

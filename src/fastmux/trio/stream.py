@@ -92,6 +92,12 @@ class Stream(trio.abc.HalfCloseableStream):
         with of_channel():
             await self._inner.wait_delivered()
 
+    async def wait_stopped(self) -> None:
+        """Wait until the peer takes no more: it closed or reset its end, or asked to stop."""
+        await trio.lowlevel.checkpoint()
+        with of_channel():
+            await self._inner.wait_stopped()
+
     def reset(self, code: int = c.CANCELLED) -> None:
         """Give both directions up at once; the peer's receivers get an error, not an end."""
         self._inner.reset(code)

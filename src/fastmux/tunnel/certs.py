@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -28,6 +28,7 @@ from fastmux.security.certificates import (
     Credential,
     general_name,
     issue_client,
+    issue_peer,
     issue_server,
     reissue,
     write_credential,
@@ -40,6 +41,8 @@ from fastmux.security.files import (
 )
 from fastmux.security.identity import alternative_names, common_name, pin_of
 from fastmux.security.names import parse_host, printable
+
+Role: TypeAlias = Literal["client", "server", "both"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ROLES: Final = {ExtendedKeyUsageOID.SERVER_AUTH: "server", ExtendedKeyUsageOID.CLIENT_AUTH: "client"}
@@ -157,16 +160,16 @@ def issue(
     directory: Path,
     name: str,
     *,
-    is_server: bool,
+    role: Role = "client",
     names: Iterable[str] = (),
     days: int = DEFAULT_DAYS,
     now: datetime.datetime | None = None,
 ) -> Issued:
     """Issue `name.pem` and `name.key` in a directory with `ca.pem` and `ca.key`.
 
-    `names` are host names, addresses and URIs; a server without any gets `name` itself. The subject's CN is
-    `name`: 1 to 64 letters, digits, `.`, `_` and `-`, the first no dot. Raises FileExistsError rather than
-    replace a file, ValueError, OSError.
+    `role` "both" is for an end that listens and connects. `names` are host names, addresses and URIs; who
+    listens and has none gets `name` itself. The subject's CN is `name`: 1 to 64 letters, digits, `.`, `_` and
+    `-`, the first no dot. Raises FileExistsError rather than replace a file, ValueError, OSError.
     """
     every = tuple(names)
     check_names(name, every)
@@ -175,10 +178,11 @@ def issue(
     for path in (directory / f"{name}.pem", directory / f"{name}.key"):
         if path.is_symlink() or path.exists():
             raise FileExistsError(f"{path} exists already; `fastmux cert renew` renews a certificate")
-    if is_server:
-        credential = issue_server(ca, name, every or (name,), days=days, now=now)
-    else:
+    if role == "client":
         credential = issue_client(ca, name, every, days=days, now=now)
+    else:
+        make = issue_server if role == "server" else issue_peer
+        credential = make(ca, name, every or (name,), days=days, now=now)
     return Issued(*write_credential(directory, name, credential), facts_of(credential.certificate))
 
 

@@ -24,12 +24,14 @@ CERTIFICATE_WARNING_DAYS: Final = 30  # `check-config` warns of a certificate th
 DEFAULT_PORT: Final = 4433  # of a server (UDP), where none is given
 CONGESTION_CONTROLLERS: Final = ("cubic", "newreno", "bbr")  # as fastmux.connect names them
 DEFAULT_CONGESTION: Final = "cubic"  # fair to what shares the path; bbr bears a path that loses at random
+RETRY_CHOICES: Final = ("auto", "always", "never")  # as fastmux.listen names them
+DEFAULT_RETRY: Final = "auto"  # a stranger proves his address as soon as it costs something to believe him
 
 # --- Forwarding -----------------------------------------------------------------------------------
 SPLICE_CHUNK_SIZE: Final = 2**18  # bytes a read may take: 64 KiB cost 25 % more CPU, 1 MiB no less
 MIN_SPLICE_CHUNK_SIZE: Final = 1024  # bytes: what a slow RateLimit cuts reads down to
 RATE_LIMIT_BURST: Final = 0.1  # seconds of rate that may go at once: a read is a quarter of it
-HALF_CLOSED_CHECK_INTERVAL: Final = 1.0  # seconds between looks at a direction that nobody reads any more
+HALF_CLOSED_CHECK_INTERVAL: Final = 1.0  # seconds between looks at a socket that nobody reads any more
 PRIORITY_INTERACTIVE: Final = 0  # level 0: pings and listen streams go before everything
 PRIORITY_BULK: Final = 3 << 5  # level 3: forwarded bytes and datagrams share what is left, equally
 DIAL_TIMEOUT: Final = 15.0  # seconds for all addresses of a target; FORWARD_OPEN_TIMEOUT must be longer
@@ -120,7 +122,6 @@ MAX_METRICS_REQUEST_SIZE: Final = 8192  # bytes of request line and headers: Pro
 MAX_METRICS_CLIENTS: Final = 16
 METRICS_TIMEOUT: Final = 5.0  # seconds for a request and for taking its answer
 MAX_METRICS_OUTCOMES: Final = 64  # pairs of kind and outcome: there are some thirty
-MAX_METRICS_IDENTITIES: Final = 200  # label values; what is beyond them is added up as "other"
 
 # Logs.
 MAX_LOG_LINE_SIZE: Final = 4096  # characters of a message: no text of a peer is longer than 255 bytes

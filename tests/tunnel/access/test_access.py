@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.security.certificates import issue_client, make_ca
 from fastmux.security.identity import identity_of
-from fastmux.tunnel.access.access import Access, AccessDenied, name_of
+from fastmux.tunnel.access.access import Access, AccessDenied
 from fastmux.tunnel.access.revocation import parse_revoked
 from fastmux.tunnel.access.rules import parse_rule
 
@@ -375,7 +375,3 @@ def test_hostile_names_are_escaped_in_what_is_logged() -> None:
     with pytest.raises(AccessDenied) as refusal:
         access("*:1").check_unix(peer, "/run/\n")
     assert str(refusal.value).isprintable() and refusal.value.peer_text.isprintable()
-
-
-def test_the_name_of_a_peer_is_the_one_in_logs() -> None:
-    assert name_of(PEER) == "laptop"

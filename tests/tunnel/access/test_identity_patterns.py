@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmux.protocol.handshake import PeerIdentity
-from fastmux.tunnel.access.identity_patterns import identity_text, name_of, parse_identity
+from fastmux.tunnel.access.identity_patterns import identity_text, parse_identity
 
 PIN = "sha256//" + "A" * 43 + "="
 LAPTOP = PeerIdentity(
@@ -89,16 +89,6 @@ def test_a_pattern_is_parsed_or_a_value_error_and_printed_as_it_was(text: str) -
         return
     assert parse_identity(str(pattern)) == pattern
     pattern.matches(LAPTOP)
-
-
-def test_a_peer_has_one_name_in_logs_which_is_safe_to_print() -> None:
-    assert name_of(LAPTOP) == "laptop"
-    assert name_of(PeerIdentity(dns_names=("a.example",), pin=PIN)) == "a.example"
-    assert name_of(PeerIdentity(uris=("spiffe://a/b",), pin=PIN)) == "spiffe://a/b"
-    assert name_of(PeerIdentity(ip_addresses=("10.0.0.1",), pin=PIN)) == "10.0.0.1"
-    assert name_of(PeerIdentity(pin=PIN)) == PIN
-    assert name_of(PeerIdentity()) == "anonymous"
-    assert name_of(PeerIdentity(common_name="a\n\x1b[2Jb", pin=PIN)) == "a??[2Jb"
 
 
 @pytest.mark.parametrize("name", ["*", "a\nb", "unix:/x", "spiffe://*", "x" * 150, " a", ""])

@@ -75,7 +75,7 @@ def test_a_tunnel_forwards_until_it_is_stopped(keys: Path) -> None:
                 assert await echoes(local_port(tunnel))
                 status = await tunnel.status()
                 assert status["server"] == f"127.0.0.1:{world.server.port}"
-                assert 'fastmux_connections{identity="server"} 1\n' in render(await tunnel.families())
+                assert 'fastmux_connections_open{identity="server"} 1\n' in render(await tunnel.families())
 
     run(main())
 

@@ -10,9 +10,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from fastmux.exceptions import AuthenticationError
 from fastmux.tunnel.command_line import options as o
-from fastmux.tunnel.exits import CommandError, ConfigurationError
+from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.credentials import Credentials
 
 
@@ -98,36 +97,3 @@ def test_a_target_becomes_a_label() -> None:
 def test_what_is_no_target_of_a_stream_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError):
         o.stream_label(text)
-
-
-def raising(error: BaseException) -> click.Command:
-    @click.command()
-    def command() -> None:
-        with o.reported():
-            raise error
-
-    return command
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "text"),
-    [
-        (ConfigurationError("line one\nline two"), 3, "fastmux: line one\nfastmux: line two\n"),
-        (AuthenticationError("no\x1b[31m"), 4, "fastmux: no\\x1b[31m\n"),
-        (CommandError(255, "lost"), 255, "fastmux: lost\n"),
-        (TimeoutError(), 5, "fastmux: no answer in time"),
-        (KeyboardInterrupt(), 130, ""),
-    ],
-)
-def test_an_outside_error_ends_a_command_with_a_sentence_and_its_code(
-    error: BaseException, code: int, text: str
-) -> None:
-    result = CliRunner().invoke(raising(error), [])
-    assert result.exit_code == code
-    assert result.stderr.startswith(text)
-    assert result.stdout == ""
-    assert "Traceback" not in result.output
-
-
-def test_an_error_of_the_program_is_not_hidden() -> None:
-    assert isinstance(CliRunner().invoke(raising(KeyError("x")), []).exception, KeyError)

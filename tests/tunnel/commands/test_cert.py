@@ -32,10 +32,11 @@ def test_a_client_is_issued_unless_a_server_is_asked_for(directory: Path) -> Non
         (("a",), "client"),
         (("b", "--client"), "client"),
         (("c", "--server"), "server"),
+        (("e", "--server", "--client"), "server, client"),
         (("d", "--server", "--name", "d.example", "--days", "5"), "server"),
     ):
         result = run("issue", *arguments, "--dir", directory)
-        assert result.exit_code == 0 and f"role     {role}" in result.output
+        assert result.exit_code == 0 and f"role     {role}\n" in result.output
         assert (directory / f"{arguments[0]}.key").is_file()
     assert "names    d.example" in result.output and "(5 days left)" in result.output
 

@@ -172,8 +172,10 @@ async def test_a_far_end_that_gives_up_after_its_end_is_noticed_though_the_socke
     async with joined(unix=True) as j:
         await j.far.send_eof()
         await j.far.wait_delivered()
+        started = asyncio.get_running_loop().time()
         j.far.reset()
         assert await j.outcome == "reset by the far end"
+        assert asyncio.get_running_loop().time() - started < 0.5  # it is told, nobody looks once a second
 
 
 @virtual

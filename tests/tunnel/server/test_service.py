@@ -191,7 +191,7 @@ def test_what_is_open_is_in_the_status_and_figures_move_while_a_transfer_runs(ke
                 text = render(world.service.families())
                 assert 'fastmux_bytes_total{identity="client",direction="received"} 5000\n' in text
                 assert 'fastmux_channels_open{kind="tcp"} 1\n' in text
-                assert 'fastmux_connections{identity="client"} 1\n' in text
+                assert 'fastmux_connections_open{identity="client"} 1\n' in text
                 assert 'fastmux_rtt_seconds{identity="client"} 0.' in text
             await connection.aclose()
             while world.service.status()["connections"]:

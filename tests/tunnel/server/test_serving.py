@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,29 @@ async def started(given: ServeOptions) -> AsyncIterator[tuple[Serving, asyncio.T
 
 async def connect(keys: Path, port: int, name: str = "client") -> fastmux.Connection:
     return await fastmux.connect("127.0.0.1", port, tls=credentials(keys, name).tls())
+
+
+def test_the_library_is_told_the_choice_of_retry(
+    keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    listen = fastmux.listen
+
+    def spy(*arguments: Any, **settings: Any) -> Any:
+        told.append(settings["retry"])
+        return listen(*arguments, **settings)
+
+    monkeypatch.setattr(fastmux, "listen", spy)
+    config = tmp_path / "server.toml"
+    config.write_text('[server]\nretry = "always"\n')
+
+    async def main() -> None:
+        for given in (options(keys, "*=127.0.0.1:1"), options(keys, "*=127.0.0.1:1", config=str(config))):
+            async with started(given) as (_, _, port):
+                await (await connect(keys, port)).aclose()
+
+    run(main())
+    assert told == ["auto", "always"]
 
 
 def test_it_serves_until_it_is_drained(keys: Path) -> None:

@@ -32,6 +32,7 @@ def forward(kind: str, **keys: str) -> str:
         ("[server]\nmetrics = 'x'", "server.metrics: 'x' lacks its port: write a port, or bind:port"),
         ("[server]\ncontrol = ''", "server.control: '' is not the name of a file"),
         ("[server]\nlog_format = 'xml'", "server.log_format: 'xml' is none of text, json"),
+        ("[server]\nretry = 'maybe'", "server.retry: 'maybe' is none of auto, always, never"),
         ("[client]\ncongestion = 'x'", "client.congestion: 'x' is none of cubic, newreno, bbr"),
         ("[server]\ndrain_timeout = '0s'", "server.drain_timeout: '0s'"),
         ("[tls]\ncert = ''", "tls.cert: '' is not the name of a file"),

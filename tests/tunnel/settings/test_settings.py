@@ -194,3 +194,9 @@ def test_the_controller_is_that_of_the_option_then_of_the_file_then_the_librarys
     config = write(tmp_path, CLIENT.replace('limit = "1M"', 'congestion = "bbr"'))
     assert s.tunnel_settings(s.TunnelOptions(config=config), 42).congestion == "bbr"
     assert s.tunnel_settings(s.TunnelOptions(server=("gw", 1)), 42).congestion == "cubic"
+
+
+def test_retry_is_that_of_the_file_else_the_librarys(tmp_path: Path) -> None:
+    config = write(tmp_path, SERVER.replace("workers = 3", 'retry = "always"'))
+    assert s.serve_settings(s.ServeOptions(config=config), 42).retry == "always"
+    assert s.serve_settings(s.ServeOptions(allow=("127.0.0.1:22",)), 42).retry == "auto"

@@ -20,9 +20,10 @@ from typing import Final, Literal
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.security.names import IPAddress, printable
+from fastmux.security.peer_names import name_of
 from fastmux.tunnel.access import judgement
 from fastmux.tunnel.access.host_patterns import HostPattern
-from fastmux.tunnel.access.identity_patterns import identity_text, name_of
+from fastmux.tunnel.access.identity_patterns import identity_text
 from fastmux.tunnel.access.lookups import Lookups
 from fastmux.tunnel.access.revocation import NOTHING_REVOKED, Revocations, expiry
 from fastmux.tunnel.access.rules import HostPorts, Rule
@@ -32,7 +33,7 @@ from fastmux.tunnel.notation.hosts import canonical_host, host_and_port
 from fastmux.tunnel.notation.paths import PathPattern, socket_path
 from fastmux.tunnel.notation.ports import MAX_PORT
 
-__all__ = ["Access", "AccessDenied", "SocketAddress", "name_of"]
+__all__ = ["Access", "AccessDenied", "SocketAddress"]
 
 SocketAddress = Address
 _Protocol = Literal["tcp", "udp"]

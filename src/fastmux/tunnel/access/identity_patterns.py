@@ -13,6 +13,7 @@ from typing import Final
 
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.security.names import printable
+from fastmux.security.peer_names import name_of
 from fastmux.tunnel.constants import MAX_RULE_SIZE
 
 _PIN: Final = re.compile(r"sha256//[A-Za-z0-9+/]{43}=", re.ASCII)
@@ -112,15 +113,6 @@ def _parse_uri(text: str, scheme: str) -> IdentityPattern:
     if "*" in start or not start.endswith("/") or _ONLY_SCHEME.fullmatch(start):
         raise ValueError(f"{shown!r}: * stands at the end of a URI after a slash, as in spiffe://corp/dev/*")
     return IdentityPattern(IdentityKind.URI_START, start)
-
-
-def name_of(peer: PeerIdentity) -> str:
-    """Return the one name of a peer in logs and metrics, safe to print: CN, else first other name, else pin.
-
-    Two peers can have the same name; what they may do is decided by rules, never by this.
-    """
-    names = (peer.common_name, *peer.dns_names, *peer.uris, *peer.ip_addresses, peer.pin)
-    return printable(next((name for name in names if name), "anonymous"))
 
 
 def identity_text(peer: PeerIdentity) -> str:

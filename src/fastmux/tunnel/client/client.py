@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from fastmux.aio.answers import OpenRefused
-from fastmux.tunnel.access.access import name_of
+from fastmux.security.peer_names import name_of
 from fastmux.tunnel.client.supervisor import Supervisor
 from fastmux.tunnel.control import status
 from fastmux.tunnel.control.lines import ControlError

@@ -1,4 +1,4 @@
-"""What the commands share on the command line: certificates, logs, units, and how an error ends a command.
+"""What the commands share on the command line: certificates, logs, units.
 
 Owns: these options and their words. May not know: what a command does with them.
 """
@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,7 +15,7 @@ import click
 
 from fastmux.tunnel import exits
 from fastmux.tunnel.constants import CONGESTION_CONTROLLERS, DEFAULT_PORT
-from fastmux.tunnel.operation.journal import FORMATS, escaped, set_up
+from fastmux.tunnel.operation.journal import FORMATS, set_up
 from fastmux.tunnel.settings.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -195,23 +193,3 @@ def _with_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-@contextmanager
-def reported() -> Iterator[None]:
-    """End the process as an outside error says: one sentence on standard error and the exit code for it.
-
-    An interrupt ends it with 130. Errors of the program itself pass.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.exit(exits.INTERRUPTED)
-    except Exception as error:
-        outside = exits.command_error(error)
-        if outside is None:
-            raise
-        logger.debug("the error behind the message", exc_info=error)
-        for line in str(outside).splitlines():  # a configuration file may have several faults
-            click.echo(f"fastmux: {escaped(line)}", err=True)
-        sys.exit(outside.code)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastmux.tunnel.command_line.command_failures import configuration_failures
+from fastmux.tunnel.command_line.failures import configuration_failures
 
 if TYPE_CHECKING:
     from fastmux.tunnel.certs import Facts
@@ -37,10 +37,8 @@ def command() -> None:
 
 @command.command("issue")
 @click.argument("name")
-@click.option(
-    "--client", "is_server", flag_value=False, default=False, type=bool, help="For a client (default)."
-)
-@click.option("--server", "is_server", flag_value=True, type=bool, help="For a server.")
+@click.option("--client", "is_client", is_flag=True, help="For a client (default).")
+@click.option("--server", "is_server", is_flag=True, help="For a server; with --client too, for both.")
 @click.option(
     "--name",
     "names",
@@ -51,7 +49,14 @@ def command() -> None:
 )
 @click.option("--dir", "directory", type=_DIRECTORY, help="Where the CA is.  [default: ~/.config/fastmux]")
 @click.option("--days", type=_DAYS, default=365, show_default=True, help="How long it lasts.")
-def issue(name: str, is_server: bool, names: tuple[str, ...], directory: Path | None, days: int) -> None:
+def issue(
+    name: str,
+    is_client: bool,
+    is_server: bool,
+    names: tuple[str, ...],
+    directory: Path | None,
+    days: int,
+) -> None:
     """Issue NAME.pem and NAME.key, signed by the CA of `fastmux init`.
 
     NAME is 1 to 64 letters, digits, '.', '_' and '-'; it is what rules and logs call a client.
@@ -62,8 +67,11 @@ def issue(name: str, is_server: bool, names: tuple[str, ...], directory: Path | 
       fastmux cert issue build-7 --name spiffe://corp.example/build/7
       fastmux cert issue gw.example --server
       fastmux cert issue gw --server --name gw.example --name 192.0.2.7 --days 90
+      fastmux cert issue node-1 --server --client      listens, and connects to others
     """
     from fastmux.tunnel import certs
+
+    role: certs.Role = ("both" if is_client else "server") if is_server else "client"
 
     try:
         certs.check_names(name, names)
@@ -71,7 +79,7 @@ def issue(name: str, is_server: bool, names: tuple[str, ...], directory: Path | 
         raise click.UsageError(str(error)) from None
     with configuration_failures():
         place = directory or _default_directory()
-        issued = certs.issue(place, name, is_server=is_server, names=names, days=days)
+        issued = certs.issue(place, name, role=role, names=names, days=days)
     click.echo(f"{issued.certificate}\n{issued.key}  (mode 0600)")
     _show(issued.facts)
 

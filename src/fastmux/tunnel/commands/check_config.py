@@ -40,7 +40,7 @@ def command(file: Path, strict: bool) -> None:
       [revoked]                                  type = "socks5"
       identities = ["old-laptop"]                listen = "1080"
     """
-    from fastmux.tunnel.command_line.command_failures import ConfigurationFailure, configuration_failures
+    from fastmux.tunnel.command_line.failures import configuration_failures
     from fastmux.tunnel.settings.configuration import read_configuration
     from fastmux.tunnel.settings.configuration_check import check
 
@@ -51,5 +51,6 @@ def command(file: Path, strict: bool) -> None:
     for warning in findings.warnings:
         click.echo(f"warning: {warning}", err=True)
     if strict and findings.warnings:
-        raise ConfigurationFailure(f"{file} has {len(findings.warnings)} warnings")
+        with configuration_failures():
+            raise ValueError(f"{file} has {len(findings.warnings)} warnings")
     click.echo(f"{file} can be used")

@@ -11,6 +11,7 @@ import select
 import click
 
 from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.command_line.failures import reported
 from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.credentials import Credentials
 
@@ -36,7 +37,7 @@ def command(
     Exit codes: 0 both directions ended, 3 configuration, 4 authentication,
     5 unreachable or refused, 255 connection lost.
     """
-    with o.reported():
+    with reported():
         o.start_logging(log, base=-1)
         credentials = o.merged_credentials(credentials, config)
         if not hasattr(select, "poll"):

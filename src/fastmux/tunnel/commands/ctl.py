@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.command_line.failures import reported
 from fastmux.tunnel.control import paths
 from fastmux.tunnel.control.client import ask
 from fastmux.tunnel.control.lines import ControlError
@@ -40,7 +40,7 @@ def command(context: click.Context, control: str | None) -> None:
     """
     context.obj = Path(control) if control else paths.runtime_directory()
     if not control and context.obj.exists():
-        with o.reported():
+        with reported():
             _check(context.obj)
 
 
@@ -49,7 +49,7 @@ def command(context: click.Context, control: str | None) -> None:
 @click.pass_obj
 def status(place: Path, as_json: bool) -> None:
     """What is open: connections with round trip and loss, channels with bytes, totals by identity."""
-    with o.reported():
+    with reported():
         for path in _sockets(place):
             result = _ask(path, "status")
             click.echo(json.dumps(result) if as_json else "\n".join(status_lines(result)))
@@ -81,7 +81,7 @@ def cancel(place: Path, **forwards: tuple[str, ...]) -> None:
 
 
 def _change(place: Path, op: str, forwards: dict[str, tuple[str, ...]]) -> None:
-    with o.reported():
+    with reported():
         specs = [(kind, spec) for kind, every in forwards.items() for spec in every]
         if not specs:
             raise click.UsageError("name at least one forward: -L, -R, -D or --http")
@@ -94,7 +94,7 @@ def _steering(name: str, text: str) -> None:
     @command.command(name, help=text)
     @click.pass_obj
     def steer(place: Path) -> None:
-        with o.reported():
+        with reported():
             click.echo(_ask(_one_socket(place), name))
 
 

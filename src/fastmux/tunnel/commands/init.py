@@ -55,7 +55,7 @@ def command(directory: Path | None, names: tuple[str, ...], days: int) -> None:
     """
     from fastmux.security.certificates import make_credentials
     from fastmux.tunnel.certs import check_names, default_server_names, facts_of, read_certificates
-    from fastmux.tunnel.command_line.command_failures import configuration_failures
+    from fastmux.tunnel.command_line.failures import configuration_failures
     from fastmux.tunnel.settings.credentials import default_directory
 
     try:

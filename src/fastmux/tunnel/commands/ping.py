@@ -10,6 +10,7 @@ import sys
 import click
 
 from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.command_line.failures import reported
 from fastmux.tunnel.constants import MAX_PING_SIZE, MIN_PING_INTERVAL, MIN_PING_SIZE, OPEN_TIMEOUT
 from fastmux.tunnel.exits import DONE, UNREACHABLE
 from fastmux.tunnel.settings.credentials import Credentials
@@ -56,7 +57,7 @@ def command(
       fastmux ping gw.example -c 5 --cert client.pem --key client.key --ca ca.pem
       fastmux ping [2001:db8::1]:4433 -i 0.1 --config ~/.fastmux.toml
     """
-    with o.reported():
+    with reported():
         o.start_logging(log, base=-1)
         credentials = o.merged_credentials(credentials, config)
         sys.exit(_ping(server, credentials, count, interval, size))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.command_line.failures import reported
 from fastmux.tunnel.settings.credentials import Credentials
 
 
@@ -60,7 +61,7 @@ def command(credentials: Credentials, log: o.Log, **options: Any) -> None:
       fastmux serve --cert server.pem --key server.key --ca ca.pem --allow 'client=127.0.0.1:22'
       fastmux serve --config /etc/fastmux/server.toml --workers 4 --metrics 127.0.0.1:9101
     """
-    with o.reported():
+    with reported():
         _serve(credentials, log, {name: value for name, value in options.items() if value})
 
 

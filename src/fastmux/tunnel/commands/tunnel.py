@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastmux.tunnel.command_line import options as o
+from fastmux.tunnel.command_line.failures import reported
 from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.credentials import Credentials
 
@@ -67,7 +68,7 @@ def command(
     Exit codes: 0 drained or stopped, 3 configuration, 4 authentication at the first
     attempt, 5 a forward was refused.
     """
-    with o.reported():
+    with reported():
         from fastmux.tunnel.settings.users import read_users
 
         given = {name: value for name, value in options.items() if value}

@@ -18,7 +18,8 @@ from fastmux.aio.answers import AnswerCode, OpenRefused
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError
-from fastmux.tunnel.access.access import AccessDenied, name_of
+from fastmux.security.peer_names import name_of
+from fastmux.tunnel.access.access import AccessDenied
 from fastmux.tunnel.constants import MAX_SOCKETS_PER_IDENTITY
 from fastmux.tunnel.forwarding.answering import AnyChannel, answer, carry_dialled
 from fastmux.tunnel.forwarding.binding import Bound, bind

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fastmux.aio.answers import read_answer
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
-from fastmux.tunnel.access.access import name_of
+from fastmux.security.peer_names import name_of
 from fastmux.tunnel.constants import FORWARD_OPEN_TIMEOUT, PRIORITY_BULK
 from fastmux.tunnel.forwarding.counters import ChannelRegistry
 from fastmux.tunnel.forwarding.rate import RateLimit

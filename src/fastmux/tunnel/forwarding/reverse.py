@@ -17,7 +17,7 @@ from fastmux.aio.answers import AnswerCode, OpenRefused, read_answer
 from fastmux.aio.message_channel import MessageChannel
 from fastmux.aio.stream import Stream
 from fastmux.exceptions import BrokenResourceError, ClosedResourceError, ConnectionClosed, EndOfStream
-from fastmux.tunnel.access.access import name_of
+from fastmux.security.peer_names import name_of
 from fastmux.tunnel.constants import (
     FORWARD_OPEN_TIMEOUT,
     LISTEN_RETRY_BASE,

@@ -197,9 +197,8 @@ class _Joint:
 
     async def _watch_stream(self) -> None:
         """Raise when the far end gives up what this end still sends, or the connection is over."""
-        while True:
-            await self._stream.wait_delivered()
-            await asyncio.sleep(HALF_CLOSED_CHECK_INTERVAL)
+        await self._stream.wait_stopped()
+        raise BrokenResourceError("the far end takes no more")
 
     async def _watch_end(self) -> None:
         """Raise when the socket breaks, though nothing is read of it any more."""

@@ -11,33 +11,15 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from fastmux.tunnel.constants import MAX_METRICS_IDENTITIES, MAX_METRICS_OUTCOMES
+from fastmux.protocol.totals import CONNECTIONS, Totals
+from fastmux.security.peer_names import OTHERS, IdentityLabels
+from fastmux.tunnel.constants import MAX_METRICS_OUTCOMES
 from fastmux.tunnel.forwarding.counters import CLOSED, ChannelRecord, ChannelRegistry
 from fastmux.tunnel.operation.exposition import Family
 
 if TYPE_CHECKING:
     from fastmux.aio.connection import Connection
     from fastmux.protocol.statistics import ConnectionStatistics
-
-_OTHER: Final = "(others)"
-
-
-class IdentityLabels:
-    """Names of identities as label values: the first that come keep theirs, all others share one.
-
-    Invariant: `_names` has at most `MAX_METRICS_IDENTITIES` names and never loses one, so that no sum falls.
-    """
-
-    def __init__(self) -> None:
-        self._names: set[str] = set()
-
-    def of(self, identity: str) -> str:
-        """The label value of an identity."""
-        if identity not in self._names:
-            if len(self._names) >= MAX_METRICS_IDENTITIES:
-                return _OTHER
-            self._names.add(identity)
-        return identity
 
 
 class MeteredRegistry(ChannelRegistry):
@@ -58,7 +40,7 @@ class MeteredRegistry(ChannelRegistry):
         if record.id in self._open:
             key = (record.kind, outcome.partition(":")[0])  # behind it stands the peer's or the system's word
             if key not in self.outcomes and len(self.outcomes) >= MAX_METRICS_OUTCOMES:
-                key = (record.kind, _OTHER)
+                key = (record.kind, OTHERS)
             self.outcomes[key] += 1
         super().close(record, outcome)
         if self._idle_waiters and not self._is_busy():
@@ -93,23 +75,17 @@ class PacketCounters:
     }
 
     def __init__(self) -> None:
-        self._ended: Counter[str] = Counter()
-        self._ended_count = 0
+        self._totals = Totals()
 
     def end(self, statistics: ConnectionStatistics) -> None:
         """A connection is over; these were its last figures."""
-        self._ended_count += 1
-        self._ended.update({name: getattr(statistics, name) for name in self.NAMES})
+        self._totals.end(statistics)
 
     def families(self, open_ones: Iterable[ConnectionStatistics]) -> list[Family]:
         """The sums up to now."""
-        total = Counter(self._ended)
-        count = self._ended_count
-        for statistics in open_ones:
-            count += 1
-            total.update({name: getattr(statistics, name) for name in self.NAMES})
+        total = self._totals.with_open(open_ones)
         families = [Family("fastmux_connections_total", "counter", "Connections since the start.")]
-        families[0].add(count)
+        families[0].add(total[CONNECTIONS])
         for name, text in self.NAMES.items():
             family = Family(f"fastmux_{name.removesuffix('_bytes')}{_unit(name)}_total", "counter", text)
             family.add(total[name])
@@ -144,7 +120,7 @@ def connection_families(
     labels: IdentityLabels, connections: Iterable[tuple[str, Connection]]
 ) -> list[Family]:
     """Open connections and their round trips, by identity."""
-    count = Family("fastmux_connections", "gauge", "Connections that are open, by identity.")
+    count = Family("fastmux_connections_open", "gauge", "Connections that are open, by identity.")
     rtt = Family("fastmux_rtt_seconds", "gauge", "Smoothed round trip, the largest of an identity.", "max")
     window = Family("fastmux_congestion_window_bytes", "gauge", "Congestion window, by identity.")
     for identity, connection in connections:

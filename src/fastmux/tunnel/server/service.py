@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fastmux.security.peer_names import name_of
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.access.access import AccessDenied, name_of
+from fastmux.tunnel.access.access import AccessDenied
 from fastmux.tunnel.control import status
 from fastmux.tunnel.forwarding.occasional import OccasionalLog
 from fastmux.tunnel.forwarding.rate import RateLimit

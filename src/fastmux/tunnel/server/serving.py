@@ -68,6 +68,7 @@ class Serving:
         timeout = self._settings.drain_timeout
         more: Settings = {
             "congestion": self._settings.congestion,
+            "retry": self._settings.retry,
             "reset_key": self._settings.credentials.reset_key(),
         }
         if self._settings.max_connections:

@@ -73,7 +73,8 @@ class Revoked:
 class Server:
     """`[server]`: addresses to listen on (host "" is all interfaces) and the rest of `fastmux serve`.
 
-    `control` is a path or "none"; `drain_timeout` is in seconds; `congestion` names a controller.
+    `control` is a path or "none"; `drain_timeout` is in seconds; `congestion` names a controller,
+    `retry` one of the choices of `fastmux.listen`.
     """
 
     listen: tuple[tuple[str, int], ...] = ()
@@ -82,6 +83,7 @@ class Server:
     control: str | None = None
     log_format: str | None = None
     congestion: str | None = None
+    retry: str | None = None
     drain_timeout: float | None = None
 
 

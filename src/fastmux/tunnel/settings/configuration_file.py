@@ -28,6 +28,7 @@ class ServerTable(_Table, frozen=True):
     control: str | None = None
     log_format: str | None = None
     congestion: str | None = None
+    retry: str | None = None
     drain_timeout: str | None = None
 
 

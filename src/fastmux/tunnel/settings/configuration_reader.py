@@ -16,7 +16,7 @@ from fastmux.security.names import printable
 from fastmux.tunnel.access.identity_patterns import IdentityKind, parse_identity
 from fastmux.tunnel.access.revocation import NOTHING_REVOKED, parse_revoked
 from fastmux.tunnel.access.rules import Rule, parse_destination
-from fastmux.tunnel.constants import CONGESTION_CONTROLLERS, DEFAULT_PORT, MAX_RULES
+from fastmux.tunnel.constants import CONGESTION_CONTROLLERS, DEFAULT_PORT, MAX_RULES, RETRY_CHOICES
 from fastmux.tunnel.notation.hosts import canonical_host
 from fastmux.tunnel.notation.targets import LOOPBACK, Protocol, parse_address, parse_bind, parse_target
 from fastmux.tunnel.notation.units import parse_duration, parse_rate
@@ -85,6 +85,7 @@ class ConfigurationReader:
             control=self._parse("server.control", self._control, table.control),
             log_format=self._parse("server.log_format", _log_format, table.log_format),
             congestion=self._parse("server.congestion", _congestion, table.congestion),
+            retry=self._parse("server.retry", _retry, table.retry),
             drain_timeout=self._parse("server.drain_timeout", parse_duration, table.drain_timeout),
         )
 
@@ -212,6 +213,12 @@ def _destination(text: str) -> Rule:
 def _congestion(text: str) -> str:
     if text not in CONGESTION_CONTROLLERS:
         raise ValueError(f"{printable(text)!r} is none of {', '.join(CONGESTION_CONTROLLERS)}")
+    return text
+
+
+def _retry(text: str) -> str:
+    if text not in RETRY_CHOICES:
+        raise ValueError(f"{printable(text)!r} is none of {', '.join(RETRY_CHOICES)}")
     return text
 
 

@@ -69,6 +69,7 @@ class ServeSettings:
     max_connections: int | None
     log_format: str | None
     congestion: str
+    retry: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ def serve_settings(options: ServeOptions, pid: int, lookups: Lookups | None = No
         max_connections=configuration.limits.max_connections if configuration else None,
         log_format=server.log_format if server else None,
         congestion=options.congestion or (server.congestion if server else None) or c.DEFAULT_CONGESTION,
+        retry=(server.retry if server else None) or c.DEFAULT_RETRY,
     )
 
 
