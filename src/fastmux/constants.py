@@ -190,8 +190,9 @@ MAX_ACK_RANGES_SENT: Final = 64
 MAX_ACK_RANGES_ACCEPTED: Final = 256  # more in one ACK frame closes the connection (H16)
 MAX_RECEIVED_RANGES: Final = 1024  # remembered for the duplicate filter; older packets are duplicates
 MAX_CONTROL_QUEUE_SIZE: Final = 65536  # bytes of control frames waiting to be sent (H21)
-MAX_CONTROL_REPORTS: Final = 4096  # rare frames waiting for take_control()
+MAX_CONTROL_REPORTS_SIZE: Final = 262144  # charges of rare frames waiting for take_control(): 4,096 of them
 MAX_PATH_CHALLENGES: Final = 3  # newest kept (H19)
+MAX_SKIPPED_NUMBERS: Final = 64  # left out against optimistic ACKs and remembered: older ones have no effect
 
 # --- Path MTU (RFC 8899) -----------------------------------------------------------------------------
 BASE_PLPMTU: Final = 1200
@@ -227,6 +228,10 @@ LONG_TURN_SHARE: Final = 64  # a turn is this part of what one fill may send
 MAX_TURN_PACKETS: Final = 16
 PRIORITY_RESERVE: Final = 65536
 PRIORITY_RESERVE_DIVISOR: Final = 4
+# What one connection may have sent and not been told of, whatever credit the peer gives: who confirms all but
+# the first byte would pin everything after it (H17). A fastmux peer lets no more stand than its budget, which
+# is as much; where this end's budget is larger, that counts.
+MAX_UNACKED_SIZE: Final = 64 * 2**20
 DEFAULT_MAX_STREAMS: Final = 1024
 DEFAULT_MAX_MESSAGE_CHANNELS: Final = 1024
 MAX_CHANNELS_LIMIT: Final = 1 << 60
@@ -234,9 +239,28 @@ WRITE_LIMIT: Final = 2**20  # unsent bytes of a channel at which a writer waits
 MAX_MESSAGE_SIZE: Final = 16 * 2**20
 MIN_RECEIVED_SPANS: Final = 1000  # disjoint spans per channel: the larger of this and window // divisor (H29)
 RECEIVED_SPAN_DIVISOR: Final = 1024
+# Runs in all channels of a connection: the larger of the first number above and budget // divisor, and one
+# more for each channel. A gap costs the sender a packet, so a peer within its credit makes no more of them.
 MAX_DATAGRAM_FRAME_SIZE: Final = 65000
 MAX_DATAGRAM_QUEUE: Final = 1024  # each way; more are dropped and counted
 MAX_DATAGRAM_QUEUE_SIZE: Final = 2**20
+
+# --- Charges (docs/limits.md): what an object takes beside its bytes, in the compiled core ------------------
+SPAN_CHARGE: Final = 64  # a range of 16 bytes in an array that grows by doubling, and a little map of blocks
+MESSAGE_CHARGE: Final = 256  # a message that is partial, or whole and not taken: its record, its place in maps
+CHANNEL_CHARGE: Final = 1024  # its record, its label, its places in the table and in the queue of frames
+REPORT_CHARGE: Final = 64  # a rare frame of at most 36 bytes of ids and tokens; other bytes come on top
+CONTROL_CHARGE: Final = 64  # a frame that waits to be sent, beside its bytes
+DATAGRAM_CHARGE: Final = 64  # a datagram that waits, beside its bytes
+PACKET_CHARGE: Final = 256  # a packet in the ledger, and the record of its frame
+MAX_STALE_ENTRIES: Final = 64  # that mean nothing any more, in a heap or queue looked at lazily: then it is swept
+MAX_TIMER_ENTRIES: Final = 64  # of one connection in the endpoint's heap: as often its deadline moved earlier
+
+# --- What writers give --------------------------------------------------------------------------------
+KEEP_FROM: Final = 1024  # bytes: of a smaller view a copy costs less than finding out whose memory it shows
+KEEP_SHARE: Final = 2  # a view keeps no more alive than twice what it shows: unsent data stays bounded
+MAX_OWNERS: Final = 8  # views on views: numpy keeps each array between an array and its memory
+JOIN_BELOW: Final = 1024  # bytes: smaller writes are copied together, as many small pieces cost more than that
 
 # --- Connections -------------------------------------------------------------------------------------
 DEFAULT_IDLE_TIMEOUT: Final = 30.0
@@ -245,6 +269,7 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake (H6)
 MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384
 MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's handshake (H5)
+MAX_EARLY_SIZE: Final = 16384  # bytes of them: before the handshake is confirmed a packet has 1,452 at the most
 MAX_HALF_OPEN: Final = 1000
 MAX_HALF_OPEN_PER_ADDRESS: Final = 256
 MAX_CONNECTIONS: Final = 65536
