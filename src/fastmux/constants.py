@@ -190,7 +190,7 @@ MAX_ACK_RANGES_SENT: Final = 64
 MAX_ACK_RANGES_ACCEPTED: Final = 256  # more in one ACK frame closes the connection (H16)
 MAX_RECEIVED_RANGES: Final = 1024  # remembered for the duplicate filter; older packets are duplicates
 MAX_CONTROL_QUEUE_SIZE: Final = 65536  # bytes of control frames waiting to be sent (H21)
-MAX_CONTROL_REPORTS_SIZE: Final = 262144  # charges of rare frames waiting for take_control(): 4,096 of them
+MAX_CONTROL_REPORTS_SIZE: Final = 524288  # charges of rare frames waiting for take_control(): 4,096 of them
 MAX_PATH_CHALLENGES: Final = 3  # newest kept (H19)
 MAX_SKIPPED_NUMBERS: Final = 64  # left out against optimistic ACKs and remembered: older ones have no effect
 
@@ -239,20 +239,21 @@ WRITE_LIMIT: Final = 2**20  # unsent bytes of a channel at which a writer waits
 MAX_MESSAGE_SIZE: Final = 16 * 2**20
 MIN_RECEIVED_SPANS: Final = 1000  # disjoint spans per channel: the larger of this and window // divisor (H29)
 RECEIVED_SPAN_DIVISOR: Final = 1024
-# Runs in all channels of a connection: the larger of the first number above and budget // divisor, and one
-# more for each channel. A gap costs the sender a packet, so a peer within its credit makes no more of them.
+# In all channels of a connection: the larger of that number and budget // divisor, and one more for each
+# channel. A gap costs the sender a packet, so a peer within its credit makes no more of them.
 MAX_DATAGRAM_FRAME_SIZE: Final = 65000
 MAX_DATAGRAM_QUEUE: Final = 1024  # each way; more are dropped and counted
 MAX_DATAGRAM_QUEUE_SIZE: Final = 2**20
 
 # --- Charges (docs/limits.md): what an object takes beside its bytes, in the compiled core ------------------
 SPAN_CHARGE: Final = 64  # a range of 16 bytes in an array that grows by doubling, and a little map of blocks
-MESSAGE_CHARGE: Final = 256  # a message that is partial, or whole and not taken: its record, its place in maps
+MESSAGE_CHARGE: Final = 128  # a whole message that is not taken: its object, and its place in a map
+PARTIAL_CHARGE: Final = 256  # a message that is partial, or not acknowledged: its record, its place in maps
 CHANNEL_CHARGE: Final = 1024  # its record, its label, its places in the table and in the queue of frames
-REPORT_CHARGE: Final = 64  # a rare frame of at most 36 bytes of ids and tokens; other bytes come on top
+REPORT_CHARGE: Final = 128  # a rare frame that waits, ids and tokens included; other bytes come on top
 CONTROL_CHARGE: Final = 64  # a frame that waits to be sent, beside its bytes
 DATAGRAM_CHARGE: Final = 64  # a datagram that waits, beside its bytes
-PACKET_CHARGE: Final = 256  # a packet in the ledger, and the record of its frame
+PACKET_CHARGE: Final = 256  # a packet in the ledger, with the record of its frame
 MAX_STALE_ENTRIES: Final = 64  # that mean nothing any more, in a heap or queue looked at lazily: then it is swept
 MAX_TIMER_ENTRIES: Final = 64  # of one connection in the endpoint's heap: as often its deadline moved earlier
 
@@ -286,6 +287,7 @@ CLOSE_REPEAT_PTOS: Final = 3  # closing and draining last this many PTO (RFC 900
 ACTIVE_ID_LIMIT: Final = 4  # of the peer's that this end holds
 ISSUED_IDS: Final = 2  # of ours that a peer holds: one in use and a spare, for each costs memory while idle
 MAX_ID_GAPS: Final = 16  # ranges of retired numbers: who leaves out so many gives no ids but holes
+MAX_DONE_TOKENS: Final = 16  # sendings of HANDSHAKE_DONE, one a PTO: the ACK of any of these ends it
 MAX_KEPT_CONTROL: Final = 50  # NEW_ID and RETIRE_ID frames that the peer has not acknowledged (H20)
 ID_FRAME_BURST: Final = 1000  # NEW_ID, RETIRE_ID, PATH_CHALLENGE and PATH_RESPONSE of a peer at once
 ID_FRAME_RATE: Final = 100.0  # and per second: a migration takes five of them

@@ -30,7 +30,7 @@ from fastmux.constants import (
     UNRELIABLE,
 )
 from fastmux.exceptions import ClosedResourceError, MessageTooBig
-from fastmux.records import AckSummary, Deadlines, OpenFields
+from fastmux.records import AckSummary, Charges, Deadlines, OpenFields
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Unpack
@@ -406,6 +406,10 @@ class DataPath(Uncopied):
     def held_size(self) -> int:
         """Bytes that received data occupies."""
         return self._seen.credit.held_size + self._seen.datagrams.incoming.size
+
+    def charges(self) -> Charges:
+        """All that is held, by kind: docs/limits.md. O(channels)."""
+        return self._all.charges()
 
     @property
     def channel_count(self) -> int:

@@ -153,6 +153,11 @@ class Handshaking:
         self._early_size = size
         return True
 
+    @property
+    def held_size(self) -> int:
+        """Bytes kept of the peer, or for it until it confirms them; what TLS holds is not among them."""
+        return self._early_size + len(self._peer_blob or b"") + self.space.held_size
+
     def take_early(self) -> list[bytes]:
         """Give the packets that waited, and forget them."""
         early, self._early, self._early_size = self._early, [], 0
