@@ -32,7 +32,7 @@ BOUNDS = under(
         "ports.Ports._servers": _own,
         "server.Server._drivers": _own,
         "server.Server._tasks": _connections,
-        "serving.Serving._tasks": _channels,
+        "serving.ChannelTasks._tasks": _channels,
         "stream_server.StreamServer._transports": _channels,
         "train_socket.TrainSocket._plain": at_most(c.MAX_PLAIN_DESTINATIONS, "MAX_PLAIN_DESTINATIONS"),
         "train_socket.TrainSocket.buffer": at_most(16 * c.TRAIN_BUFFER_SIZE, "of the socket itself"),

@@ -58,7 +58,9 @@ _CONNECTION: dict[str, Bound] = {
     "control.Control._pings_due": Bound("its pings", lambda owner, setting: len(owner._pings)),
     "control.Control._done_tokens": at_most(256, "one a PTO, until one is acknowledged"),
     "control.Control._ack_requests": at_most(1, "one at a time"),
-    "control.Control._kept": at_most(c.MAX_KEPT_CONTROL, "MAX_KEPT_CONTROL"),
+    "control.Control._kept": at_most(
+        c.MAX_KEPT_CONTROL + c.ACTIVE_ID_LIMIT, "MAX_KEPT_CONTROL, and what the frame asks for that passes it"
+    ),
     "credit.Credit._channels": Bound("the channels that are open", lambda owner, setting: setting.channels),
     "mtu_discovery.MtuDiscovery._suspects": at_most(c.BLACK_HOLE_THRESHOLD),
     "mtu_discovery.MtuDiscovery._rungs": at_most(8),

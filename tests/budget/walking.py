@@ -108,7 +108,7 @@ def _attributes(item: object) -> Iterator[tuple[str, object]]:
         return
     if not _is_ours(type(item)):
         return
-    names = dict.fromkeys(_slots(type(item)))
+    names = dict.fromkeys((*_slots(type(item)), *getattr(item, "_fields", ())))
     names.update(dict.fromkeys(getattr(item, "__dict__", ())))
     found = [(name, getattr(item, name)) for name in names if _has(item, name)]
     yield from ((name, value) for name, value in found if _matters(value))
