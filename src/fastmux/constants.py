@@ -254,14 +254,23 @@ REPORT_CHARGE: Final = 128  # a rare frame that waits, ids and tokens included; 
 CONTROL_CHARGE: Final = 64  # a frame that waits to be sent, beside its bytes
 DATAGRAM_CHARGE: Final = 64  # a datagram that waits, beside its bytes
 PACKET_CHARGE: Final = 256  # a packet in the ledger, with the record of its frame
-MAX_STALE_ENTRIES: Final = 64  # that mean nothing any more, in a heap or queue looked at lazily: then it is swept
+MAX_STALE_ENTRIES: Final = 64  # that mean nothing any more, in what is looked at lazily: then it is swept
 MAX_TIMER_ENTRIES: Final = 64  # of one connection in the endpoint's heap: as often its deadline moved earlier
+
+# --- How the cores store and pack -------------------------------------------------------------------------
+BLOCK_SIZE: Final = 4096  # bytes: what is received, and small writes, stand in blocks of a page
+UNITS_PER_BLOCK: Final = 32  # of a message: a block too
+MAX_CONTROL_FRAME: Final = BASE_PLPMTU - 64  # bytes: any packet has room for any frame that Python queues
+MIN_SEGMENT_SIZE: Final = 512  # bytes: in smaller packets some frames would never fit
+MIN_ROOM: Final = 64  # bytes: less room in a packet is not worth a frame of data
+SEALS_KEPT: Final = 64  # packets of a key's limit that `fill` leaves, for the close that follows
+MAX_RECEIVE_ERRORS: Final = 64  # of a socket, one after another, before the caller gets its turn
 
 # --- What writers give --------------------------------------------------------------------------------
 KEEP_FROM: Final = 1024  # bytes: of a smaller view a copy costs less than finding out whose memory it shows
 KEEP_SHARE: Final = 2  # a view keeps no more alive than twice what it shows: unsent data stays bounded
 MAX_OWNERS: Final = 8  # views on views: numpy keeps each array between an array and its memory
-JOIN_BELOW: Final = 1024  # bytes: smaller writes are copied together, as many small pieces cost more than that
+JOIN_BELOW: Final = 1024  # bytes: smaller writes are copied together, for many pieces cost more
 
 # --- Connections -------------------------------------------------------------------------------------
 DEFAULT_IDLE_TIMEOUT: Final = 30.0
@@ -270,7 +279,7 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake (H6)
 MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384
 MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's handshake (H5)
-MAX_EARLY_SIZE: Final = 16384  # bytes of them: before the handshake is confirmed a packet has 1,452 at the most
+MAX_EARLY_SIZE: Final = 16384  # bytes of them: before the handshake is confirmed none has more than 1,452
 MAX_HALF_OPEN: Final = 1000
 MAX_HALF_OPEN_PER_ADDRESS: Final = 256
 MAX_CONNECTIONS: Final = 65536

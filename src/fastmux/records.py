@@ -79,7 +79,7 @@ class Deadlines(NamedTuple):
 
 
 class Charges(NamedTuple):
-    """What a data path holds, in bytes; what an object takes beside its bytes counts by the `_CHARGE` constants.
+    """What a data path holds, in bytes; what an object takes beside its own counts by a `_CHARGE` constant.
 
     `received`: data that is not taken, by blocks. `spans`: runs of it, of message ids and of packet numbers.
     `messages`: those received and not taken, and those sent and not over. `datagrams` and `control`: what

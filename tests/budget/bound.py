@@ -24,7 +24,7 @@ class Setting:
 
     @property
     def channels(self) -> int:
-        """Those of the peer within its limits, and as many of this end's as a peer with the defaults takes."""
+        """Those of the peer within its limits, and as many of this end's as the default limits allow."""
         ours = c.DEFAULT_MAX_STREAMS + c.DEFAULT_MAX_MESSAGE_CHANNELS
         return self.configuration.max_streams + self.configuration.max_message_channels + ours
 

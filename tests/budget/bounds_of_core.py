@@ -5,8 +5,13 @@ Owns: its part of the table. May not know: how containers are found.
 
 from __future__ import annotations
 
-from budget.bound import OWN, Bound, at_most, under
+from budget.bound import OWN, Bound, Setting, at_most, under
 from fastmux import constants as c
+
+
+def _window(setting: Setting) -> int:
+    return max(setting.configuration.max_channel_window, setting.configuration.channel_window)
+
 
 _FRAMES = c.MAX_UDP_PAYLOAD // 2  # of one packet
 _channels = Bound("max_streams, max_message_channels", lambda owner, setting: setting.channels)
@@ -39,22 +44,21 @@ _BOUNDS: dict[str, Bound] = {
     "scheduler.Scheduler._senders": at_most(c.PRIORITY_LEVELS),
     "scheduler.Scheduler._weights": at_most(c.PRIORITY_LEVELS),
     "scheduler.Scheduler._weight_counts": at_most(c.PRIORITY_LEVELS * c.PRIORITY_WEIGHTS),
-    "records.OpenFields.label": at_most(c.MAX_LABEL_SIZE, "MAX_LABEL_SIZE"),
     # --- received
     "receive_stream.ReceiveStream._blocks": Bound(
         "the channel's window, or the budget",
-        lambda owner, setting: max(setting.configuration.max_channel_window, c.MAX_HANDSHAKE_BUFFER) // 4096 + 2,
+        lambda owner, setting: max(_window(setting), c.MAX_HANDSHAKE_BUFFER) // c.BLOCK_SIZE + 2,
     ),
-    "receive_stream.ReceiveStream._blocks[]": at_most(4096),
+    "receive_stream.ReceiveStream._blocks[]": at_most(c.BLOCK_SIZE),
     "message_inbox.MessageInbox.partial": _spans,
     "message_inbox.MessageInbox._complete": _messages,
     "message_inbox.MessageInbox._complete[]": _one_message,
     "message_inbox.MessageInbox._ready": _messages,
     "message_inbox.MessageInbox._ready[]": _one_message,
     "reassembler.Reassembler._blocks": Bound(
-        "max_message_size", lambda owner, setting: setting.configuration.max_message_size // 4096 + 1
+        "max_message_size", lambda owner, setting: setting.configuration.max_message_size // c.BLOCK_SIZE + 1
     ),
-    "reassembler.Reassembler._blocks[]": at_most(4096),
+    "reassembler.Reassembler._blocks[]": at_most(c.BLOCK_SIZE),
     "range_set.RangeSet._starts": _spans,
     "range_set.RangeSet._stops": _spans,
     "_datagrams.DatagramQueue.items": at_most(c.MAX_DATAGRAM_QUEUE, "MAX_DATAGRAM_QUEUE"),
@@ -97,5 +101,5 @@ _BOUNDS: dict[str, Bound] = {
     "sent_packets.SentPackets._skipped": at_most(c.MAX_SKIPPED_NUMBERS, "MAX_SKIPPED_NUMBERS"),
     "packet_writer.PacketWriter.counts": at_most(3),
 }
-BOUNDS = under("_core_py", {name: bound for name, bound in _BOUNDS.items() if not name.startswith("records.")})
-BOUNDS["records.OpenFields.label"] = _BOUNDS["records.OpenFields.label"]
+_LABEL = at_most(c.MAX_LABEL_SIZE, "MAX_LABEL_SIZE")
+BOUNDS = {**under("_core_py", _BOUNDS), "records.OpenFields.label": _LABEL}

@@ -1,4 +1,4 @@
-"""Peers that keep the rules, at ten times the usual rate, never meet a limit: nothing is dropped or refused."""
+"""Peers that keep the rules never meet a limit at ten times the usual rate: nothing is dropped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def no_limit_was_met(victim: Victim) -> bool:
 
 
 def test_ten_times_the_usual_reordering_makes_no_packet_too_many(core: Any) -> None:
-    """A window of packets that come in any order at all, over ten streams: one run in two packets at the most."""
+    """A window of packets in any order at all, over ten streams: a run in two packets at the most."""
     before = core.live()
     victim = Victim(core, max_channel_data=WINDOW // 10, max_data=WINDOW)
     packets = [(index, at) for index in range(10) for at in range(0, WINDOW // 10 - 1000, 1000)]

@@ -117,7 +117,7 @@ def test_datagrams_that_arrive_faster_than_they_are_taken_are_dropped() -> None:
 
 def test_a_peer_that_confirms_nothing_leaves_both_lists_of_tokens_short() -> None:
     """A HANDSHAKE_DONE went again with each PTO, and each was remembered."""
-    pair = make_pair(conditions=FAST, configuration=Configuration(idle_timeout=None, keep_alive=None)).open()
+    pair = make_pair(conditions=FAST).open()
     control = pair.accepted._data.control
     for _ in range(100):
         control.send_handshake_done()
@@ -135,7 +135,7 @@ def test_packets_from_ever_new_addresses_make_few_paths() -> None:
     check_pair(pair)
 
 
-# --- before anybody has proved anything ----------------------------------------------------------------------
+# --- before anybody has proved anything -------------------------------------------------------------
 
 
 class Stranger:

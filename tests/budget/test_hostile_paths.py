@@ -1,4 +1,4 @@
-"""An authenticated peer that lets every container of a data path grow, on both cores: each stops at its limit."""
+"""A peer that lets every container of a data path grow, on both cores: each stops at its limit."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ def test_resets_and_stops_of_channels_that_come_and_go_leave_nothing_behind(case
     victim, path = case.victim, case.victim.path
     for index in range(ROUNDS):
         channel = stream(index)
-        assert victim.tell(opening(channel), (c.FRAME_RESET, channel, 1, 0, 0), (c.FRAME_STOP, channel, 1)) is None
+        ends = (c.FRAME_RESET, channel, 1, 0, 0), (c.FRAME_STOP, channel, 1)
+        assert victim.tell(opening(channel), *ends) is None
         for ready, _ in path.take_ready():
             path.release(ready)
         victim.confirm(number for number, _ in victim.packets())
@@ -210,7 +211,7 @@ def test_a_peer_that_never_confirms_the_first_byte_pins_no_more_than_the_limit(c
 
 
 def _has_start(frame: tuple[Any, ...]) -> bool:
-    return frame[0] == c.FRAME_STREAM and frame[2] == 0
+    return frame[0] == c.FRAME_STREAM and not frame[2]
 
 
 def test_abandoned_messages_that_the_peer_does_not_hear_of_use_up_the_limit(core: Any) -> None:

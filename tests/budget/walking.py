@@ -28,7 +28,7 @@ class Uncharged(AssertionError):
 
 
 def check(root: object) -> None:
-    """Walk from an endpoint or a connection (of the protocol, or of asyncio); an open one or one that is over.
+    """Walk from an endpoint or a connection, of the protocol or of asyncio, open or over.
 
     Raises `Uncharged` with the names of all containers that are in no table, and of all that hold more than
     their bound. What the compiled core holds has no Python object: `budget.charging` looks at that.
@@ -69,7 +69,7 @@ def _configuration_of(root: object) -> Configuration:
 
 
 def containers(root: object) -> Iterator[tuple[object, str, Any]]:
-    """(owner, name, container) of all that can be reached: `room.file.Class.attribute`, `[]` for each inside."""
+    """(owner, name, container) of all that can be reached; a name is `room.file.Class.attribute[]`."""
     seen: set[int] = set()
     waiting: list[tuple[object, str, object]] = [(root, "", root)]
     keep = []  # so that no id is used twice

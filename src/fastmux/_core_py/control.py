@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastmux.constants import (
-    BASE_PLPMTU,
     FRAME_ACK_FREQUENCY,
     FRAME_APPLICATION_CLOSE,
     FRAME_CONNECTION_CLOSE,
@@ -21,6 +20,7 @@ from fastmux.constants import (
     FRAME_PATH_CHALLENGE,
     FRAME_PATH_RESPONSE,
     FRAME_RETIRE_ID,
+    MAX_CONTROL_FRAME,
     MAX_CONTROL_QUEUE_SIZE,
     MAX_CONTROL_REPORTS_SIZE,
     MAX_PATH_CHALLENGES,
@@ -29,7 +29,6 @@ from fastmux.constants import (
 )
 from fastmux.exceptions import ProtocolError
 
-MAX_CONTROL_FRAME = BASE_PLPMTU - 64  # so that any packet has room for any frame
 _REPORTED = frozenset(
     (
         FRAME_HANDSHAKE_DONE,

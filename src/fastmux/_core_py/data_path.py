@@ -14,7 +14,6 @@ from fastmux._core_py._arguments import Uncopied, immutable, integer, kept, octe
 from fastmux._core_py._forks import FORKED_TEXT, forks
 from fastmux._core_py._parts import Limits, Parts
 from fastmux._core_py.message_channel import MessageChannel
-from fastmux._core_py.packet_writer import MIN_SEGMENT_SIZE
 from fastmux._core_py.protection import PacketProtection
 from fastmux._core_py.stream_channel import StreamChannel
 from fastmux.constants import (
@@ -27,6 +26,7 @@ from fastmux.constants import (
     MAX_LABEL_SIZE,
     MAX_PRIORITY,
     MIN_CONNECTION_ID_SIZE,
+    MIN_SEGMENT_SIZE,
     UNRELIABLE,
 )
 from fastmux.exceptions import ClosedResourceError, MessageTooBig

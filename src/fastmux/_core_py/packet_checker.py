@@ -15,10 +15,11 @@ from fastmux._core_py.control import Control, is_reported, report_charge
 from fastmux._core_py.frames import Frame
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.reassembler import run_stop
-from fastmux._core_py.receive_stream import BLOCK_SIZE, check_final_size
+from fastmux._core_py.receive_stream import check_final_size
 from fastmux._core_py.sent_packets import SentPackets
 from fastmux._core_py.stream_channel import StreamChannel
 from fastmux.constants import (
+    BLOCK_SIZE,
     CHANNEL_STATE_ERROR,
     FINAL_SIZE_ERROR,
     FLOW_CONTROL_ERROR,

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, final
 
 from fastmux._core_py._arguments import Uncopied, integer, kept
 from fastmux._core_py.range_set import RangeSet
-from fastmux.constants import JOIN_BELOW
+from fastmux.constants import BLOCK_SIZE, JOIN_BELOW
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_PIECE_SIZE = 4096
 
 
 # Invariant: `pieces[i]` holds the bytes from `starts[i]` to `starts[i + 1]` (the last one to `written`), and
@@ -155,7 +154,7 @@ class SendStream(Uncopied):
     def _append(self, piece: bytes | memoryview) -> None:
         if len(piece) < JOIN_BELOW and self._head < len(self._pieces):
             last = self._pieces[-1]
-            if type(last) is bytearray and len(last) + len(piece) <= _PIECE_SIZE:
+            if type(last) is bytearray and len(last) + len(piece) <= BLOCK_SIZE:
                 last += piece
                 return
         self._starts.append(self._written)

@@ -145,6 +145,14 @@ cdef enum:
     DATAGRAM_CHARGE = 64
     PACKET_CHARGE = 256
     MAX_STALE_ENTRIES = 64
+    # how the cores store and pack
+    BLOCK_SIZE = 4096
+    UNITS_PER_BLOCK = 32
+    MAX_CONTROL_FRAME = 1136
+    MIN_SEGMENT_SIZE = 512
+    MIN_ROOM = 64
+    SEALS_KEPT = 64
+    MAX_RECEIVE_ERRORS = 64
     # what writers give
     KEEP_FROM = 1024
     KEEP_SHARE = 2

@@ -2,10 +2,6 @@
 # 9221).
 # Owns: these queues and their limits. May not know: what the frames mean, who reads.
 
-cdef enum:
-    MAX_CONTROL_FRAME = 1136  # BASE_PLPMTU - 64: any packet has room for any frame
-
-
 cdef int control_push(Path *path, int64_t token, void *frame) noexcept nogil:
     """An encoded frame (bytes, held here) to be sent once."""
     cdef uint32_t capacity

@@ -2,7 +2,6 @@
 # Owns: the layout of frames. May not know: headers, keys, trains, which channel comes next.
 
 cdef enum:
-    MIN_ROOM = 64  # less is not worth a frame of data
     MAX_ACK_FRAME = 40 + 16 * MAX_ACK_RANGES_SENT
     MAX_CHANNEL_FRAME = 32 + MAX_LABEL_SIZE
 

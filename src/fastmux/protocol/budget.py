@@ -5,17 +5,15 @@ Owns: the formula. May not know: how any part keeps to it; the core and each tab
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from fastmux import constants as c
 from fastmux.protocol.configuration import Configuration
 from fastmux.records import Charges
 
-_BLOCK_SIZE: Final = 4096  # of the core: a stream's first and last one need not be full
-
 
 class Budget(NamedTuple):
-    """What a connection holds, in bytes: its data path, its handshake, and frames that the peer must confirm."""
+    """What a connection holds, in bytes: its data path, handshake, and frames that the peer must confirm."""
 
     core: Charges
     handshake: int
@@ -36,7 +34,8 @@ def budget_of(configuration: Configuration, own_channels: int = 0) -> Budget:
     channels = configuration.max_streams + configuration.max_message_channels + own_channels
     largest = _units(configuration.max_message_size) * c.FRAGMENT_UNIT
     takes_messages = configuration.max_message_channels > 0 or own_channels > 0
-    received = configuration.budget + (largest if takes_messages else 0) + 2 * _BLOCK_SIZE * channels
+    # a stream's first and last block need not be full
+    received = configuration.budget + (largest if takes_messages else 0) + 2 * c.BLOCK_SIZE * channels
     gaps = max(c.MIN_RECEIVED_SPANS, configuration.budget // c.RECEIVED_SPAN_DIVISOR)
     unacked = max(configuration.budget, c.MAX_UNACKED_SIZE) + largest
     units = _units(configuration.budget + largest) if takes_messages else 0
@@ -54,7 +53,8 @@ def budget_of(configuration: Configuration, own_channels: int = 0) -> Budget:
         unsent=0,
     )
     handshake = c.MAX_HANDSHAKE_BUFFER + 2 * c.MAX_HANDSHAKE_BUFFER_AFTER + c.MAX_EARLY_SIZE
-    return Budget(core, handshake + 4 * c.MAX_PARAMETERS_SIZE, 2 * c.CONTROL_CHARGE * (c.MAX_KEPT_CONTROL + 4))
+    handshake += 4 * c.MAX_PARAMETERS_SIZE  # the peer's, ours, and frames that wait
+    return Budget(core, handshake, 2 * c.CONTROL_CHARGE * (c.MAX_KEPT_CONTROL + c.ACTIVE_ID_LIMIT))
 
 
 def _units(size: int) -> int:

@@ -36,7 +36,8 @@ class Control:
 
     Invariant: tokens are never used twice; `_pings` holds the first sending of every ping not acknowledged
     yet, `_pings_due` those of them that wait for a packet; `_done_tokens`, of the last MAX_DONE_TOKENS
-    sendings, is empty once HANDSHAKE_DONE is acknowledged; `_kept` has the frames given to `keep` that are not.
+    sendings, is empty once HANDSHAKE_DONE is acknowledged; `_kept` has the frames given to `keep` that are
+    not.
     """
 
     __slots__ = (
@@ -81,7 +82,7 @@ class Control:
         """Tell the client that the handshake is over here, until it is acknowledged."""
         token = self._token()
         self._done_tokens[token] = None
-        if len(self._done_tokens) > c.MAX_DONE_TOKENS:  # a peer that confirms nothing makes no list of ours grow
+        if len(self._done_tokens) > c.MAX_DONE_TOKENS:  # a peer may confirm nothing
             del self._done_tokens[next(iter(self._done_tokens))]
         self._data_path.queue_control(token, _HANDSHAKE_DONE)
 
