@@ -56,7 +56,7 @@ _CONNECTION: dict[str, Bound] = {
     "closing.Closing._due[]": at_most(c.MAX_UDP_PAYLOAD, "one datagram"),
     "control.Control._pings": at_most(OWN, "the application's pings"),
     "control.Control._pings_due": Bound("its pings", lambda owner, setting: len(owner._pings)),
-    "control.Control._done_tokens": at_most(256, "one a PTO, until one is acknowledged"),
+    "control.Control._done_tokens": at_most(c.MAX_DONE_TOKENS, "MAX_DONE_TOKENS"),
     "control.Control._ack_requests": at_most(1, "one at a time"),
     "control.Control._kept": at_most(
         c.MAX_KEPT_CONTROL + c.ACTIVE_ID_LIMIT, "MAX_KEPT_CONTROL, and what the frame asks for that passes it"
