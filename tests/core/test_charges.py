@@ -1,4 +1,4 @@
-"""What a data path says that it holds: the same in both cores, and for the compiled one no less than it takes."""
+"""What a data path says that it holds: the same in both cores, no less than the compiled one takes."""
 
 from __future__ import annotations
 

@@ -282,7 +282,7 @@ def test_the_peer_hears_what_kind_of_failure_it_was_and_no_more() -> None:
 
 def test_early_packets_of_more_than_so_many_bytes_do_not_wait() -> None:
     """Ten of 64 KiB each were kept for somebody who has proved nothing."""
-    server = ends()[1]
+    server = End(False)
     assert server.handshaking.keep_early(bytes(c.MAX_EARLY_SIZE - 10))
     assert not server.handshaking.keep_early(bytes(11))
     assert server.handshaking.keep_early(bytes(10))

@@ -152,10 +152,12 @@ def test_items_that_go_in_crowds_take_nothing_of_the_others_with_them() -> None:
 def test_a_deadline_that_moves_earlier_again_and_again_leaves_few_entries() -> None:
     item = Item(1000.0)
     timers = timers_of(item)
-    for step in range(1, 500):
-        item.at = 1000.0 - step
+    at = 1000.0
+    for _ in range(499):
+        at -= 1.0
+        item.at = at
         timers.changed(item)
         assert timers.deadline() == item.at
         assert len(timers._stacks[item]) <= MAX_TIMER_ENTRIES
     assert len(timers) <= 3 * MAX_TIMER_ENTRIES
-    assert timers.take_due(item.at) == [item]
+    assert timers.take_due(at) == [item]
