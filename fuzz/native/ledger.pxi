@@ -78,7 +78,7 @@ cdef int ledger_skip() noexcept nogil:
     ledger.packets[ledger.next].state = PACKET_SKIPPED
     ledger.next += 1
     ledger.skips += 1
-    if ledger.skips > MAX_SKIPPED:  # the oldest is forgotten
+    if ledger.skips > MAX_SKIPPED_NUMBERS:  # the oldest is forgotten
         while ledger.packets[number].state != PACKET_SKIPPED:
             number += 1
         ledger.packets[number].state = PACKET_NOT_KEPT

@@ -5,7 +5,7 @@ from typing import Final, final
 
 from typing_extensions import Buffer
 
-from fastmux.records import AckSummary, Deadlines, LongHeader, OpenFields
+from fastmux.records import AckSummary, Charges, Deadlines, LongHeader, OpenFields
 
 _Address = tuple[str, int] | tuple[str, int, int, int]
 
@@ -242,6 +242,7 @@ class DataPath:
     def is_idle(self) -> bool: ...
     @property
     def held_size(self) -> int: ...
+    def charges(self) -> Charges: ...
     @property
     def channel_count(self) -> int: ...
     @property

@@ -20,7 +20,7 @@ from operator import index
 from fastmux import constants as _constants
 from fastmux.exceptions import BrokenResourceError, ChannelReset, ClosedResourceError
 from fastmux.exceptions import MessageTooBig, ProtocolError, WouldBlock
-from fastmux.records import AckSummary, Deadlines, LongHeader, OpenFields
+from fastmux.records import AckSummary, Charges, Deadlines, LongHeader, OpenFields
 
 IMPLEMENTATION = "cython"
 

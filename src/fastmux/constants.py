@@ -195,9 +195,10 @@ MAX_ACK_RANGES_SENT: Final = 64
 MAX_ACK_RANGES_ACCEPTED: Final = 256  # more in one ACK frame closes the connection (H16)
 MAX_RECEIVED_RANGES: Final = 1024  # remembered for the duplicate filter; older packets are duplicates
 MAX_CONTROL_QUEUE_SIZE: Final = 65536  # bytes of control frames waiting to be sent (H21)
-MAX_CONTROL_REPORTS: Final = 4096  # rare frames waiting for take_control()
 MAX_REPORTED_FRAMES: Final = 16  # rare frames of a packet; more are a glitch: each is work for Python (H21)
+MAX_CONTROL_REPORTS_SIZE: Final = 524288  # charges of rare frames waiting for take_control(): 4,096 of them
 MAX_PATH_CHALLENGES: Final = 3  # newest kept (H19)
+MAX_SKIPPED_NUMBERS: Final = 64  # left out against optimistic ACKs and remembered: older ones have no effect
 
 # --- Path MTU (RFC 8899) -----------------------------------------------------------------------------
 BASE_PLPMTU: Final = 1200
@@ -233,6 +234,10 @@ LONG_TURN_SHARE: Final = 64  # a turn is this part of what one fill may send
 MAX_TURN_PACKETS: Final = 16
 PRIORITY_RESERVE: Final = 65536
 PRIORITY_RESERVE_DIVISOR: Final = 4
+# What one connection may have sent and not been told of, whatever credit the peer gives: who confirms all but
+# the first byte would pin everything after it (H17). A fastmux peer lets no more stand than its budget, which
+# is as much; where this end's budget is larger, that counts.
+MAX_UNACKED_SIZE: Final = 64 * 2**20
 DEFAULT_MAX_STREAMS: Final = 1024
 DEFAULT_MAX_MESSAGE_CHANNELS: Final = 1024
 MAX_CHANNELS_LIMIT: Final = 1 << 60
@@ -240,9 +245,38 @@ WRITE_LIMIT: Final = 2**20  # unsent bytes of a channel at which a writer waits
 MAX_MESSAGE_SIZE: Final = 16 * 2**20
 MIN_RECEIVED_SPANS: Final = 1000  # disjoint spans per channel: the larger of this and window // divisor (H29)
 RECEIVED_SPAN_DIVISOR: Final = 1024
+# In all channels of a connection: the larger of that number and budget // divisor, and one more for each
+# channel. A gap costs the sender a packet, so a peer within its credit makes no more of them.
 MAX_DATAGRAM_FRAME_SIZE: Final = 65000
 MAX_DATAGRAM_QUEUE: Final = 1024  # each way; more are dropped and counted
 MAX_DATAGRAM_QUEUE_SIZE: Final = 2**20
+
+# --- Charges (docs/limits.md): what an object takes beside its bytes, in the compiled core ------------------
+SPAN_CHARGE: Final = 64  # a range of 16 bytes in an array that grows by doubling, and a little map of blocks
+MESSAGE_CHARGE: Final = 128  # a whole message that is not taken: its object, and its place in a map
+PARTIAL_CHARGE: Final = 256  # a message that is partial, or not acknowledged: its record, its place in maps
+CHANNEL_CHARGE: Final = 1024  # its record, its label, its places in the table and in the queue of frames
+REPORT_CHARGE: Final = 128  # a rare frame that waits, ids and tokens included; other bytes come on top
+CONTROL_CHARGE: Final = 64  # a frame that waits to be sent, beside its bytes
+DATAGRAM_CHARGE: Final = 64  # a datagram that waits, beside its bytes
+PACKET_CHARGE: Final = 256  # a packet in the ledger, with the record of its frame
+MAX_STALE_ENTRIES: Final = 64  # that mean nothing any more, in what is looked at lazily: then it is swept
+MAX_TIMER_ENTRIES: Final = 64  # of one connection in the endpoint's heap: as often its deadline moved earlier
+
+# --- How the cores store and pack -------------------------------------------------------------------------
+BLOCK_SIZE: Final = 4096  # bytes: what is received, and small writes, stand in blocks of a page
+UNITS_PER_BLOCK: Final = 32  # of a message: a block too
+MAX_CONTROL_FRAME: Final = BASE_PLPMTU - 64  # bytes: any packet has room for any frame that Python queues
+MIN_SEGMENT_SIZE: Final = 512  # bytes: in smaller packets some frames would never fit
+MIN_ROOM: Final = 64  # bytes: less room in a packet is not worth a frame of data
+SEALS_KEPT: Final = 64  # packets of a key's limit that `fill` leaves, for the close that follows
+MAX_RECEIVE_ERRORS: Final = 64  # of a socket, one after another, before the caller gets its turn
+
+# --- What writers give --------------------------------------------------------------------------------
+KEEP_FROM: Final = 1024  # bytes: of a smaller view a copy costs less than finding out whose memory it shows
+KEEP_SHARE: Final = 2  # a view keeps no more alive than twice what it shows: unsent data stays bounded
+MAX_OWNERS: Final = 8  # views on views: numpy keeps each array between an array and its memory
+JOIN_BELOW: Final = 1024  # bytes: smaller writes are copied together, for many pieces cost more
 
 # --- Connections -------------------------------------------------------------------------------------
 DEFAULT_IDLE_TIMEOUT: Final = 30.0
@@ -252,6 +286,7 @@ MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake
 MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384
 MAX_CHAIN_SIZE: Final = 10  # certificates from the peer's to its root, both counted (H13)
 MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's handshake (H5)
+MAX_EARLY_SIZE: Final = 16384  # bytes of them: before the handshake is confirmed none has more than 1,452
 MAX_HALF_OPEN: Final = 1000
 MAX_HALF_OPEN_PER_ADDRESS: Final = 256
 MAX_CONNECTIONS: Final = 65536
@@ -268,6 +303,7 @@ CLOSE_REPEAT_PTOS: Final = 3  # closing and draining last this many PTO (RFC 900
 ACTIVE_ID_LIMIT: Final = 4  # of the peer's that this end holds
 ISSUED_IDS: Final = 2  # of ours that a peer holds: one in use and a spare, for each costs memory while idle
 MAX_ID_GAPS: Final = 16  # ranges of retired numbers: who leaves out so many gives no ids but holes
+MAX_DONE_TOKENS: Final = 16  # sendings of HANDSHAKE_DONE, one a PTO: the ACK of any of these ends it
 MAX_KEPT_CONTROL: Final = 50  # NEW_ID and RETIRE_ID frames that the peer has not acknowledged (H20)
 ID_FRAME_BURST: Final = 1000  # NEW_ID, RETIRE_ID, PATH_CHALLENGE and PATH_RESPONSE of a peer at once
 ID_FRAME_RATE: Final = 100.0  # and per second: a migration takes five of them

@@ -78,6 +78,33 @@ class Deadlines(NamedTuple):
     expiry_at: float | None
 
 
+class Charges(NamedTuple):
+    """What a data path holds, in bytes; what an object takes beside its own counts by a `_CHARGE` constant.
+
+    `received`: data that is not taken, by blocks. `spans`: runs of it, of message ids and of packet numbers.
+    `messages`: those received and not taken, and those sent and not over. `datagrams` and `control`: what
+    waits, either way. `reports`: what waits for `take_control`. `channels`: those that are open. `ledger`:
+    packets sent and neither acknowledged nor lost. `unacked`: what was sent and is kept, for the peer has not
+    confirmed it. `unsent`: what was written and never sent, which is the application's affair.
+    """
+
+    received: int
+    spans: int
+    messages: int
+    datagrams: int
+    control: int
+    reports: int
+    channels: int
+    ledger: int
+    unacked: int
+    unsent: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self)
+
+
 class OpenFields(NamedTuple):
     """What an OPEN frame carries."""
 

@@ -278,3 +278,13 @@ def test_versions_without_ours_end_a_client_that_heard_nothing_yet() -> None:
 def test_the_peer_hears_what_kind_of_failure_it_was_and_no_more() -> None:
     assert failure_of(AuthenticationError("expired yesterday")) == (0x12A, "authentication failed")
     assert failure_of(HandshakeError("odd bytes")) == (0x128, "handshake failed")
+
+
+def test_early_packets_of_more_than_so_many_bytes_do_not_wait() -> None:
+    """Ten of 64 KiB each were kept for somebody who has proved nothing."""
+    server = End(False)
+    assert server.handshaking.keep_early(bytes(c.MAX_EARLY_SIZE - 10))
+    assert not server.handshaking.keep_early(bytes(11))
+    assert server.handshaking.keep_early(bytes(10))
+    server.handshaking.take_early()
+    assert server.handshaking.keep_early(bytes(c.MAX_EARLY_SIZE))

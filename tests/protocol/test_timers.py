@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from fastmux.constants import MAX_TIMER_ENTRIES
 from fastmux.protocol.timers import Timers
 
 
@@ -146,3 +147,17 @@ def test_items_that_go_in_crowds_take_nothing_of_the_others_with_them() -> None:
         item.at = (item.at or 0.0) + 0.5
         timers.changed(item)
     assert timers.take_due(2000.0) == sorted(items[1::2], key=lambda item: item.at or 0.0)
+
+
+def test_a_deadline_that_moves_earlier_again_and_again_leaves_few_entries() -> None:
+    item = Item(1000.0)
+    timers = timers_of(item)
+    at = 1000.0
+    for _ in range(499):
+        at -= 1.0
+        item.at = at
+        timers.changed(item)
+        assert timers.deadline() == item.at
+        assert len(timers._stacks[item]) <= MAX_TIMER_ENTRIES
+    assert len(timers) <= 3 * MAX_TIMER_ENTRIES
+    assert timers.take_due(at) == [item]

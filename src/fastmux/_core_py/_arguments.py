@@ -9,15 +9,11 @@ import sys
 from operator import index
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
-from fastmux.constants import MAX_VARINT
+from fastmux.constants import KEEP_FROM, KEEP_SHARE, MAX_OWNERS, MAX_VARINT
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-
-_KEEP_FROM = 1024  # of a smaller view a copy costs less than finding out whose memory it shows
-_KEEP_SHARE = 2  # a view keeps no more alive than twice what it shows: unsent data stays bounded
-_MAX_OWNERS = 8  # views on views: numpy keeps each array between an array and its memory
 
 
 class Uncopied:
@@ -61,9 +57,9 @@ def kept(data: Buffer) -> bytes | memoryview:
     if type(data) is bytes:
         return data
     view = octets(data)
-    if view.readonly and view.nbytes >= _KEEP_FROM:
+    if view.readonly and view.nbytes >= KEEP_FROM:
         owner = _bytes_behind(view)
-        if owner is not None and view.nbytes <= len(owner) <= _KEEP_SHARE * view.nbytes:
+        if owner is not None and view.nbytes <= len(owner) <= KEEP_SHARE * view.nbytes:
             return owner if len(owner) == view.nbytes else view
     return bytes(view)
 
@@ -75,7 +71,7 @@ def _bytes_behind(view: memoryview) -> bytes | None:
     """
     array_type = getattr(sys.modules.get("numpy"), "ndarray", None)
     owner: object = view.obj
-    for _ in range(_MAX_OWNERS):
+    for _ in range(MAX_OWNERS):
         if type(owner) is bytes:
             return owner
         if type(owner) is memoryview:

@@ -18,7 +18,10 @@ from fastmux._core_py.packet_reader import PacketReader
 from fastmux._core_py.packet_writer import PacketWriter
 from fastmux._core_py.recovery import Recovery
 from fastmux.constants import (
+    CHANNEL_CHARGE,
     CONNECTION_BUDGET,
+    CONTROL_CHARGE,
+    DATAGRAM_CHARGE,
     DEFAULT_MAX_MESSAGE_CHANNELS,
     DEFAULT_MAX_STREAMS,
     INITIAL_CHANNEL_WINDOW,
@@ -29,8 +32,11 @@ from fastmux.constants import (
     MAX_CHANNELS_LIMIT,
     MAX_DATAGRAM_FRAME_SIZE,
     MAX_MESSAGE_SIZE,
+    PACKET_CHARGE,
+    SPAN_CHARGE,
     WRITE_LIMIT,
 )
+from fastmux.records import Charges
 
 
 class Limits(TypedDict, total=False):
@@ -118,6 +124,25 @@ class Parts:
         size = sum(channel.sent_held_size for channel in channels) + self.credit.held_size
         queues = self.datagrams.incoming.size + self.datagrams.outgoing.size + self.control.queued_size
         return size + queues, len(channels)
+
+    def charges(self) -> Charges:
+        """All that is held, by kind; O(channels)."""
+        channels, credit, sent = self.table.channels.values(), self.credit, self.recovery.sent
+        runs = len(self.acks.received) + sum(map(len, self.table.unseen.values()))
+        queues = (self.datagrams.incoming, self.datagrams.outgoing)
+        control = self.control
+        return Charges(
+            received=credit.held_size,
+            spans=SPAN_CHARGE * (runs + sum(channel.span_count for channel in channels)),
+            messages=sum(channel.message_charge for channel in channels),
+            datagrams=sum(queue.size + DATAGRAM_CHARGE * len(queue.items) for queue in queues),
+            control=control.queued_size + CONTROL_CHARGE * len(control.queued),
+            reports=control.report_size,
+            channels=CHANNEL_CHARGE * len(channels),
+            ledger=PACKET_CHARGE * len(sent),
+            unacked=credit.sent_charged - credit.sent_released,
+            unsent=sum(channel.unsent_size for channel in channels),
+        )
 
     def counters(self) -> dict[str, int]:
         """All counters by name."""

@@ -150,6 +150,26 @@ class Channel(ABC):
     def held_size(self) -> int:
         """Bytes that received data occupies."""
 
+    @property
+    @abstractmethod
+    def span_count(self) -> int:
+        """Runs of what was received."""
+
+    @property
+    @abstractmethod
+    def gap_count(self) -> int:
+        """Runs of what was received, but for one of stream bytes that can be read."""
+
+    @property
+    @abstractmethod
+    def message_charge(self) -> int:
+        """What messages take that are not taken, or sent and not over, beside their bytes."""
+
+    @property
+    @abstractmethod
+    def sent_released(self) -> int:
+        """What of the credit used here is confirmed so that nothing of it is kept."""
+
     @abstractmethod
     def _end_sending(self) -> None:
         """Notes that nothing will be written any more."""
@@ -202,7 +222,9 @@ class Channel(ABC):
     def reset(self, code: int) -> None:
         """Ends this direction at once; nothing happens if it has ended already."""
         if self.reset_record is None and not self._is_delivered:
+            before = self.sent_released
             self.reset_record = (code, *self._drop_sending())
+            self.table.credit.sent_released += self.sent_released - before
             self.table.scheduler.unlist(self)
             for kind in (FRAME_MESSAGE_FIN, FRAME_MESSAGE_ABANDON):
                 self.table.cancel(kind, self)
@@ -261,7 +283,9 @@ class Channel(ABC):
         elif kind == FRAME_RESET:
             self.is_reset_acked = True
         elif kind not in (FRAME_STOP, FRAME_MAX_CHANNEL_DATA) and self.reset_record is None:
+            before = self.sent_released
             self.on_data_acked(record)
+            self.table.credit.sent_released += self.sent_released - before
             self.check_watch()
         self.note_busy()
         self.check_done()

@@ -7,7 +7,7 @@ about channels, the ready list. May not know: packets, what a channel carries, w
 from __future__ import annotations
 
 from collections import OrderedDict
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from operator import index
 from typing import Final
 
@@ -30,6 +30,7 @@ from fastmux.constants import (
     KIND_MESSAGE,
     KIND_STREAM,
     MAX_CHANNELS_LIMIT,
+    MAX_STALE_ENTRIES,
     ROLE_CLIENT,
     ROLE_SERVER,
 )
@@ -209,6 +210,10 @@ class ChannelTable:
         self.peer_limits[kind] = limit
         return True
 
+    def gap_count(self) -> int:
+        """Runs of what was received in all channels, but for stream bytes that can be read."""
+        return sum(channel.gap_count for channel in self.channels.values())
+
     # --- lists --------------------------------------------------------------------------------------
 
     def schedule(self, channel: Channel) -> None:
@@ -244,9 +249,12 @@ class ChannelTable:
     # --- lifetimes ----------------------------------------------------------------------------------
 
     def watch_expiry(self, channel: MessageChannel) -> None:
-        """Notes when the channel's oldest message expires: one entry a channel."""
+        """Notes when the channel's oldest message expires: one entry a channel, and some of those gone."""
         at = channel.sending.expiry_at
         if at is not None and not channel.sending.is_expiry_watched:
+            if len(self.expiries) > 2 * len(self.channels) + MAX_STALE_ENTRIES:
+                self.expiries = [entry for entry in self.expiries if entry[1] in self.channels]
+                heapify(self.expiries)
             channel.sending.is_expiry_watched = True
             heappush(self.expiries, (at, channel.id))
 

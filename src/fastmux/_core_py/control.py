@@ -6,32 +6,68 @@ Owns: both queues and their limits. May not know: what the frames mean.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from fastmux.constants import (
-    BASE_PLPMTU,
+    FRAME_ACK_FREQUENCY,
+    FRAME_APPLICATION_CLOSE,
+    FRAME_CONNECTION_CLOSE,
+    FRAME_EXTENSION_FIRST,
+    FRAME_HANDSHAKE_DONE,
+    FRAME_MAX_CHANNELS,
+    FRAME_NEW_ID,
     FRAME_PATH_CHALLENGE,
+    FRAME_PATH_RESPONSE,
+    FRAME_RETIRE_ID,
+    MAX_CONTROL_FRAME,
     MAX_CONTROL_QUEUE_SIZE,
-    MAX_CONTROL_REPORTS,
+    MAX_CONTROL_REPORTS_SIZE,
     MAX_PATH_CHALLENGES,
+    REPORT_CHARGE,
     RESOURCE_LIMIT,
 )
 from fastmux.exceptions import ProtocolError
 
-MAX_CONTROL_FRAME = BASE_PLPMTU - 64  # so that any packet has room for any frame
+_REPORTED = frozenset(
+    (
+        FRAME_HANDSHAKE_DONE,
+        FRAME_MAX_CHANNELS,
+        FRAME_NEW_ID,
+        FRAME_RETIRE_ID,
+        FRAME_PATH_CHALLENGE,
+        FRAME_PATH_RESPONSE,
+        FRAME_ACK_FREQUENCY,
+        FRAME_CONNECTION_CLOSE,
+        FRAME_APPLICATION_CLOSE,
+    )
+)
 
 
-# Invariant: `queued_size` is the sum of the sizes in `queued`; at most MAX_PATH_CHALLENGES reports are
-# PATH_CHALLENGE frames.
+def is_reported(kind: int) -> bool:
+    """True for a frame of the peer that Python acts on (of MAX_CHANNELS, for one that is news)."""
+    return kind in _REPORTED or kind >= FRAME_EXTENSION_FIRST
+
+
+def report_charge(report: Sequence[Any]) -> int:
+    """What a report is charged while it waits: an object, and what may be long in its frame."""
+    if report[0] in (FRAME_CONNECTION_CLOSE, FRAME_APPLICATION_CLOSE) or report[0] >= FRAME_EXTENSION_FIRST:
+        return REPORT_CHARGE + len(report[-1])
+    return REPORT_CHARGE
+
+
+# Invariant: `queued_size` is the sum of the sizes in `queued`, `report_size` that of what the reports are
+# charged; at most MAX_PATH_CHALLENGES reports are PATH_CHALLENGE frames.
 class Control:
     """Frames and reports between Python and the packets."""
 
-    __slots__ = ("_challenges", "_reports", "queued", "queued_size")
+    __slots__ = ("_challenges", "_reports", "queued", "queued_size", "report_size")
 
     def __init__(self) -> None:
         self.queued: deque[tuple[int, bytes]] = deque()
         self.queued_size = 0
         self._reports: list[tuple[Any, ...]] = []
+        self.report_size = 0
         self._challenges = 0
 
     def queue(self, token: int, frame: bytes) -> None:
@@ -50,9 +86,9 @@ class Control:
         self.queued_size -= len(self.queued[0][1])
         return self.queued.popleft()
 
-    def has_room(self, count: int) -> bool:
-        """True if `count` reports more can wait."""
-        return len(self._reports) + count <= MAX_CONTROL_REPORTS
+    def has_room(self, charge: int) -> bool:
+        """True if reports of that charge more can wait."""
+        return self.report_size + charge <= MAX_CONTROL_REPORTS_SIZE
 
     def report(self, *report: Any) -> None:
         """Something for take(); of PATH_CHALLENGE frames the newest are kept."""
@@ -62,9 +98,11 @@ class Control:
                 self._challenges -= 1
                 kinds = [item[0] for item in self._reports]
                 del self._reports[kinds.index(FRAME_PATH_CHALLENGE)]
+                self.report_size -= REPORT_CHARGE
         self._reports.append(report)
+        self.report_size += report_charge(report)
 
     def take(self) -> list[tuple[Any, ...]]:
         """The reports since the last call."""
-        reports, self._reports, self._challenges = self._reports, [], 0
+        reports, self._reports, self._challenges, self.report_size = self._reports, [], 0, 0
         return reports

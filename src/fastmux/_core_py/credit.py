@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastmux.constants import CONNECTION_CHANNEL, CREDIT_STEP, CREDIT_STEP_DIVISOR, FRAGMENT_UNIT
+from fastmux.constants import (
+    CONNECTION_CHANNEL,
+    CREDIT_STEP,
+    CREDIT_STEP_DIVISOR,
+    FRAGMENT_UNIT,
+    MAX_UNACKED_SIZE,
+    MIN_RECEIVED_SPANS,
+    RECEIVED_SPAN_DIVISOR,
+)
 
 if TYPE_CHECKING:
     from fastmux._core_py.channel import Channel
@@ -20,7 +28,9 @@ def credit_step(window: int) -> int:
 
 
 # Invariant: consumed <= charged; charged, consumed and held_size are the sums of those of all channels,
-# released ones included (they hold nothing). sent_charged may pass peer_limit by one message.
+# released ones included (they hold nothing). sent_released is what of sent_charged the peer has confirmed so
+# that nothing of it is kept: of streams from the front, of messages whole. sent_charged may pass peer_limit,
+# and sent_released + max_unacked, by one message. `span_bound` is at or above the runs in all channels.
 class Credit:
     """Bytes that may be sent and received over all channels of one connection."""
 
@@ -33,8 +43,11 @@ class Credit:
         "held_size",
         "limit",
         "max_message_charge",
+        "max_unacked",
         "peer_limit",
         "sent_charged",
+        "sent_released",
+        "span_bound",
         "window",
     )
 
@@ -43,14 +56,20 @@ class Credit:
         self.budget = budget
         self.max_message_charge = (max_message_size + FRAGMENT_UNIT - 1) // FRAGMENT_UNIT * FRAGMENT_UNIT
         self.charged = self.consumed = self.held_size = 0
-        self.peer_limit = self.sent_charged = 0
+        self.max_unacked = max(budget, MAX_UNACKED_SIZE)
+        self.peer_limit = self.sent_charged = self.sent_released = self.span_bound = 0
         self._due: dict[int, Channel] = {}
         self._listed_at: int | None = None  # `consumed` when the connection was listed
 
     @property
     def available(self) -> int:
-        """Bytes that may be sent; not above zero when the peer must raise its limit first."""
-        return self.peer_limit - self.sent_charged
+        """Bytes that may be sent; not above zero when the peer must raise its limit, or confirm, first."""
+        return min(self.peer_limit, self.sent_released + self.max_unacked) - self.sent_charged
+
+    @property
+    def max_spans(self) -> int:
+        """Runs that may be in all channels, beside one each."""
+        return max(MIN_RECEIVED_SPANS, self.budget // RECEIVED_SPAN_DIVISOR)
 
     def note(self, channel: Channel) -> None:
         """The channel's limit wants raising."""

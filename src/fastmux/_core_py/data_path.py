@@ -14,7 +14,6 @@ from fastmux._core_py._arguments import Uncopied, immutable, integer, kept, octe
 from fastmux._core_py._forks import FORKED_TEXT, forks
 from fastmux._core_py._parts import Limits, Parts
 from fastmux._core_py.message_channel import MessageChannel
-from fastmux._core_py.packet_writer import MIN_SEGMENT_SIZE
 from fastmux._core_py.protection import PacketProtection
 from fastmux._core_py.stream_channel import StreamChannel
 from fastmux.constants import (
@@ -27,10 +26,11 @@ from fastmux.constants import (
     MAX_LABEL_SIZE,
     MAX_PRIORITY,
     MIN_CONNECTION_ID_SIZE,
+    MIN_SEGMENT_SIZE,
     UNRELIABLE,
 )
 from fastmux.exceptions import ClosedResourceError, MessageTooBig
-from fastmux.records import AckSummary, Deadlines, OpenFields
+from fastmux.records import AckSummary, Charges, Deadlines, OpenFields
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Unpack
@@ -406,6 +406,10 @@ class DataPath(Uncopied):
     def held_size(self) -> int:
         """Bytes that received data occupies."""
         return self._seen.credit.held_size + self._seen.datagrams.incoming.size
+
+    def charges(self) -> Charges:
+        """All that is held, by kind: docs/limits.md. O(channels)."""
+        return self._all.charges()
 
     @property
     def channel_count(self) -> int:

@@ -11,7 +11,7 @@ import socket
 import struct
 from typing import Final, cast, final
 
-from fastmux.constants import TRAIN_BUFFER_SIZE
+from fastmux.constants import MAX_RECEIVE_ERRORS, TRAIN_BUFFER_SIZE
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 Row = tuple[int, int, int, Address]
@@ -21,7 +21,6 @@ _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
 _UDP_GRO: Final = 104
 _ANCILLARY_SIZE: Final = socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE") else 0
-_MAX_ERRORS: Final = 64  # one after another, before the caller gets its turn
 
 
 @final
@@ -51,7 +50,7 @@ class DatagramIO:
         rows: list[Row] = []
         at = errors = 0
         self._is_drained = False
-        while max_trains > 0 and errors < _MAX_ERRORS and at + TRAIN_BUFFER_SIZE <= len(view):
+        while max_trains > 0 and errors < MAX_RECEIVE_ERRORS and at + TRAIN_BUFFER_SIZE <= len(view):
             try:
                 size, segment_size, address = self._receive_train(view[at : at + TRAIN_BUFFER_SIZE])
             except (BlockingIOError, InterruptedError):

@@ -25,10 +25,9 @@ from fastmux.constants import (
     FRAME_RESET,
     FRAME_STOP,
     FRAME_STREAM,
+    MIN_ROOM,
     STREAM_FIN,
 )
-
-_MIN_ROOM = 64  # less is not worth a frame of data
 
 
 class FramePacker:
@@ -60,7 +59,7 @@ class FramePacker:
     def pack_channels(self, payload: bytearray, records: list[Record], capacity: int) -> None:
         """Data of channels, as the scheduler has them. O(1) per channel that sends or leaves."""
         table = self._table
-        while capacity - len(payload) >= _MIN_ROOM:
+        while capacity - len(payload) >= MIN_ROOM:
             turn = table.scheduler.next(capacity)
             if turn is None:
                 return
@@ -116,7 +115,7 @@ class FramePacker:
         while True:
             offset = sending._next_offset()
             room = capacity - len(payload) - head - size_of(offset)
-            if room < _MIN_ROOM // 2:
+            if room < MIN_ROOM // 2:
                 return
             sent = sending.sent_size
             limit = min(channel.peer_limit, sent + max(0, credit.available - held))

@@ -13,6 +13,7 @@ from fastmux._core_py.message_queue import MessageQueue
 from fastmux.constants import (
     FRAME_MESSAGE_ABANDON,
     FRAME_MESSAGE_FIN,
+    PARTIAL_CHARGE,
     READY_READABLE,
 )
 
@@ -156,6 +157,22 @@ class MessageChannel(Channel):
     @property
     def held_size(self) -> int:
         return self.inbox.held_size
+
+    @property
+    def span_count(self) -> int:
+        return self.inbox.span_count
+
+    @property
+    def gap_count(self) -> int:
+        return self.inbox.span_count
+
+    @property
+    def message_charge(self) -> int:
+        return self.inbox.message_charge + PARTIAL_CHARGE * self.sending.message_count
+
+    @property
+    def sent_released(self) -> int:
+        return self.sending.released
 
     def _end_sending(self) -> None:
         self.sending.finish()

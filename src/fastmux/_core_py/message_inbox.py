@@ -11,7 +11,7 @@ from collections import deque
 from fastmux._core_py.message_queue import unit_count
 from fastmux._core_py.range_set import RangeSet
 from fastmux._core_py.reassembler import Reassembler
-from fastmux.constants import FRAGMENT_UNIT
+from fastmux.constants import FRAGMENT_UNIT, MESSAGE_CHARGE, PARTIAL_CHARGE
 
 
 # Invariant: an id is in at most one of `partial` and `done`; `done` holds every id that needs no more
@@ -54,6 +54,12 @@ class MessageInbox:
     def span_count(self) -> int:
         """Disjoint runs of units and of done ids: what hostile gaps could grow."""
         return self.partial_spans + len(self.done)
+
+    @property
+    def message_charge(self) -> int:
+        """What messages that are not taken take beside their bytes."""
+        whole = len(self._complete) + len(self._ready)
+        return PARTIAL_CHARGE * len(self.partial) + MESSAGE_CHARGE * whole
 
     @property
     def has_ready(self) -> bool:

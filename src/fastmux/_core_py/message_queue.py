@@ -10,7 +10,14 @@ from collections import OrderedDict, deque
 from typing import NamedTuple
 
 from fastmux._core_py.range_set import RangeSet
-from fastmux.constants import FRAGMENT_UNIT, LIFETIME, MAX_RETRANSMITS, RELIABLE, UNRELIABLE
+from fastmux.constants import (
+    FRAGMENT_UNIT,
+    LIFETIME,
+    MAX_RETRANSMITS,
+    MAX_STALE_ENTRIES,
+    RELIABLE,
+    UNRELIABLE,
+)
 
 
 class OutgoingMessage:
@@ -46,7 +53,9 @@ def unit_count(size: int) -> int:
 # Invariant: a message is in `waiting` (no id yet), else in `active` until it is over. `current` is the one
 # started message that has units never sent. `lost` names the active messages that may have lost units.
 # `abandoned` holds what the peer must still confirm to know of, `abandon_due` what of it is to be sent.
-# `unsent_size` is 128 times the units never sent; `held_size` the bytes of waiting and active messages.
+# `unsent_size` is 128 times the units never sent; `held_size` the bytes of waiting and active messages;
+# `released` 128 times the units of those that were acknowledged, or whose end the peer has confirmed to know
+# of. `_deadlines` has the waiting and active messages with a lifetime, and some that are over.
 class MessageQueue:
     """Outgoing messages, first in first out."""
 
@@ -66,6 +75,7 @@ class MessageQueue:
         "is_expiry_watched",
         "is_fin_queued",
         "next_id",
+        "released",
         "reliability",
         "unsent_size",
         "value",
@@ -82,7 +92,7 @@ class MessageQueue:
         self.abandoned: dict[int, int] = {}
         self.abandon_due: dict[int, int] = {}
         self.abandoned_count = 0
-        self.next_id = self.charged = self.unsent_size = self.held_size = 0
+        self.next_id = self.charged = self.released = self.unsent_size = self.held_size = 0
         self._is_finished = self.is_fin_queued = self.fin_acked = False
         self.is_expiry_watched = False  # the table has an entry for expiry_at
 
@@ -94,11 +104,22 @@ class MessageQueue:
         self.unsent_size += message.count * FRAGMENT_UNIT
         self.held_size += len(data)
         if expires_at is not None:
+            self._sweep_deadlines()
             self._deadlines.append(message)
 
     def finish(self) -> None:
         """No message comes after those taken."""
         self._is_finished = True
+
+    def _sweep_deadlines(self) -> None:
+        """The oldest may never be acknowledged: those behind it that are over must not pile up."""
+        if len(self._deadlines) > 2 * self.message_count + MAX_STALE_ENTRIES:
+            self._deadlines = deque(message for message in self._deadlines if not message.is_over)
+
+    @property
+    def message_count(self) -> int:
+        """Messages that are not over, and those given up that the peer must still confirm to know of."""
+        return len(self._waiting) + len(self._active) + len(self.abandoned)
 
     @property
     def is_fin_ready(self) -> bool:
@@ -167,6 +188,7 @@ class MessageQueue:
             message.acked = RangeSet()
         message.acked._insert(start, stop)
         if message.acked._covered == message.count:
+            self.released += message.count * FRAGMENT_UNIT
             self._end(message)
             return
         for attempt, lost in list(message.lost.items()):
@@ -225,7 +247,7 @@ class MessageQueue:
     def on_abandon_acked(self, message_ids: tuple[int, ...]) -> None:
         """The peer knows that these were given up."""
         for message_id in message_ids:
-            self.abandoned.pop(message_id, None)
+            self.released += self.abandoned.pop(message_id, 0) * FRAGMENT_UNIT
             self.abandon_due.pop(message_id, None)
 
     def on_abandon_lost(self, message_ids: tuple[int, ...]) -> None:
@@ -244,6 +266,7 @@ class MessageQueue:
         self.abandoned.clear()
         self.abandon_due.clear()
         self.unsent_size = self.held_size = 0
+        self.released = self.charged
         self._is_finished = False
 
     def _abandon(self, message: OutgoingMessage) -> None:

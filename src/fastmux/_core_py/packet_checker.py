@@ -11,14 +11,15 @@ from typing import Any
 from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel import Channel
 from fastmux._core_py.channel_table import RELEASED, ChannelTable
-from fastmux._core_py.control import Control
+from fastmux._core_py.control import Control, is_reported, report_charge
 from fastmux._core_py.frames import Frame
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.reassembler import run_stop
-from fastmux._core_py.receive_stream import BLOCK_SIZE, check_final_size
+from fastmux._core_py.receive_stream import check_final_size
 from fastmux._core_py.sent_packets import SentPackets
 from fastmux._core_py.stream_channel import StreamChannel
 from fastmux.constants import (
+    BLOCK_SIZE,
     CHANNEL_STATE_ERROR,
     FINAL_SIZE_ERROR,
     FLOW_CONTROL_ERROR,
@@ -102,6 +103,7 @@ class PacketChecker:
         "_datagrams",
         "_max_units",
         "_messages",
+        "_reported",
         "_sent",
         "_stored",
         "_streams",
@@ -123,27 +125,44 @@ class PacketChecker:
         self._max_units = max(1, (max_message_size + FRAGMENT_UNIT - 1) // FRAGMENT_UNIT)
         self._streams: dict[int, _StreamView] = {}
         self._messages: dict[int, _MessagesView] = {}
-        self._charged = self._stored = 0
+        self._charged = self._stored = self._reported = 0
 
     def check(self, frames: list[Frame]) -> None:
         """ProtocolError if a frame breaks a rule, MemoryLimit if there is no room for the packet."""
-        self._charged = self._stored = 0
+        self._charged = self._stored = self._reported = 0
         self._streams.clear()
         self._messages.clear()
         for frame in frames:
             checker = _CHECKERS.get(frame[0])
             if checker is not None:
                 checker(self, frame)
+            if is_reported(frame[0]):
+                self._reported += report_charge(frame)
         credit = self._table.credit
         if self._stored and credit.held_size + self._stored > self._held_limit():
             raise MemoryLimit("the budget is used up")
-        if not self._control.has_room(len(frames)):
+        if self._reported and not self._control.has_room(self._reported):
             raise MemoryLimit("too many control frames wait")
-        views: list[_View] = [*self._streams.values(), *self._messages.values()]
+        self._check_spans([*self._streams.values(), *self._messages.values()])
+
+    def _check_spans(self, views: list[_View]) -> None:
+        """Runs of each channel, and of all; what fills a gap is always taken."""
+        total = 0
         for view in views:
             limit = max(MIN_RECEIVED_SPANS, view.window // RECEIVED_SPAN_DIVISOR)
             if view.new_spans and view.spans + view.new_spans > limit:
                 raise MemoryLimit("too many spans")
+            total += view.new_spans
+        if not total:
+            return
+        table, credit = self._table, self._table.credit
+        most = credit.max_spans + len(table.channels) + len(views)
+        if credit.span_bound + 2 * total > most:
+            credit.span_bound = table.gap_count()
+            if credit.span_bound + 2 * total > most:
+                raise MemoryLimit("too many spans in all")
+        # a whole message right behind one that is new and partial makes a run that was not counted
+        credit.span_bound += 2 * total
 
     def _held_limit(self) -> int:
         """What a peer within its credit can make us hold: dropping less than that could go on for ever.

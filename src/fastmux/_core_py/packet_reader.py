@@ -11,6 +11,7 @@ from typing import Any
 from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel import Channel
 from fastmux._core_py.channel_table import Released
+from fastmux._core_py.control import is_reported
 from fastmux._core_py.frame_encoding import NOT_ACK_ELICITING, PROBING
 from fastmux._core_py.frames import Frame, split_frames
 from fastmux._core_py.key_update import KeyUpdate
@@ -26,23 +27,15 @@ from fastmux.constants import (
     FORM_LONG,
     FRAME_ACK,
     FRAME_ACK_ECN,
-    FRAME_ACK_FREQUENCY,
-    FRAME_APPLICATION_CLOSE,
-    FRAME_CONNECTION_CLOSE,
     FRAME_DATAGRAM,
-    FRAME_HANDSHAKE_DONE,
     FRAME_MAX_CHANNEL_DATA,
     FRAME_MAX_CHANNELS,
     FRAME_MAX_DATA,
     FRAME_MESSAGE,
     FRAME_MESSAGE_ABANDON,
     FRAME_MESSAGE_FIN,
-    FRAME_NEW_ID,
     FRAME_OPEN,
-    FRAME_PATH_CHALLENGE,
-    FRAME_PATH_RESPONSE,
     FRAME_RESET,
-    FRAME_RETIRE_ID,
     FRAME_STOP,
     FRAME_STREAM,
     KEY_PHASE_BIT,
@@ -181,7 +174,7 @@ class PacketReader:
             apply = _APPLIERS.get(kind)
             if apply is not None:
                 apply(self, frame)
-            elif kind in _REPORTED or kind >= 0x100:
+            elif is_reported(kind):
                 self._report(frame)
         self.counts["glitches"] += self._was_useless
         self._was_useless = False
@@ -275,18 +268,6 @@ class PacketReader:
             self._was_useless = True
 
 
-_REPORTED = frozenset(
-    (
-        FRAME_HANDSHAKE_DONE,
-        FRAME_NEW_ID,
-        FRAME_RETIRE_ID,
-        FRAME_PATH_CHALLENGE,
-        FRAME_PATH_RESPONSE,
-        FRAME_ACK_FREQUENCY,
-        FRAME_CONNECTION_CLOSE,
-        FRAME_APPLICATION_CLOSE,
-    )
-)
 _APPLIERS: dict[int, Callable[[PacketReader, Any], None]] = {
     FRAME_ACK: PacketReader._ack,
     FRAME_ACK_ECN: PacketReader._ack,

@@ -24,12 +24,10 @@ from fastmux.constants import (
     MAX_ACK_RANGES_SENT,
     MAX_PACKET_NUMBER,
     PACKET_NUMBER_SIZE,
+    SEALS_KEPT,
     TAG_SIZE,
 )
 from fastmux.exceptions import ProtocolError
-
-MIN_SEGMENT_SIZE = 512  # below it some frames would never fit
-_SEALS_KEPT = 64  # packets that `fill` leaves, for the close that follows
 
 
 class PacketWriter:
@@ -78,11 +76,11 @@ class PacketWriter:
         if sealing is None:
             return 0, 0
         remaining = self._remaining(sealing)
-        if remaining <= _SEALS_KEPT:
+        if remaining <= SEALS_KEPT:
             raise ProtocolError(AEAD_LIMIT_REACHED, "too many packets under one key")
         at = segments = 0
         room_size = len(train) - segment_size
-        max_segments = remaining - _SEALS_KEPT
+        max_segments = remaining - SEALS_KEPT
         allowance = size_limit
         self._table.scheduler.set_allowance(size_limit, segment_size)
         while at <= room_size and segments < max_segments:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, final
 from fastmux._core_py._arguments import Uncopied, integer, octets
 from fastmux._core_py.range_set import RangeSet
 from fastmux.constants import (
+    BLOCK_SIZE,
     FINAL_SIZE_ERROR,
     FRAGMENT_UNIT,
     FRAME_ENCODING_ERROR,
     MAX_VARINT,
     PROTOCOL_VIOLATION,
+    UNITS_PER_BLOCK,
 )
 from fastmux.exceptions import ProtocolError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_BLOCK_UNITS = 32
-_BLOCK_SIZE = _BLOCK_UNITS * FRAGMENT_UNIT
 
 
 def run_stop(index: int, size: int, count: int) -> int:
@@ -121,14 +121,14 @@ class Reassembler(Uncopied):
     def _store(self, unit: int, data: memoryview) -> None:
         at = 0
         while at < len(data):
-            number, first = divmod(unit, _BLOCK_UNITS)
+            number, first = divmod(unit, UNITS_PER_BLOCK)
             block = self._blocks.get(number)
             if block is None:
-                units = min(_BLOCK_UNITS, self._count - number * _BLOCK_UNITS)
+                units = min(UNITS_PER_BLOCK, self._count - number * UNITS_PER_BLOCK)
                 block = self._blocks[number] = bytearray(units * FRAGMENT_UNIT)
                 self._held += len(block)
             inner = first * FRAGMENT_UNIT
-            size = min(_BLOCK_SIZE - inner, len(data) - at)
+            size = min(BLOCK_SIZE - inner, len(data) - at)
             block[inner : inner + size] = data[at : at + size]
             at += size
             unit += size // FRAGMENT_UNIT

@@ -5,17 +5,15 @@ Owns: what arrived of one stream and how far it was read. May not know: channels
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 from fastmux._core_py._arguments import Uncopied, integer, octets, writable
 from fastmux._core_py.range_set import RangeSet
-from fastmux.constants import FINAL_SIZE_ERROR, MAX_VARINT
+from fastmux.constants import BLOCK_SIZE, FINAL_SIZE_ERROR, MAX_VARINT
 from fastmux.exceptions import ProtocolError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-BLOCK_SIZE: Final = 4096
 
 
 # Invariant: `received` holds the offsets at or above `consumed` whose bytes came, and each of them is in

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, final
 
 from fastmux._core_py._arguments import Uncopied, integer, kept
 from fastmux._core_py.range_set import RangeSet
+from fastmux.constants import BLOCK_SIZE, JOIN_BELOW
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_JOIN_BELOW = 1024  # smaller writes are copied together: many small pieces cost more than the copy
-_PIECE_SIZE = 4096
 
 
 # Invariant: `pieces[i]` holds the bytes from `starts[i]` to `starts[i + 1]` (the last one to `written`), and
@@ -153,13 +152,13 @@ class SendStream(Uncopied):
         return max(integer(start), self._base), min(integer(stop), self._next)
 
     def _append(self, piece: bytes | memoryview) -> None:
-        if len(piece) < _JOIN_BELOW and self._head < len(self._pieces):
+        if len(piece) < JOIN_BELOW and self._head < len(self._pieces):
             last = self._pieces[-1]
-            if type(last) is bytearray and len(last) + len(piece) <= _PIECE_SIZE:
+            if type(last) is bytearray and len(last) + len(piece) <= BLOCK_SIZE:
                 last += piece
                 return
         self._starts.append(self._written)
-        self._pieces.append(bytearray(piece) if len(piece) < _JOIN_BELOW else piece)
+        self._pieces.append(bytearray(piece) if len(piece) < JOIN_BELOW else piece)
 
     def _slice(self, start: int, stop: int) -> bytes:
         if start == stop:

@@ -11,11 +11,14 @@ from typing import NamedTuple, final
 
 from fastmux._core_py._arguments import Uncopied, integer
 from fastmux._core_py.range_set import RangeSet
-from fastmux.constants import K_PACKET_THRESHOLD, LOSS_THRESHOLD_PERCENT, PROTOCOL_VIOLATION
+from fastmux.constants import (
+    K_PACKET_THRESHOLD,
+    LOSS_THRESHOLD_PERCENT,
+    MAX_SKIPPED_NUMBERS,
+    PROTOCOL_VIOLATION,
+)
 from fastmux.exceptions import ProtocolError
 from fastmux.records import AckSummary
-
-_SKIPPED_REMEMBERED = 64  # an ACK of an older skipped number goes unnoticed; it has no effect either
 
 
 class _Sent(NamedTuple):
@@ -106,7 +109,7 @@ class SentPackets(Uncopied):
     def __init__(self) -> None:
         self._packets: dict[int, _Sent] = {}
         self._outstanding = RangeSet()
-        self._skipped: deque[int] = deque(maxlen=_SKIPPED_REMEMBERED)
+        self._skipped: deque[int] = deque(maxlen=MAX_SKIPPED_NUMBERS)
         self._first = self._next = self._ordinal = 0
         self._largest_acked = -1
         self._bytes_in_flight = self._eliciting_count = 0

@@ -115,6 +115,22 @@ class StreamChannel(Channel):
     def held_size(self) -> int:
         return self.received.held_size
 
+    @property
+    def span_count(self) -> int:
+        return self.received.span_count
+
+    @property
+    def gap_count(self) -> int:
+        return self.received.span_count - (self.received.readable_size > 0)
+
+    @property
+    def message_charge(self) -> int:
+        return 0
+
+    @property
+    def sent_released(self) -> int:
+        return self.sending._base
+
     def _end_sending(self) -> None:
         self.sending.finish()
 

@@ -49,11 +49,6 @@ cdef bytes as_bytes(object data):
 cdef extern from "Python.h":
     Py_buffer *PyMemoryView_GET_BUFFER(object view) noexcept
 
-cdef enum:
-    KEEP_FROM = 1024  # of a smaller view a copy costs less than finding out whose memory it shows
-    KEEP_SHARE = 2  # a view keeps no more alive than twice what it shows: unsent data stays bounded
-    MAX_OWNERS = 8  # views on views: numpy keeps each array between an array and its memory
-
 # What a channel keeps until it is acknowledged: `size` bytes at `data`, inside the exact bytes `owner`.
 cdef struct Kept:
     const uint8_t *data

@@ -1,6 +1,11 @@
 # The lists of channels with something to do, and the frames about channels that wait to be built.
 # Owns: links, ready flags, the pending queue. May not know: why a channel is in a list.
 
+cdef void path_set_send_limit(Path *path) noexcept nogil:
+    """How far the credit used may go: the peer must raise its limit, or confirm what it has, for more."""
+    path.send_limit = min(path.peer_limit, path.sent_released + path.max_unacked)
+
+
 cdef inline bint list_has(Channel *channel, int which) noexcept nogil:
     return (channel.lists >> which) & 1
 

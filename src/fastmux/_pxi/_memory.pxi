@@ -180,7 +180,6 @@ cdef inline void pool_give(Pool *pool, void *block) noexcept nogil:
 
 
 cdef enum:
-    BLOCK_SIZE = 4096
     BLOCK_SHIFT = 12
 
 cdef Pool block_pool

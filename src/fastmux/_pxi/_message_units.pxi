@@ -104,11 +104,13 @@ cdef int queue_acked(MessageQueue *self, int64_t message_id, int64_t start, int6
     if message == NULL:
         return OK
     if start == 0 and stop == message.count:
+        self.released += message.count * FRAGMENT_UNIT
         queue_end(self, message)
         return OK
     if ranges_add(&message.acked, start, stop) < 0:
         return NO_MEMORY
     if ranges_covered(&message.acked) == message.count:
+        self.released += message.count * FRAGMENT_UNIT
         queue_end(self, message)
         return OK
     position = message.lost_count
@@ -224,6 +226,7 @@ cdef void queue_abandon_acked(MessageQueue *self, int64_t message_id) noexcept n
     if place == stop or place.id != message_id:
         return
     self.due_count -= place.is_due
+    self.released += place.count * FRAGMENT_UNIT
     memmove(place, place + 1, (stop - place - 1) * sizeof(Abandoned))
     self.abandoned_size -= 1
 

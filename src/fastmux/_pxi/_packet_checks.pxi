@@ -92,13 +92,36 @@ cdef int check_rare(Checker *self, Path *path, Frame *frame, Parser *parser) noe
         return fail(PROTOCOL_VIOLATION, b"frame of the handshake")
     if kind == FRAME_HANDSHAKE_DONE and path.role == 1:
         return fail(PROTOCOL_VIOLATION, b"HANDSHAKE_DONE from a client")
+    if is_reported(kind):
+        self.reported += report_charge(frame)
     return OK
 
 
-cdef int check_limits(Checker *self, Path *path, int64_t frame_count) noexcept nogil:
-    """CHECK_NO_ROOM where the packet is over a limit of memory."""
+cdef int check_spans(Checker *self, Path *path) noexcept nogil:
+    """Runs of each channel, and of all.
+
+    A packet may make twice as many as are counted: a whole message right behind one that is new and partial.
+    """
     cdef View *view
     cdef uint32_t position
+    cdef int64_t total = self.new_spans
+    cdef int64_t most = max(<int64_t>MIN_RECEIVED_SPANS, path.budget // RECEIVED_SPAN_DIVISOR)
+    most += <int64_t>path.channels.count + <int64_t>self.view_count
+    for position in range(self.view_count):
+        view = self.views + position
+        if view.new_spans and view.spans + view.new_spans > MIN_RECEIVED_SPANS:
+            if view.spans + view.new_spans > view.window // RECEIVED_SPAN_DIVISOR:
+                return CHECK_NO_ROOM
+    if path.span_bound + 2 * total > most:
+        path.span_bound = table_gap_count(path)
+        if path.span_bound + 2 * total > most:
+            return CHECK_NO_ROOM
+    path.span_bound += 2 * total
+    return CHECK_OK
+
+
+cdef int check_limits(Checker *self, Path *path) noexcept nogil:
+    """CHECK_NO_ROOM where the packet is over a limit of memory; what fills a gap is always taken."""
     # What a peer within its credit can make us hold: the budget, one message that overdraws it, and each
     # stream's first and last block, which need not be full. Dropping less than that could go on for ever.
     cdef int64_t held_limit = path.budget + 2 * BLOCK_SIZE * <int64_t>path.channels.count
@@ -106,14 +129,9 @@ cdef int check_limits(Checker *self, Path *path, int64_t frame_count) noexcept n
         held_limit += path.max_message_charge
     if self.stored and path.held_size + self.stored > held_limit:
         return CHECK_NO_ROOM
-    if path.report_count + frame_count > MAX_CONTROL_REPORTS:
+    if self.reported and path.report_size + self.reported > MAX_CONTROL_REPORTS_SIZE:
         return CHECK_NO_ROOM
-    for position in range(self.view_count):
-        view = self.views + position
-        if view.new_spans and view.spans + view.new_spans > MIN_RECEIVED_SPANS:
-            if view.spans + view.new_spans > view.window // RECEIVED_SPAN_DIVISOR:
-                return CHECK_NO_ROOM
-    return CHECK_OK
+    return check_spans(self, path) if self.new_spans else CHECK_OK
 
 
 cdef int check_packet(Path *path, PacketFrames *frames) noexcept nogil:
@@ -126,7 +144,7 @@ cdef int check_packet(Path *path, PacketFrames *frames) noexcept nogil:
     while status == OK:
         frame = frames_next(frames)
         if frame == NULL:
-            status = check_limits(&checker, path, frames.count)
+            status = check_limits(&checker, path)
             break
         if frame.type == FRAME_STREAM:
             status = check_stream(&checker, path, frame)

@@ -56,6 +56,7 @@ cdef int path_set_limits(Path *path, tuple limits) except -1:
     path.max_datagram_received = values[5]
     path.write_limit = values[6]
     path.budget = values[7]
+    path.max_unacked = max(path.budget, <int64_t>MAX_UNACKED_SIZE)
     return 0
 
 
@@ -178,6 +179,44 @@ cdef int64_t path_send_messages(
         channel_after_write(path, channel)
         taken += 1
     return taken
+
+
+cdef object path_charges(Path *path):
+    """All that is held, by kind; O(channels)."""
+    cdef int64_t runs = path.received.ranges.count
+    cdef int64_t messages = 0
+    cdef int64_t unsent = 0
+    cdef int64_t datagrams = path.incoming.size + path.outgoing.size
+    cdef uint32_t place
+    cdef Channel *channel
+    cdef Inbox *inbox
+    runs += path.unseen[KIND_STREAM].count + path.unseen[KIND_MESSAGE].count
+    datagrams += DATAGRAM_CHARGE * <int64_t>(path.incoming.items.count + path.outgoing.items.count)
+    for place in range(path.channels.capacity):
+        channel = <Channel *>path.channels.entries[place].value
+        if channel == NULL:
+            continue
+        unsent += channel_unsent(channel)
+        if is_message_id(channel.id):
+            inbox = &as_messages(channel).inbox
+            runs += inbox_spans(inbox)
+            messages += MESSAGE_CHARGE * <int64_t>(inbox.complete.count + inbox.ready.count)
+            messages += PARTIAL_CHARGE * <int64_t>inbox.partial.count
+            messages += PARTIAL_CHARGE * queue_message_count(&as_messages(channel).sending)
+        else:
+            runs += stream_in_spans(&as_stream(channel).received)
+    return Charges(
+        path.held_size,
+        SPAN_CHARGE * runs,
+        messages,
+        datagrams,
+        path.control_size + CONTROL_CHARGE * <int64_t>path.control_count,
+        path.report_size,
+        CHANNEL_CHARGE * <int64_t>path.channels.count,
+        PACKET_CHARGE * <int64_t>path.sent.count,
+        path.sent_charged - path.sent_released,
+        unsent,
+    )
 
 
 cdef dict counters_dict(Counters counters):

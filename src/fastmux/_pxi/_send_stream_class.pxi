@@ -47,7 +47,7 @@ cdef class SendStream:
 
     def on_acked(self, start, stop, fin):
         """The peer has the run [start, stop), and FIN if `fin`."""
-        cdef int status = stream_out_acked(&self.stream, as_wire(start), as_wire(stop), bool(fin))
+        cdef int64_t status = stream_out_acked(&self.stream, as_wire(start), as_wire(stop), bool(fin))
         if status < 0:
             raise_status(status)
 

@@ -168,7 +168,10 @@ cdef struct KeyUpdate:
 
 # One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed
 # so. Invariant: the peer's indices below peer_next[kind] are in `unseen` if they were never used; the others,
-# and ours below next_index[kind], are those of `channels` or over.
+# and ours below next_index[kind], are those of `channels` or over. sent_released is what of sent_charged the
+# peer has confirmed so that nothing of it is kept: of streams from the front, of messages whole. send_limit is
+# the smaller of peer_limit and sent_released + max_unacked; sent_charged may pass it by one message.
+# `span_bound` is at or above the runs in all channels, but for stream bytes that can be read.
 cdef struct Path:
     int status
     int64_t role
@@ -230,6 +233,10 @@ cdef struct Path:
     int64_t listed_at
     int64_t peer_limit
     int64_t sent_charged
+    int64_t sent_released
+    int64_t max_unacked
+    int64_t send_limit
+    int64_t span_bound
     # datagrams
     DatagramQueue incoming
     DatagramQueue outgoing
@@ -244,6 +251,7 @@ cdef struct Path:
     Report *reports
     uint32_t report_count
     uint32_t report_capacity
+    int64_t report_size
     uint32_t challenge_count
 
 

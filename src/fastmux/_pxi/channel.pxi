@@ -117,13 +117,16 @@ cdef int channel_reset(Path *path, Channel *channel, int64_t code) noexcept nogi
     channel.is_reset = True
     channel.our_reset_code = code
     if is_message_id(channel.id):
+        path.sent_released += as_messages(channel).sending.charged - as_messages(channel).sending.released
         queue_drop(&as_messages(channel).sending)
         channel.our_final_size = as_messages(channel).sending.next_id
         channel.our_charged = as_messages(channel).sending.charged
     else:
+        path.sent_released += as_stream(channel).sending.next - as_stream(channel).sending.base
         stream_out_drop(&as_stream(channel).sending)
         channel.our_final_size = as_stream(channel).sending.next
         channel.our_charged = channel.our_final_size
+    path_set_send_limit(path)
     ring_remove(path, LIST_RING, channel)
     ring_remove(path, LIST_FREE, channel)
     pending_cancel(path, PENDING_MESSAGE_FIN, channel)

@@ -143,7 +143,22 @@ cdef int table_free(Path *path) noexcept nogil:
     return OK
 
 
-# --- lifetimes: a binary heap with at most one entry a channel ---------------------------------------------
+cdef int64_t table_gap_count(Path *path) noexcept nogil:
+    """Runs of what was received in all channels, but for stream bytes that can be read."""
+    cdef uint32_t place
+    cdef int64_t count = 0
+    cdef Channel *channel
+    for place in range(path.channels.capacity):
+        channel = <Channel *>path.channels.entries[place].value
+        if channel != NULL:
+            if is_message_id(channel.id):
+                count += inbox_spans(&as_messages(channel).inbox)
+            else:
+                count += as_stream(channel).received.ranges.count
+    return count
+
+
+# --- lifetimes: a binary heap with one entry a channel at the most, and some of channels that are gone -------
 
 cdef int expiry_push(Path *path, double at, int64_t channel_id) noexcept nogil:
     cdef uint32_t place = path.expiry_count
@@ -183,12 +198,25 @@ cdef void expiry_pop(Path *path) noexcept nogil:
     path.expiries[place] = moved
 
 
+cdef void expiry_sweep(Path *path) noexcept nogil:
+    """Forgets channels that are gone once they are the most: one that never expires must not keep the rest."""
+    cdef uint32_t place
+    cdef uint32_t count = path.expiry_count
+    if count <= 2 * path.channels.count + MAX_STALE_ENTRIES:
+        return
+    path.expiry_count = 0
+    for place in range(count):  # no entry moves to a place that was not looked at yet
+        if map_get(&path.channels, path.expiries[place].channel_id) != NULL:
+            expiry_push(path, path.expiries[place].at, path.expiries[place].channel_id)
+
+
 cdef int table_watch_expiry(Path *path, Channel *channel) noexcept nogil:
     """Notes when the channel's oldest message expires."""
     cdef MessageQueue *queue = &as_messages(channel).sending
     cdef double at = queue_expiry_at(queue)
     if at < 0.0 or queue.is_expiry_watched:
         return OK
+    expiry_sweep(path)
     queue.is_expiry_watched = True
     return expiry_push(path, at, channel.id)
 

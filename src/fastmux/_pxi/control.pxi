@@ -2,10 +2,6 @@
 # 9221).
 # Owns: these queues and their limits. May not know: what the frames mean, who reads.
 
-cdef enum:
-    MAX_CONTROL_FRAME = 1136  # BASE_PLPMTU - 64: any packet has room for any frame
-
-
 cdef int control_push(Path *path, int64_t token, void *frame) noexcept nogil:
     """An encoded frame (bytes, held here) to be sent once."""
     cdef uint32_t capacity
@@ -32,7 +28,27 @@ cdef int control_push(Path *path, int64_t token, void *frame) noexcept nogil:
     return OK
 
 
-cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame) noexcept nogil:
+cdef bint is_reported(uint32_t kind) noexcept nogil:
+    """True for a frame of the peer that Python acts on (of MAX_CHANNELS, for one that is news)."""
+    return (
+        FRAME_NEW_ID <= kind <= FRAME_ACK_FREQUENCY
+        or kind == FRAME_MAX_CHANNELS
+        or kind == FRAME_HANDSHAKE_DONE
+        or kind == FRAME_CONNECTION_CLOSE
+        or kind == FRAME_APPLICATION_CLOSE
+        or kind >= FRAME_EXTENSION_FIRST
+    )
+
+
+cdef int64_t report_charge(Frame *frame) noexcept nogil:
+    """What a report is charged while it waits: an object, and what may be long in its frame."""
+    cdef uint32_t kind = frame.type
+    if kind == FRAME_CONNECTION_CLOSE or kind == FRAME_APPLICATION_CLOSE or kind >= FRAME_EXTENSION_FIRST:
+        return REPORT_CHARGE + frame.size
+    return REPORT_CHARGE
+
+
+cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame, int64_t charge) noexcept nogil:
     """Something for take_control; of PATH_CHALLENGE frames the newest are kept. `frame` is taken over."""
     cdef uint32_t capacity, position
     cdef Report *grown
@@ -55,6 +71,7 @@ cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame) noexce
             while path.reports[position].kind != FRAME_PATH_CHALLENGE:
                 position += 1
             let_go(path.reports[position].frame)
+            path.report_size -= REPORT_CHARGE
             path.report_count -= 1
             grown = path.reports + position
             memmove(grown, grown + 1, (path.report_count - position) * sizeof(Report))
@@ -64,19 +81,20 @@ cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame) noexce
     path.reports[path.report_count].token = token
     path.reports[path.report_count].frame = frame
     path.report_count += 1
+    path.report_size += charge
     return OK
 
 
-cdef int report_frame(Path *path, uint32_t kind, const uint8_t *start, const uint8_t *stop) noexcept nogil:
+cdef int report_frame(Path *path, Frame *frame) noexcept nogil:
     """A frame of the peer as it came; Python objects are made when it is taken: few of a packet are of use."""
-    cdef void *frame = fm_bytes(start, stop - start)
+    cdef void *copy = fm_bytes(frame.begin, frame.end - frame.begin)
     path.reported_frames += 1
     if path.reported_frames > MAX_REPORTED_FRAMES:
         path.was_useless = True
-    if frame == NULL:
+    if copy == NULL:
         fm_clear_error()
         return NO_MEMORY
-    return report_add(path, kind, 0, frame)
+    return report_add(path, frame.type, 0, copy, report_charge(frame))
 
 
 cdef list take_reports(Path *path):
@@ -88,6 +106,7 @@ cdef list take_reports(Path *path):
     path.reports = NULL
     path.report_count = 0
     path.report_capacity = 0
+    path.report_size = 0
     path.challenge_count = 0
     taken = []
     for position in range(count):

@@ -171,6 +171,7 @@ cdef class DataPath:
         cdef Path *path = self.open_path()
         path_set_remote_id(path, name)
         path.peer_limit = max(path.peer_limit, data)
+        path_set_send_limit(path)
         scheduler_set_window(path, data)
         path_set_peer(path, channel_data, streams, message_channels)
         path.peer_max_message_size = message_size
@@ -572,6 +573,10 @@ cdef class DataPath:
     def held_size(self):
         """Bytes that received data occupies."""
         return self.seen_path().held_size + self.path.incoming.size
+
+    def charges(self):
+        """All that is held, by kind: docs/limits.md. O(channels)."""
+        return path_charges(self.open_path())
 
     @property
     def channel_count(self):

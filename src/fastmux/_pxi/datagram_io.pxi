@@ -156,7 +156,6 @@ cdef extern from *:
 
 cdef enum:
     MAX_ROWS = 64  # a receive ends with so many
-    MAX_RECEIVE_ERRORS = 64  # one after another, before the caller gets its turn
 
 cdef struct Row:
     Py_ssize_t start

@@ -2,7 +2,6 @@
 # Owns: the layout of frames. May not know: headers, keys, trains, which channel comes next.
 
 cdef enum:
-    MIN_ROOM = 64  # less is not worth a frame of data
     MAX_ACK_FRAME = 40 + 16 * MAX_ACK_RANGES_SENT
     MAX_CHANNEL_FRAME = 32 + MAX_LABEL_SIZE
 
@@ -299,7 +298,7 @@ cdef inline void pack_stream(Path *path, Packing *self, Channel *channel, int64_
         if room < MIN_ROOM // 2:
             return
         sent = sending.next
-        limit = sent + max(path.peer_limit - path.sent_charged - held, <int64_t>0)
+        limit = sent + max(path.send_limit - path.sent_charged - held, <int64_t>0)
         if not stream_out_next(sending, room, min(channel.peer_limit, limit), &run):
             return
         path.sent_charged += sending.next - sent
@@ -318,7 +317,7 @@ cdef inline void pack_stream(Path *path, Packing *self, Channel *channel, int64_
 
 cdef inline bint messages_may_start(Path *path, Channel *channel, int64_t held) noexcept nogil:
     """True while the credit of the connection is above `held`, and that of the channel above zero."""
-    if path.peer_limit - path.sent_charged <= held:
+    if path.send_limit - path.sent_charged <= held:
         return False
     return as_messages(channel).sending.charged < channel.peer_limit
 

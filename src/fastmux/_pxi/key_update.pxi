@@ -74,7 +74,9 @@ cdef int key_update_opener(Path *path, int64_t number) noexcept nogil:
         return fail(KEY_UPDATE_ERROR, b"older keys for a higher packet number")
     if not is_answer and path.counters.key_updates and path.sent.next_number == self.send_first:
         return fail(KEY_UPDATE_ERROR, b"a key update before the last one was acknowledged")
-    if not cipher_wake(&self.next_sealer, False) or report_add(path, CONTROL_KEYS_UPDATED, 0, NULL) < 0:
+    if not cipher_wake(&self.next_sealer, False):
+        return NO_MEMORY
+    if report_add(path, CONTROL_KEYS_UPDATED, 0, NULL, REPORT_CHARGE) < 0:
         return NO_MEMORY
     cipher_free(&self.old_opener)
     self.old_opener = path.opener

@@ -38,7 +38,9 @@ cdef struct Abandoned:
 # units never sent.
 # `lost_first` chains the active messages that may have lost units, `deadline_first` those with a lifetime,
 # oldest first. `abandoned` ascends by id: what the peer must still confirm to know of, `due_count` of them to
-# be sent. unsent_size is 128 times the units never sent; held_size the bytes of waiting and active messages.
+# be sent. unsent_size is 128 times the units never sent; held_size the bytes of waiting and active messages;
+# `released` 128 times the units of those that were acknowledged, or whose end the peer has confirmed to know
+# of.
 cdef struct MessageQueue:
     int reliability
     int64_t value
@@ -63,6 +65,7 @@ cdef struct MessageQueue:
     bint is_fin_queued
     bint fin_acked
     bint is_expiry_watched
+    int64_t released
 
 # Units [start, stop) of a message that may go next; `attempt` counts retransmissions.
 cdef struct UnitRun:
@@ -213,7 +216,18 @@ cdef void queue_drop(MessageQueue *self) noexcept nogil:
     self.due_count = 0
     self.unsent_size = 0
     self.held_size = 0
+    self.released = self.charged
     self.is_finished = False
+
+
+cdef int64_t queue_message_count(MessageQueue *self) noexcept nogil:
+    """Messages that are not over, and those given up that the peer must still confirm to know of: O(waiting)."""
+    cdef OutMessage *message = self.waiting_first
+    cdef int64_t count = <int64_t>self.active.count + <int64_t>self.abandoned_size
+    while message != NULL:
+        count += 1
+        message = message.next
+    return count
 
 
 cdef inline bint queue_is_fin_ready(MessageQueue *self) noexcept nogil:

@@ -41,7 +41,8 @@ cdef struct Checker:
     Map seen_map
     int64_t charged
     int64_t stored
-    int64_t frame_count
+    int64_t new_spans  # of all views
+    int64_t reported  # what the packet's rare frames will be charged
 
 # One packet is checked at a time and no Python runs meanwhile.
 cdef View inline_views[INLINE_VIEWS]
@@ -203,6 +204,11 @@ cdef int checker_end_messages(View *view, int64_t count) noexcept nogil:
 
 # --- frames ------------------------------------------------------------------------------------------------
 
+cdef inline void checker_add_span(Checker *self, View *view) noexcept nogil:
+    view.new_spans += 1
+    self.new_spans += 1
+
+
 cdef int check_stream(Checker *self, Path *path, Frame *frame) noexcept nogil:
     cdef View *view
     cdef int64_t start = <int64_t>frame.a
@@ -211,11 +217,12 @@ cdef int check_stream(Checker *self, Path *path, Frame *frame) noexcept nogil:
         return status
     if checker_end_stream(self, path, view, start + frame.size, frame.fin) < 0:
         return FAULT
-    if view.channel == NULL:
-        view.new_spans += frame.size > 0
-    elif frame.size:
-        view.new_spans += not stream_in_touches(&as_stream(view.channel).received, start, start + frame.size)
     self.stored += frame.size
+    if frame.size and (
+        view.channel == NULL
+        or not stream_in_touches(&as_stream(view.channel).received, start, start + frame.size)
+    ):
+        checker_add_span(self, view)
     return OK
 
 
@@ -339,9 +346,10 @@ cdef int check_message(Checker *self, Path *path, Frame *frame) noexcept nogil:
             return fail(FINAL_SIZE_ERROR, b"message size changed")
         seen.last_size = last_size
     if known != NULL:
-        view.new_spans += not ranges_touch(&known.units, first, stop)
+        if not ranges_touch(&known.units, first, stop):
+            checker_add_span(self, view)
     elif first > 0 or stop < count or not checker_is_next(self, view, message_id):
-        view.new_spans += 1
+        checker_add_span(self, view)
     self.stored += frame.size
     return OK
 
@@ -368,7 +376,8 @@ cdef int check_abandon(Checker *self, Path *path, Frame *frame) noexcept nogil:
             return status
         if status == 1:
             seen.is_over = True
-            view.new_spans += not checker_is_next(self, view, <int64_t>message_id)
+            if not checker_is_next(self, view, <int64_t>message_id):
+                checker_add_span(self, view)
     return OK
 
 

@@ -81,13 +81,14 @@ cdef int apply_to_connection(Path *path, Frame *frame) noexcept nogil:
     if kind == FRAME_MAX_DATA:
         glitch_unless(path, <int64_t>frame.a > path.peer_limit)
         path.peer_limit = max(path.peer_limit, <int64_t>frame.a)
+        path_set_send_limit(path)
         return OK
     if kind == FRAME_MAX_CHANNELS:
         if <int64_t>frame.b <= path.peer_limits[frame.a]:
             path.was_useless = True
             return OK
         path.peer_limits[frame.a] = <int64_t>frame.b
-        return report_frame(path, kind, frame.begin, frame.end)
+        return report_frame(path, frame)
     if kind == FRAME_DATAGRAM:
         return datagram_receive(path, frame.data, frame.size)
     if (
@@ -97,7 +98,7 @@ cdef int apply_to_connection(Path *path, Frame *frame) noexcept nogil:
         or kind == FRAME_CHANNELS_BLOCKED
     ):
         return OK
-    return report_frame(path, kind, frame.begin, frame.end)
+    return report_frame(path, frame)
 
 
 cdef inline int apply_stream(Path *path, Frame *frame) noexcept nogil:

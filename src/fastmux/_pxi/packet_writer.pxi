@@ -2,10 +2,6 @@
 # Owns: the order in which frames go and the layout of trains. May not know: how anything is received,
 # clocks, windows.
 
-cdef enum:
-    MIN_SEGMENT_SIZE = 512  # below it some frames would never fit
-    SEALS_KEPT = 64  # packets that fill leaves, for the close that follows
-
 # A train being written: [out, out + at).
 cdef struct Train:
     uint8_t *out

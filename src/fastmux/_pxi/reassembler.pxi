@@ -1,9 +1,6 @@
 # One incoming message: units of 128 bytes by index, in any order, first copy wins.
 # Owns: units received and their bytes. May not know: message ids, channels, credit.
 
-cdef enum:
-    UNITS_PER_BLOCK = 32  # a block of the pool
-
 cdef struct UnitBlock:
     int64_t number
     uint8_t *data

@@ -53,7 +53,7 @@ cdef int record_lost(Path *path, Record *record, bint is_probe) noexcept nogil:
     if record.kind == FRAME_ACK:
         return OK
     if record.kind == RECORD_CONTROL:
-        return OK if is_probe else report_add(path, CONTROL_LOST, record.start, NULL)
+        return OK if is_probe else report_add(path, CONTROL_LOST, record.start, NULL, REPORT_CHARGE)
     if record.kind == FRAME_MAX_DATA:
         return pending_add(path, PENDING_MAX_DATA, NULL) if record.start == path.limit else OK
     if record.kind == FRAME_MAX_CHANNELS:
@@ -66,6 +66,8 @@ cdef int record_lost(Path *path, Record *record, bint is_probe) noexcept nogil:
 
 cdef int channel_frame_acked(Path *path, Channel *channel, Record *record) noexcept nogil:
     """A frame of this channel arrived."""
+    cdef MessageQueue *queue
+    cdef int64_t released
     cdef int status = OK
     if record.kind == FRAME_OPEN:
         channel.is_open_acked = True
@@ -73,15 +75,20 @@ cdef int channel_frame_acked(Path *path, Channel *channel, Record *record) noexc
         channel.is_reset_acked = True
     elif not channel.is_reset and record.kind != FRAME_STOP and record.kind != FRAME_MAX_CHANNEL_DATA:
         if record.kind == FRAME_STREAM:
-            status = stream_out_acked(&as_stream(channel).sending, record.start, record.stop, record.fin)
-        elif record.kind == FRAME_MESSAGE_FIN:
-            as_messages(channel).sending.fin_acked = True
-        elif record.kind == FRAME_MESSAGE_ABANDON:
-            queue_abandon_acked(&as_messages(channel).sending, record.start)
+            released = stream_out_acked(&as_stream(channel).sending, record.start, record.stop, record.fin)
+            if released < 0:
+                return NO_MEMORY
+            path.sent_released += released
         else:
-            status = queue_acked(
-                &as_messages(channel).sending, record.start, record.stop >> 32, <uint32_t>record.stop
-            )
+            queue = &as_messages(channel).sending
+            released = queue.released
+            if record.kind == FRAME_MESSAGE_FIN:
+                queue.fin_acked = True
+            elif record.kind == FRAME_MESSAGE_ABANDON:
+                queue_abandon_acked(queue, record.start)
+            else:
+                status = queue_acked(queue, record.start, record.stop >> 32, <uint32_t>record.stop)
+            path.sent_released += queue.released - released
         channel_check_watch(path, channel)
     channel_note_busy(path, channel)
     return status if status < 0 else channel_check_done(path, channel)
@@ -96,7 +103,7 @@ cdef int record_acked(Path *path, Record *record) noexcept nogil:
         path.received.report_from = max(path.received.report_from, record.start + 1)
         return OK
     if record.kind == RECORD_CONTROL:
-        return report_add(path, CONTROL_ACKED, record.start, NULL)
+        return report_add(path, CONTROL_ACKED, record.start, NULL, REPORT_CHARGE)
     if record.kind == FRAME_MAX_DATA or record.kind == FRAME_MAX_CHANNELS:
         return OK
     channel = table_get(path, record.channel_id)
@@ -169,6 +176,7 @@ cdef int path_on_ack(
 ) noexcept nogil:
     """An ACK frame of the peer, checked before."""
     cdef int status = sent_acknowledge(&path.sent, ranges, count, ack_delay, now, on_packet_acked, path)
+    path_set_send_limit(path)
     return status if status < 0 else path_detect_losses(path, now)
 
 

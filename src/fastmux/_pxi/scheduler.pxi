@@ -95,7 +95,7 @@ cdef inline void scheduler_set_allowance(Path *path, int64_t size_limit, int64_t
 cdef inline uint32_t scheduler_choice(Path *path) noexcept nogil:
     """A bit for every ring whose channels may send now, the most urgent one lowest."""
     cdef Scheduler *self = &path.scheduler
-    cdef int64_t left = path.peer_limit - path.sent_charged
+    cdef int64_t left = path.send_limit - path.sent_charged
     cdef uint32_t first
     if left > self.reserve:
         return self.listed & ALL_RINGS
@@ -152,7 +152,7 @@ cdef inline bint scheduler_after(Path *path, Turn *turn, uint32_t sent, uint32_t
         channel.quota -= sent
         if channel.quota < capacity:  # its turn is over; what is left counts for the next
             ring_rotate(ring, which)
-    return which == LIST_FREE or path.peer_limit - path.sent_charged > turn.held
+    return which == LIST_FREE or path.send_limit - path.sent_charged > turn.held
 
 
 # --- priorities --------------------------------------------------------------------------------------------

@@ -2,9 +2,6 @@
 # Owns: the bytes of one stream and which of them are unsent, lost or acknowledged. May not know: packets,
 # credit.
 
-cdef enum:
-    JOIN_BELOW = 1024  # smaller writes are copied together: many small pieces cost more than the copy
-
 # Written bytes from `start` on: in an exact bytes object held by reference, or a pool block that is filled up
 # (owner NULL).
 cdef struct Piece:
@@ -237,24 +234,28 @@ cdef void stream_out_advance(StreamOut *self) noexcept nogil:
         stream_out_drop_pieces(self)
 
 
-cdef int stream_out_acked(StreamOut *self, int64_t start, int64_t stop, bint fin) noexcept nogil:
-    """The peer has the run [start, stop), and FIN if `fin`."""
+cdef int64_t stream_out_acked(StreamOut *self, int64_t start, int64_t stop, bint fin) noexcept nogil:
+    """The peer has the run [start, stop), and FIN if `fin`: how far `base` moves, or NO_MEMORY."""
+    cdef int64_t released = 0
     start = max(start, self.base)
     stop = min(stop, self.next)
     if start < stop:
         if start == self.base and self.acked.count == 0 and self.lost.count == 0:
             self.base = stop  # in order: nothing to remember
+            released = stop - start
             stream_out_drop_pieces(self)
         else:
             if ranges_add(&self.acked, start, stop) < 0:
                 return NO_MEMORY
             if self.lost.count and ranges_remove(&self.lost, start, stop) < 0:
                 return NO_MEMORY
+            released = self.base
             stream_out_advance(self)
+            released = self.base - released
     if fin:
         self.fin_acked = True
         self.fin_due = False
-    return OK
+    return released
 
 
 cdef int stream_out_lost(StreamOut *self, int64_t start, int64_t stop, bint fin) noexcept nogil:

@@ -8,7 +8,6 @@ cdef enum:
     PACKET_APP_LIMITED = 4
     PACKET_PROBE = 8  # outside the summaries' sizes
     RECORDS_PER_CHUNK = 7
-    MAX_SKIPPED = 64  # skipped numbers remembered against optimistic ACKs
     LEDGER_SHIFT = 4
     LEDGER_CHUNK = 16  # packets whose slots stand together: all an idle connection keeps
 
@@ -219,7 +218,7 @@ cdef int sent_pass_over(Sent *self) noexcept nogil:
 cdef int sent_skip(Sent *self) noexcept nogil:
     if ranges_add(&self.skipped, self.next_number, self.next_number + 1) < 0:
         return NO_MEMORY
-    if ranges_covered(&self.skipped) > MAX_SKIPPED:
+    if ranges_covered(&self.skipped) > MAX_SKIPPED_NUMBERS:
         ranges_remove(&self.skipped, range_at(&self.skipped, 0).start, range_at(&self.skipped, 0).start + 1)
     return sent_pass_over(self)
 

@@ -13,6 +13,7 @@ from typing import Final
 from fastmux import constants as c
 from fastmux import core
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed, HandshakeError, ProtocolError
+from fastmux.protocol.budget import Budget
 from fastmux.protocol.closing import Closing, encode_close
 from fastmux.protocol.data_space import DataSpace
 from fastmux.protocol.events import Address, Closed, Event
@@ -155,6 +156,14 @@ class ConnectionLife(ABC):
         mobility = self._mobility
         counts = (0, 0) if mobility is None else (mobility.migrations, mobility.paths_validated)
         return self._final_statistics or self._data.statistics(*counts)
+
+    def budget(self) -> Budget:
+        """Give what the connection holds now; O(channels). `budget_of` says how much that may become.
+
+        Raises `ClosedResourceError` when everything is freed.
+        """
+        handshake = 0 if self._handshaking is None else self._handshaking.held_size
+        return Budget(self.data_path.charges(), handshake, self._data.control.kept_size)
 
     def shutdown(self, code: int, reason: str, now: float) -> None:
         """Close as soon as everything that was accepted for sending is acknowledged."""

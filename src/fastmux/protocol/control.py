@@ -35,8 +35,9 @@ class Control:
     """Sends control frames until they are through.
 
     Invariant: tokens are never used twice; `_pings` holds the first sending of every ping not acknowledged
-    yet, `_pings_due` those of them that wait for a packet; `_done_tokens` is empty once HANDSHAKE_DONE is
-    acknowledged; `_kept` has the frames given to `keep` that are not.
+    yet, `_pings_due` those of them that wait for a packet; `_done_tokens`, of the last MAX_DONE_TOKENS
+    sendings, is empty once HANDSHAKE_DONE is acknowledged; `_kept` has the frames given to `keep` that are
+    not.
     """
 
     __slots__ = (
@@ -81,6 +82,8 @@ class Control:
         """Tell the client that the handshake is over here, until it is acknowledged."""
         token = self._token()
         self._done_tokens[token] = None
+        if len(self._done_tokens) > c.MAX_DONE_TOKENS:  # a peer may confirm nothing
+            del self._done_tokens[next(iter(self._done_tokens))]
         self._data_path.queue_control(token, _HANDSHAKE_DONE)
 
     def keep(self, frame: bytes) -> None:
@@ -95,6 +98,11 @@ class Control:
     def kept_count(self) -> int:
         """How many frames given to `keep` are not acknowledged."""
         return len(self._kept) if self._kept is not None else 0
+
+    @property
+    def kept_size(self) -> int:
+        """What they are charged."""
+        return sum(c.CONTROL_CHARGE + len(frame) for frame in (self._kept or {}).values())
 
     def forget_mtu_probes(self) -> None:
         """What is on the way says nothing of the path that is used now."""

@@ -60,6 +60,11 @@ class Flight:
         self._due.pop(frame, None)
 
     @property
+    def held_size(self) -> int:
+        """Bytes that are not acknowledged."""
+        return self._stream.held_size + sum(map(len, self._unacked))
+
+    @property
     def has_pending(self) -> bool:
         """True if `take` may have something."""
         return self._may_have_runs or bool(self._due)

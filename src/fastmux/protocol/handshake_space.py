@@ -61,6 +61,11 @@ class HandshakeSpace:
         return self._received.largest >= 0
 
     @property
+    def held_size(self) -> int:
+        """Bytes that came out of order, and those that the peer must confirm."""
+        return self._incoming.held_size + self.flight.held_size
+
+    @property
     def has_pending(self) -> bool:
         """True if `fill` may have something to send."""
         return self._is_ack_due or self._probes_owed > 0 or self.flight.has_pending

@@ -64,6 +64,7 @@ class Handshaking:
         self._hint: tuple[int, str] | None = None
         self._hint_at = 0.0
         self._early: list[bytes] = []
+        self._early_size = 0
 
     @property
     def is_verified(self) -> bool:
@@ -145,14 +146,21 @@ class Handshaking:
 
     def keep_early(self, packet: bytes) -> bool:
         """Keep an application packet that came before the keys; False if there is no room."""
-        if len(self._early) >= c.MAX_EARLY_PACKETS:
+        size = self._early_size + len(packet)
+        if len(self._early) >= c.MAX_EARLY_PACKETS or size > c.MAX_EARLY_SIZE:
             return False
         self._early.append(packet)
+        self._early_size = size
         return True
+
+    @property
+    def held_size(self) -> int:
+        """Bytes kept of the peer, or for it until it confirms them; what TLS holds is not among them."""
+        return self._early_size + len(self._peer_blob or b"") + self.space.held_size
 
     def take_early(self) -> list[bytes]:
         """Give the packets that waited, and forget them."""
-        early, self._early = self._early, []
+        early, self._early, self._early_size = self._early, [], 0
         return early
 
     def fill(self, buffer: bytearray | memoryview, now: float) -> int:
@@ -208,6 +216,8 @@ class Handshaking:
     # --- steps --------------------------------------------------------------------------------------
 
     def _take_parameters(self, blob: bytes) -> None:
+        if len(blob) > c.MAX_PARAMETERS_SIZE:  # before it is kept: nobody has proved anything yet
+            raise ProtocolError(c.PARAMETER_ERROR, f"more than {c.MAX_PARAMETERS_SIZE} bytes of parameters")
         if self._peer_blob is not None and blob != self._peer_blob:
             raise ProtocolError(c.PARAMETER_ERROR, "the peer changed its parameters")
         self._peer_blob = blob

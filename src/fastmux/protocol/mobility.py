@@ -112,8 +112,8 @@ class Mobility:
                 case (c.FRAME_PATH_RESPONSE, bytes() as data):
                     self._charge(now)
                     self._on_response(data, path, now)
-        if self._data.control.kept_count > c.MAX_KEPT_CONTROL:
-            raise ProtocolError(c.ID_LIMIT_ERROR, "too many ids come and go unacknowledged")
+            if self._data.control.kept_count > c.MAX_KEPT_CONTROL:
+                raise ProtocolError(c.ID_LIMIT_ERROR, "too many ids come and go unacknowledged")
 
     def _on_new_id(self, given: RemoteId, retire_before: int, now: float) -> None:
         remote = self._made_remote()

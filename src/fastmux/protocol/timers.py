@@ -8,6 +8,8 @@ from __future__ import annotations
 import heapq
 from typing import Generic, Protocol, TypeVar
 
+from fastmux.constants import MAX_STALE_ENTRIES, MAX_TIMER_ENTRIES
+
 
 class Timed(Protocol):
     """Anything with a deadline that moves. Compared by identity."""
@@ -16,8 +18,6 @@ class Timed(Protocol):
         """When it wants to be called; None for never."""
         ...
 
-
-_FEW = 64  # entries that mean nothing and are not worth a look
 
 Item = TypeVar("Item", bound=Timed)
 
@@ -29,8 +29,9 @@ class Timers(Generic[Item]):
     is found too early, and the item is asked again. Only an earlier deadline is pushed.
 
     Invariant: `_stacks[item]` are the times of the item's entries in the heap, falling, so that its last is
-    the next one; for each item not in `_changed` it is at or before the item's deadline. `_stale` counts the
-    entries of items that were discarded: more than a few are never the greater part of the heap.
+    the next one; for each item not in `_changed` it is at or before the item's deadline. No stack has more
+    than MAX_TIMER_ENTRIES. `_stale` counts the entries in no stack: more than MAX_STALE_ENTRIES are never the
+    greater part of the heap.
     """
 
     def __init__(self) -> None:
@@ -49,10 +50,7 @@ class Timers(Generic[Item]):
         """Forget it. Its entries in the heap mean nothing; they go when there are many, else when due."""
         self._stale += len(self._stacks.pop(item, ()))
         self._changed.pop(item, None)
-        if self._stale > max(_FEW, len(self._heap) // 2):
-            self._heap = [entry for entry in self._heap if entry[0] in self._stacks.get(entry[2], ())]
-            heapq.heapify(self._heap)
-            self._stale = 0
+        self._sweep()
 
     def __len__(self) -> int:
         """Entries held: one or a few of each item, and some that mean nothing any more."""
@@ -94,12 +92,22 @@ class Timers(Generic[Item]):
         stack = self._stacks.get(item)
         return bool(stack) and stack is not None and stack[-1] == at
 
+    def _sweep(self) -> None:
+        if self._stale > max(MAX_STALE_ENTRIES, len(self._heap) // 2):
+            self._heap = [entry for entry in self._heap if entry[0] in self._stacks.get(entry[2], ())]
+            heapq.heapify(self._heap)
+            self._stale = 0
+
     def _push_changed(self) -> None:
         for item in self._changed:
             deadline = item.deadline()
             stack = self._stacks[item]
             if deadline is not None and (not stack or deadline < stack[-1]):
+                if len(stack) == MAX_TIMER_ENTRIES:  # after the next one it is asked again anyway
+                    self._stale += len(stack)
+                    stack.clear()
                 stack.append(deadline)
                 self._pushes += 1
                 heapq.heappush(self._heap, (deadline, self._pushes, item))
         self._changed.clear()
+        self._sweep()
