@@ -95,7 +95,7 @@ async def test_both_ends_of_asyncio_are_within_bounds_in_use_and_afterwards() ->
         for root in (ends.world.server, ends.server, ends.client):
             check(root)
         names = {name for _, name, _ in containers(ends.world.server)}
-        assert {"aio.connection.Connection._incoming", "protocol.endpoint.Endpoint._by_id"} <= names
+        assert {"aio.incoming.Incoming._waiting", "protocol.endpoint.Endpoint._by_id"} <= names
         for stream in streams:
             stream.reset()
             await stream.aclose()
