@@ -281,6 +281,10 @@ JOIN_BELOW: Final = 1024  # bytes: smaller writes are copied together, for many 
 # --- Connections -------------------------------------------------------------------------------------
 DEFAULT_IDLE_TIMEOUT: Final = 30.0
 DEFAULT_KEEP_ALIVE: Final = 15.0
+# A client that heard so many packets and then nothing for so long asks whether there is more: its NAT may
+# have changed. With fewer it would ask after every answer; three PTO give the peer's own probes a chance.
+ASK_AFTER_PACKETS: Final = 8
+ASK_AFTER_PTOS: Final = 3
 HANDSHAKE_TIMEOUT: Final = 10.0
 MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake (H6)
 MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384

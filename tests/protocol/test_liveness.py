@@ -14,9 +14,9 @@ from protocol.joined import carry, data_path
 
 
 class Ends:
-    def __init__(self, configuration: Configuration | None = None) -> None:
+    def __init__(self, configuration: Configuration | None = None, *, is_client: bool = False) -> None:
         self.peer, self.data_path = data_path(True), data_path(False)
-        self.liveness = Liveness(self.data_path, configuration or Configuration())
+        self.liveness = Liveness(self.data_path, configuration or Configuration(), is_client=is_client)
         self.liveness.start(Parameters(max_idle_timeout=20.0), c.SUITE_NULL, 10.0)
 
     def hear(self, now: float) -> None:
@@ -74,7 +74,7 @@ def test_the_timeout_is_never_shorter_than_three_pto() -> None:
 
 
 def test_before_the_start_nothing_is_due() -> None:
-    liveness = Liveness(data_path(True), Configuration())
+    liveness = Liveness(data_path(True), Configuration(), is_client=True)
     assert liveness.deadline(1.0) is None
     assert not liveness.is_silent(1e9)
     assert not liveness.is_keep_alive_due(1e9)
@@ -161,3 +161,37 @@ def test_as_many_failures_as_could_break_the_key_end_the_connection(
     with pytest.raises(ProtocolError) as caught:
         fail(1, 21.0)
     assert caught.value.code == c.AEAD_LIMIT_REACHED
+
+
+def hear_much(ends: Ends, packets: int) -> None:
+    """The peer sends `packets` from 15.0 on, and all of them are acknowledged."""
+    for number in range(packets):
+        ends.hear(15.0 + number / 10)
+    carry(ends.data_path, ends.peer, 16.0)
+
+
+def test_a_client_that_heard_much_and_then_nothing_asks_once_whether_there_is_more() -> None:
+    ends = Ends(is_client=True)
+    hear_much(ends, c.ASK_AFTER_PACKETS)
+    quiet_at = 15.0 + (c.ASK_AFTER_PACKETS - 1) / 10 + c.ASK_AFTER_PTOS * 0.1
+    assert ends.liveness.deadline(0.1) == pytest.approx(quiet_at)
+    assert not ends.liveness.is_keep_alive_due(quiet_at - 0.01)
+    assert ends.liveness.is_keep_alive_due(quiet_at + 0.01)
+    ends.liveness.on_sent(quiet_at + 0.01)
+    assert not ends.liveness.is_keep_alive_due(quiet_at + 1.0)
+
+
+@pytest.mark.parametrize(("packets", "is_client"), [(c.ASK_AFTER_PACKETS - 1, True), (100, False)])
+def test_who_heard_little_does_not_ask_and_a_server_never_does(packets: int, is_client: bool) -> None:
+    ends = Ends(is_client=is_client)
+    hear_much(ends, packets)
+    assert not ends.liveness.is_keep_alive_due(ends.liveness.last_seen + 5.0)
+
+
+def test_what_is_sent_meanwhile_does_not_put_the_question_off() -> None:
+    """Guards against a reader whose credit, sent and acknowledged, would count as the question."""
+    ends = Ends(is_client=True)
+    hear_much(ends, c.ASK_AFTER_PACKETS)
+    ends.liveness.deadline(0.1)
+    ends.liveness.on_sent(ends.liveness.last_seen + 0.01)
+    assert ends.liveness.is_keep_alive_due(ends.liveness.last_seen + 1.0)

@@ -70,7 +70,7 @@ class DataSpace:
         self.traffic = Traffic(self.data_path, rtt, configuration, random_bytes)
         self.control = Control(self.data_path, self.traffic)
         self.key_updates = KeyUpdates(self.data_path, self.traffic, configuration)
-        self.liveness = Liveness(self.data_path, configuration)
+        self.liveness = Liveness(self.data_path, configuration, is_client=is_client)
         self._credit = Credit(self.data_path, configuration)
         self._suite: int | None = None
         self._peer = _NOTHING_SAID

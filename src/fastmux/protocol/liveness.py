@@ -28,7 +28,9 @@ class Liveness:
         "_failure_limit",
         "_glitch_count",
         "_glitches",
+        "_heard",
         "_idle",
+        "_is_client",
         "_packet_count",
         "_probed_at",
         "_received_at",
@@ -36,8 +38,10 @@ class Liveness:
         "last_seen",
     )
 
-    def __init__(self, data_path: core.DataPath, configuration: Configuration) -> None:
+    def __init__(self, data_path: core.DataPath, configuration: Configuration, *, is_client: bool) -> None:
         self.last_seen = 0.0
+        self._is_client = is_client
+        self._heard = 0  # packets since this end last asked whether there is more
         self._data_path = data_path
         self._idle = IdleTimer(configuration.idle_timeout, configuration.keep_alive)
         self._received_at = data_path.last_received_at
@@ -95,6 +99,8 @@ class Liveness:
     def on_sent(self, now: float) -> None:
         """Something ack-eliciting was sent."""
         self._idle.on_sent_eliciting(now)
+        if now >= self._ask_at:
+            self._heard = 0
 
     def deadline(self, pto: float) -> float | None:
         """When the idle timeout, or the keep-alive if it may go, is due."""
@@ -118,13 +124,25 @@ class Liveness:
         """None while something is on the way: its acknowledgement, or its probes, keep the path alive."""
         if self._data_path.bytes_in_flight or self._data_path.has_pending:
             return None
+        if self._is_client and self._heard >= c.ASK_AFTER_PACKETS:
+            return self._ask_at
         return self._idle.keep_alive_at
+
+    @property
+    def _ask_at(self) -> float:
+        """When a client that only reads, and has heard a good deal, asks whether there is more.
+
+        A NAT that has given it another port lets nothing in until something went out, and a client whose
+        packets are all acknowledged has nothing to send.
+        """
+        return self.last_seen + c.ASK_AFTER_PTOS * self._idle.pto
 
     def _check_counters(self, now: float) -> None:
         counters = self._data_path.counters()
         glitch_count = counters["glitches"]
         glitches = glitch_count - self._glitch_count
         packets = counters["packets_received"] - self._packet_count
+        self._heard += packets
         if self._glitches.add(glitches, now, max(packets - glitches, 0)):
             raise ProtocolError(c.GLITCH_LIMIT, "too much useless work")
         self._glitch_count = glitch_count
