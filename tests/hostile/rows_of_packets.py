@@ -134,7 +134,7 @@ ROWS = (
         "frames for Python than are ever of use: GLITCH, and CLOSE(GLITCH_LIMIT) in the end.",
         (
             "MAX_CONTROL_QUEUE_SIZE",
-            "MAX_CONTROL_REPORTS",
+            "MAX_CONTROL_REPORTS_SIZE",
             "MAX_REPORTED_FRAMES",
             "GLITCH_BURST",
             "GLITCH_RATE",

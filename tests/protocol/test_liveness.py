@@ -125,6 +125,15 @@ def test_an_acknowledgement_begins_that_count_anew() -> None:
         probe(ends, c.MAX_UNANSWERED_PTOS)
 
 
+def test_probes_that_answer_a_peer_do_not_count() -> None:
+    """Guards against giving up within seconds, in a one-way outage, a peer that sends all the time."""
+    ends = Ends()
+    for back_off in (1, 2, 3):
+        for answer in range(10 * c.MAX_UNANSWERED_PTOS):
+            ends.hear(100.0 * back_off + answer / 10)
+            ends.liveness.on_probe_timeout(back_off)
+
+
 def test_a_peer_that_is_not_heard_is_left_to_the_idle_timeout() -> None:
     probe(Ends(), 10 * c.MAX_UNANSWERED_PTOS, hears=False)
 

@@ -34,6 +34,7 @@ class Liveness:
         "_packet_count",
         "_probed_at",
         "_received_at",
+        "_timeout_count",
         "_unanswered",
         "last_seen",
     )
@@ -51,6 +52,7 @@ class Liveness:
         self._check_at = 0.0
         self._failure_limit: int | None = None
         self._unanswered = 0  # probe timeouts since the last acknowledgement, while the peer was heard
+        self._timeout_count = 0
         self._probed_at = 0.0  # when the peer was heard last, at the last of them
 
     @property
@@ -86,8 +88,14 @@ class Liveness:
         """The `count`th probe timeout since something was acknowledged. Raises `ProtocolError`.
 
         A peer that goes on talking and acknowledges nothing would have this end hold what it sent for ever.
+        Probes that answer a peer, and leave the back-off as it is, do not count: they come as often as it is
+        heard.
         """
         received_at = self._data_path.last_received_at
+        is_answer = count == self._timeout_count
+        self._timeout_count = count
+        if is_answer and count > 1:
+            return
         if count == 1:
             self._unanswered = 0
         elif received_at > self._probed_at:
