@@ -12,7 +12,8 @@ SEEDS ?= 1000
 START ?= 0
 JOBS ?= 2
 
-.PHONY: help demo test check lint programs sim fuzz faults soak mutants wheels docs bench bench-peers bench-growth coverage \
+.PHONY: help demo test check lint programs sim fuzz faults soak mutants wheels docs bench bench-peers \
+	bench-growth bench-hostile coverage \
 	build clean distclean
 .DEFAULT_GOAL := help
 
@@ -32,6 +33,7 @@ help:
 	@echo "make bench      benchmarks beside the goals: tables, JSON, plots (25 minutes; ARGS=--quick: 5)"
 	@echo "make bench-peers  installs the peers that pip can install here, and runs what they can do too"
 	@echo "make bench-growth  cost as channels, packets, connections, gaps grow: fitted, against its goals"
+	@echo "make bench-hostile  what hostile datagrams cost, and what a connection beside them keeps of its speed"
 	@echo "make coverage   what the suite reaches of the Python code, on the pure core"
 	@echo "make build      the environment and the compiled core"
 	@echo "make clean      all that is built; make distclean: the environment too"
@@ -106,6 +108,9 @@ bench: build $(VENV)/.bench
 bench-peers: build
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench,bench-peers]'
 	$(PY) -m bench --peers $(ARGS)
+
+bench-hostile: build $(VENV)/.bench
+	$(PY) -m bench.hostile $(ARGS)
 
 bench-growth: build $(VENV)/.bench
 	$(PY) -m bench.growth $(ARGS)
