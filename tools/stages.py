@@ -161,6 +161,15 @@ def pure_seeds(runner: Runner) -> None:
     runner.run(*PYTEST, "-o", "timeout=0", "tests/sim", "--seeds=100", env=PURE)
 
 
+def virtual(runner: Runner) -> None:
+    """The asyncio layer on its virtual machine: kept seeds, 300 more, then the slow real processes."""
+    need_compiled_core()
+    env = {**COMPILED, "PYTHONPATH": str(ROOT)}
+    runner.run(sys.executable, "-m", "tests.virtual.runner", "--kept", "--count", "300", env=env)
+    long = {**COMPILED, "FASTMUX_TEST_LONG": "1"}
+    runner.run(*PYTEST, "tests/virtual/test_processes.py", env=long)
+
+
 def wheel(version: str, runner: Runner) -> None:
     """A CPython's wheel: built, repaired, installed without a compiler, tested on both cores, typed."""
     python = find_interpreter(version)
@@ -245,6 +254,7 @@ def stages() -> list[Stage]:
         *by_version,
         Stage("seeds-pure", pure_seeds, 600),
         Stage("uvloop", uvloop, 300),
+        Stage("virtual", virtual, 400),
         Stage("fuzz", fuzz, 400),
         Stage("instructions", instructions, 300),
         Stage("stubtest", stubtest, 240),
