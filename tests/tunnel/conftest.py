@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("client", "other"):
         write_credential(directory, name, issue_client(ca, name))
     return directory
+
+
+@pytest.fixture(autouse=True)
+def former_log() -> Iterator[None]:
+    """Commands set up the log of this process; afterwards it is as it was."""
+    logger = logging.getLogger("fastmux")
+    former = logger.level, logger.propagate, list(logger.handlers)
+    yield
+    logger.setLevel(former[0])
+    logger.propagate = former[1]
+    logger.handlers = former[2]

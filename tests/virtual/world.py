@@ -64,13 +64,17 @@ class World:
         self._calls: list[tuple[float, int, Callable[[], object]]] = []
         self._calls_made = 0
         self.log = _Log(lambda: self.now)
+        self._levels: dict[str, int] = {}
         self._patch = pytest.MonkeyPatch()
         self.closers: list[Callable[[], None]] = []  # called at the end, before tasks are cancelled
 
     def __enter__(self) -> World:
         self._patch.setattr(open_transport, "create_udp_socket", self._create_udp_socket)
         for name in ("fastmux", "asyncio"):
-            logging.getLogger(name).addHandler(self.log)
+            logger = logging.getLogger(name)
+            self._levels[name] = logger.level
+            logger.setLevel(logging.WARNING)
+            logger.addHandler(self.log)
         return self
 
     def __exit__(
@@ -85,8 +89,9 @@ class World:
             for host in self.hosts.values():
                 host.loop.close()
             self._patch.undo()
-            for name in ("fastmux", "asyncio"):
+            for name, level in self._levels.items():
                 logging.getLogger(name).removeHandler(self.log)
+                logging.getLogger(name).setLevel(level)
 
     def _finish(self) -> None:
         """Close what there is to close, cancel what still runs, wherever, and let it end."""
@@ -209,7 +214,7 @@ class World:
         """What the loops told their exception handlers: exceptions that nobody caught."""
         return [report for host in self.hosts.values() for report in host.reports]
 
-    def chatter(self, level: int = logging.INFO) -> list[str]:
+    def chatter(self, level: int = logging.WARNING) -> list[str]:
         """Kinds of log lines of at least this level that came twice within a second, from one logger."""
         last: dict[tuple[str, str], float] = {}
         found = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -13,16 +12,6 @@ from click.testing import CliRunner
 from fastmux.tunnel.command_line import options as o
 from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.credentials import Credentials
-
-
-@pytest.fixture(autouse=True)
-def former_log() -> Iterator[None]:
-    logger = logging.getLogger("fastmux")
-    former = logger.level, logger.propagate, list(logger.handlers)
-    yield
-    logger.setLevel(former[0])
-    logger.propagate = former[1]
-    logger.handlers = former[2]
 
 
 def given(*arguments: str, **environment: str) -> dict[str, Any]:

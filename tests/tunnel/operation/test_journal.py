@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,6 @@ from fastmux.tunnel.constants import MAX_LOG_LINE_SIZE
 from fastmux.tunnel.operation.journal import escaped, level_of, set_up
 
 LOGGER = logging.getLogger("fastmux.tunnel.test_journal")
-
-
-@pytest.fixture(autouse=True)
-def former_log() -> Iterator[None]:
-    logger = logging.getLogger("fastmux")
-    former = logger.level, logger.propagate, list(logger.handlers)
-    yield
-    logger.setLevel(former[0])
-    logger.propagate = former[1]
-    logger.handlers = former[2]
 
 
 def test_a_line_has_time_level_logger_and_message() -> None:
