@@ -219,6 +219,17 @@ def test_an_end_that_acknowledges_what_breaks_a_rule_is_seen(payload: bytes) -> 
             wire.send(SERVER, 1, ack((7, 8)))
 
 
+def test_what_was_too_early_when_it_was_sent_and_is_right_when_it_arrives_may_be_acknowledged() -> None:
+    """Seeds 0xf4e24 and 0xf6e53: an ACK of what its peer sent while the ACK was on its way."""
+    wire = Wire(trusted=[SERVER])
+    wire.send(SERVER, 0, PING)
+    data = wire.packet(CLIENT, 7, [PING])
+    wire.witness.note(CLIENT, data, 7, core.encode_frame(ack((0, 2))))
+    wire.send(SERVER, 1, PING)
+    wire.carry(CLIENT, data)
+    wire.send(SERVER, 2, ack((7, 8)))
+
+
 def test_keys_are_followed_through_updates() -> None:
     wire = Wire(c.SUITE_AES_128_GCM)
     wire.send(CLIENT, 0, PING)

@@ -37,7 +37,7 @@ class Sender:
         self.tap = Wiretap(peer.connection_ids.size)
         self.allowance = Allowance(role, peer)
         self.sent = core.RangeSet()
-        self.illegal: set[int] = set()  # numbers of packets that must not be taken
+        self.illegal: dict[int, bytes] = {}  # payloads of packets that must not be taken, by number
         self.delivered = core.RangeSet()
         self.heard_at = 0.0  # when the newest new packet reached it
         self.datagrams: dict[bytes, int] = {}  # all it sent: the packet number, -1 of a handshake packet
@@ -100,9 +100,9 @@ class Witness:
         sender.sent.add(number, number + 1)
         sender.datagrams[data] = number
         if not is_fresh:  # one of two, and nobody can tell which is acknowledged
-            sender.illegal.discard(number)
+            sender.illegal.pop(number, None)
         elif breaks_a_rule(role, payload, sender.allowance, peer.sent):
-            sender.illegal.add(number)
+            sender.illegal[number] = payload
         self._on_payload(role, NOWHERE, data, payload)
 
     def delivered(self, node: Node, source: Address, data: bytes, now: float) -> None:
@@ -112,12 +112,20 @@ class Witness:
         if role == c.ROLE_SERVER:
             self.reach.on_received(source, data, now)
         if number is not None:
+            self._judge_again(1 - role, number)
             own = self.senders[role]
             if number < 0:
                 own.heard_at = now
             elif number not in own.delivered:
                 own.delivered.add(number, number + 1)
                 own.heard_at = now
+
+    def _judge_again(self, role: int, number: int) -> None:
+        """What counts is the moment of arrival: meanwhile its peer may have sent or granted what it names."""
+        sender, peer = self.senders[role], self.senders[1 - role]
+        payload = sender.illegal.get(number)
+        if payload is not None and not breaks_a_rule(role, payload, sender.allowance, peer.sent):
+            del sender.illegal[number]
 
     def forget(self) -> None:
         """The run is over: nothing is kept in objects of the core."""
