@@ -7,6 +7,7 @@ HYPOTHESIS_PROFILE chooses how many examples: "dev" (50, the default) or "thorou
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from types import ModuleType
@@ -38,6 +39,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "core" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--core")
         metafunc.parametrize("core", [chosen] if chosen else list(CORES), indirect=True, scope="session")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ten thousand tests are a large heap, which nothing frees: what tests collect is theirs alone."""
+    gc.collect()
+    gc.freeze()
 
 
 def load_core(name: str) -> ModuleType:

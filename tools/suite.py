@@ -16,11 +16,12 @@ from fastmux._switches import REQUIRE_EXTENSIONS, is_on
 from tools.running import COMPILED, PURE, ROOT, answer, environment, stop
 
 TIMEOUT = 900.0  # seconds; the suite should take under 240
-# Rooms that do not come near a core: where both cores are tested, the pure one's run leaves them out.
+# Rooms that do not come near a core, or stand on the public names alone, or whose subject is the loop and its
+# sockets: where both cores are tested, the pure one's run leaves them out.
 CORELESS = (
-    *("tests/benchmarks", "tests/documentation"),
-    *(f"tests/tunnel/{room}" for room in ("access", "notation", "settings", "operation", "control")),
-    *(f"tests/tunnel/{room}" for room in ("command_line", "commands", "http_proxy", "proxies", "socks")),
+    *("tests/benchmarks", "tests/documentation", "tests/on_dask", "tests/tunnel", "tests/virtual"),
+    *("tests/e2e/test_tunnel_commands.py", "tests/e2e/test_workers.py", "tests/faults/soak"),
+    *("tests/test_examples.py", "tests/test_scaling.py", "tests/wireshark"),
 )
 MOST_TOLD = 40  # lines of what failed, said again at the end
 LOGS = ROOT / "build" / "test"
