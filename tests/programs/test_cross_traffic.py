@@ -18,6 +18,7 @@ LEAST, MOST = 0.25, 0.75
 USED = 0.8  # of the link by both; a full one has 95 % of payload
 
 
+@pytest.mark.timeout(240)  # of three runs that are given up; usually it takes 14 s a run
 @pytest.mark.parametrize(
     ("congestion", "build", "runs"),
     [("cubic", "compiled", RUNS), ("bbr", "compiled", RUNS), ("cubic", "pure", 1), ("bbr", "pure", 1)],
