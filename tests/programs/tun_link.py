@@ -1,7 +1,8 @@
-"""A lossy link for any protocol: two network namespaces joined by two TUN devices and this process.
+"""A bad link for any protocol: two network namespaces joined by two TUN devices and this process.
 
-Owns: the namespaces, the devices, and which IP packets pass, when. May not know: what is in them. Needs root;
-the kernels that tests run on often lack netem, which would do the same.
+Owns: the namespaces, the devices, and which IP packets pass, when: loss, delay, a bottleneck with its queue.
+May not know: what is in them; who wants to answer in the name of a router brings that along. Needs root; the
+kernels that tests run on often lack netem, which would do the same.
 """
 
 from __future__ import annotations
@@ -15,28 +16,77 @@ import selectors
 import struct
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 
 import pytest
 
 from programs.processes import program, run
 
 NEAR, FAR = "10.99.7.1", "10.99.7.2"
+NEAR6, FAR6 = "fd99:7::1", "fd99:7::2"
 _TUNSETIFF = 0x400454CA
 _IFF_TUN_NO_PI = 0x1001
 _READS = 64
 
 
+Answer = Callable[[bytes], bytes | None]
+
+
+class Narrow:
+    """One direction of a bottleneck: `rate` bits a second, at most `queue` packets that wait for their turn.
+
+    Invariant: `_starts` are the moments, in order, at which the packets that may still wait are begun.
+    """
+
+    def __init__(self, rate: float, queue: int) -> None:
+        self._rate = rate
+        self._queue = queue
+        self._free_at = 0.0
+        self._starts: deque[float] = deque()
+        self.passed = 0  # bytes of IP packets
+        self.dropped = 0  # packets
+
+    def leaves_at(self, now: float, size: int) -> float | None:
+        """When the last bit of a packet that comes now has left; None if it is dropped."""
+        while self._starts and self._starts[0] <= now:
+            self._starts.popleft()
+        if len(self._starts) >= self._queue:
+            self.dropped += 1
+            return None
+        start = max(now, self._free_at)
+        self._starts.append(start)
+        self._free_at = start + 8 * size / self._rate
+        self.passed += size
+        return self._free_at
+
+
 class TunLink:
     """A link of `delay` seconds one way that loses a share `loss` of the packets each way. A context manager.
 
-    `near` and `far` are command prefixes that run a program at one end; its addresses are NEAR and FAR. Skips
-    the test where namespaces or TUN devices cannot be made.
+    `near` and `far` are command prefixes that run a program at one end; its addresses are NEAR and FAR,
+    NEAR6 and FAR6 where there is IPv6. With `rate`, in bits a second, each direction is a bottleneck with
+    a queue of `queue` packets: `to_near` and `to_far` count. What `answer` says to a packet goes to its
+    sender at once. Skips the test where namespaces or TUN devices cannot be made.
     """
 
-    def __init__(self, *, loss: float, delay: float, seed: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        loss: float,
+        delay: float,
+        seed: int = 1,
+        rate: float | None = None,
+        queue: int = 0,
+        answer: Answer | None = None,
+    ) -> None:
         self._ip = program("ip")
         self._loss = loss
         self._delay = delay
+        self._answer = answer
+        self.to_far = Narrow(rate, queue) if rate is not None else None
+        self.to_near = Narrow(rate, queue) if rate is not None else None
+        self.longest_late = 0.0  # seconds: how long a packet lay here after its time, for this is a process
         self._random = random.Random(seed)
         self._held: list[tuple[float, int, int, bytes]] = []
         self._count = 0
@@ -80,6 +130,8 @@ class TunLink:
         inside = (self._ip, "-n", name)
         run(*inside, "link", "set", "lo", "up")
         run(*inside, "address", "add", f"{address}/24", "dev", name)
+        sixth = NEAR6 if address == NEAR else FAR6
+        run(*inside, "address", "add", f"{sixth}/64", "dev", name, "nodad", check=False)
         run(*inside, "link", "set", name, "up", "mtu", "1500", "txqueuelen", "10000")
 
     def _remove(self) -> None:
@@ -90,7 +142,7 @@ class TunLink:
             run(self._ip, "netns", "delete", name, check=False)
 
     def _run(self) -> None:
-        first, second = self._devices
+        near, far = self._devices
         with selectors.DefaultSelector() as selector:
             for device in self._devices:
                 selector.register(device, selectors.EVENT_READ)
@@ -99,22 +151,36 @@ class TunLink:
                 if self._held:
                     wait = min(max(self._held[0][0] - time.monotonic(), 0.0), wait)
                 for key, _ in selector.select(wait):
-                    self._read(key.fd, second if key.fd == first else first)
+                    if key.fd == near:
+                        self._read(near, far, self.to_far)
+                    else:
+                        self._read(far, near, self.to_near)
                 self._release()
 
-    def _read(self, source: int, target: int) -> None:
+    def _read(self, source: int, target: int, narrow: Narrow | None) -> None:
         for _ in range(_READS):
             try:
                 packet = os.read(source, 2048)
             except BlockingIOError:
                 return
-            if self._random.random() >= self._loss:
+            if self._answer is not None and (said := self._answer(packet)) is not None:
+                self._give(source, said)
+            if self._random.random() < self._loss:
+                continue
+            now = time.monotonic()
+            left_at = now if narrow is None else narrow.leaves_at(now, len(packet))
+            if left_at is not None:
                 self._count += 1
-                heapq.heappush(self._held, (time.monotonic() + self._delay, self._count, target, packet))
+                heapq.heappush(self._held, (left_at + self._delay, self._count, target, packet))
 
     def _release(self) -> None:
         now = time.monotonic()
         while self._held and self._held[0][0] <= now:
-            _, _, target, packet = heapq.heappop(self._held)
-            with contextlib.suppress(BlockingIOError):  # a full queue: one more that is lost
-                os.write(target, packet)
+            due, _, target, packet = heapq.heappop(self._held)
+            self.longest_late = max(self.longest_late, now - due)
+            self._give(target, packet)
+
+    @staticmethod
+    def _give(target: int, packet: bytes) -> None:
+        with contextlib.suppress(BlockingIOError):  # a full queue: one more that is lost
+            os.write(target, packet)
