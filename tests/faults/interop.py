@@ -155,7 +155,7 @@ def migration(terms: Terms) -> Outcome:
 def crossed(terms: Terms) -> Outcome:
     """25 MB beside another connection, which is there before, in the same queue: the share of the link.
 
-    The other one is a CUBIC flow of fastmux; beside the kernel's TCP it is `test_beside_tcp.py`.
+    The other one is a CUBIC flow of fastmux; beside the kernel's TCP it is `tests/programs`.
     """
     seconds = terms.pick(20.0, 2.5)
     path = Bottleneck(

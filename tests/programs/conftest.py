@@ -1,4 +1,4 @@
-"""The tunnel with real programs: ssh, curl, dig, iperf3, rsync, git, Chromium.
+"""The tunnel with real programs (ssh, curl, dig, iperf3, rsync, git, Chromium), and fastmux on real networks.
 
 They take minutes and the machine to themselves, so `make test` leaves them out; `make programs` runs them,
 and so does `make check`. A program that is missing skips its tests and says which package has it.
