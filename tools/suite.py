@@ -15,7 +15,7 @@ from pathlib import Path
 from fastmux._switches import REQUIRE_EXTENSIONS, is_on
 from tools.running import COMPILED, PURE, ROOT, answer, environment, stop
 
-TIMEOUT = 900.0  # seconds; the suite should take under 240
+TIMEOUT = 900.0  # seconds; the suite should take a third of it
 # Rooms that do not come near a core, or stand on the public names alone, or whose subject is the loop and its
 # sockets: where both cores are tested, the pure one's run leaves them out.
 CORELESS = (
