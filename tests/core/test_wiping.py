@@ -7,6 +7,7 @@ What is shown: keys that wait for an update, and OpenSSL's key schedules. Not sh
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,12 @@ import pytest
 from fastmux import constants as c
 
 pytest.importorskip("fastmux._core")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+    pytest.mark.skipif(
+        "asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer's own memory is terabytes"
+    ),
+]
 
 # Keys come by `os.read`, so that Python has one copy of each, in a `bytes` that stays.
 PROGRAM = """

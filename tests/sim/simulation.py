@@ -234,6 +234,9 @@ class Simulation:
         if isinstance(error, HandshakeError) and self.witness.reach.were_tokens_late:
             self._was_cut = True  # a client takes one Retry only
             return
+        if self.witness.was_list_changed and "does not speak version" in str(error):
+            self._was_cut = True  # nothing protects the version of a first packet and the list that answers
+            return
         if not self.schedule.may_fall_silent:
             raise Wrong(f"end {side.role} was closed in the middle: {error}; {self._describe()}")
         self._was_cut = True

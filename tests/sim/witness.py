@@ -55,6 +55,8 @@ class Witness:
         client, server = configurations
         self.senders = (Sender(c.ROLE_CLIENT, server), Sender(c.ROLE_SERVER, client))
         self.packets = 0
+        self.was_list_changed = False  # one of versions, which nothing protects, on its way to the client
+        self._lists: set[bytes] = set()
         self._trusted = trusted
         self._roles: dict[str, int] = {}
         self.reach = Reach()
@@ -111,6 +113,8 @@ class Witness:
         number = self.senders[1 - role].datagrams.get(data)
         if role == c.ROLE_SERVER:
             self.reach.on_received(source, data, now)
+        elif data[:1] >= bytes((c.FORM_LONG,)) and data[1:5] == bytes(4) and data not in self._lists:
+            self.was_list_changed = True
         if number is not None:
             self._judge_again(1 - role, number)
             own = self.senders[role]
@@ -148,6 +152,8 @@ class Witness:
             require(role not in self._trusted, f"end {role} sent a header that does not parse: {error}")
             return
         self.reach.on_handshake_packet(role, target, header, data, now)
+        if header.version == c.VERSION_NEGOTIATION:
+            self._lists.add(data)
         if header.type != c.LONG_HANDSHAKE or header.version == c.VERSION_NEGOTIATION:
             return
         newest = sender.handshake_numbers.get(header.source_id, -1)

@@ -169,7 +169,7 @@ cdef struct KeyUpdate:
 # One connection. Times are -1 for never; `status` is NO_MEMORY once a step inside an acknowledgement failed
 # so. Invariant: the peer's indices below peer_next[kind] are in `unseen` if they were never used; the others,
 # and ours below next_index[kind], are those of `channels` or over. sent_released is what of sent_charged the
-# peer has confirmed so that nothing of it is kept: of streams from the front, of messages whole. send_limit is
+# peer has confirmed, so that none of it is kept: of streams from the front, of messages whole. send_limit is
 # the smaller of peer_limit and sent_released + max_unacked; sent_charged may pass it by one message.
 # `span_bound` is at or above the runs in all channels, but for stream bytes that can be read.
 cdef struct Path:

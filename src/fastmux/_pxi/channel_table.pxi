@@ -158,7 +158,7 @@ cdef int64_t table_gap_count(Path *path) noexcept nogil:
     return count
 
 
-# --- lifetimes: a binary heap with one entry a channel at the most, and some of channels that are gone -------
+# --- lifetimes: a binary heap with one entry a channel at the most, and some of channels that are gone ---
 
 cdef int expiry_push(Path *path, double at, int64_t channel_id) noexcept nogil:
     cdef uint32_t place = path.expiry_count
@@ -199,7 +199,7 @@ cdef void expiry_pop(Path *path) noexcept nogil:
 
 
 cdef void expiry_sweep(Path *path) noexcept nogil:
-    """Forgets channels that are gone once they are the most: one that never expires must not keep the rest."""
+    """Forgets channels that are gone once they are the most: one without end must not keep the rest."""
     cdef uint32_t place
     cdef uint32_t count = path.expiry_count
     if count <= 2 * path.channels.count + MAX_STALE_ENTRIES:

@@ -86,7 +86,7 @@ cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame, int64_
 
 
 cdef int report_frame(Path *path, Frame *frame) noexcept nogil:
-    """A frame of the peer as it came; Python objects are made when it is taken: few of a packet are of use."""
+    """A frame of the peer as it came; objects are made when it is taken, so few of a packet are of use."""
     cdef void *copy = fm_bytes(frame.begin, frame.end - frame.begin)
     path.reported_frames += 1
     if path.reported_frames > MAX_REPORTED_FRAMES:

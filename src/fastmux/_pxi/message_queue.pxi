@@ -221,7 +221,7 @@ cdef void queue_drop(MessageQueue *self) noexcept nogil:
 
 
 cdef int64_t queue_message_count(MessageQueue *self) noexcept nogil:
-    """Messages that are not over, and those given up that the peer must still confirm to know of: O(waiting)."""
+    """Messages that are not over, and those given up that the peer has yet to confirm: O(waiting)."""
     cdef OutMessage *message = self.waiting_first
     cdef int64_t count = <int64_t>self.active.count + <int64_t>self.abandoned_size
     while message != NULL:
