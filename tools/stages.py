@@ -26,7 +26,7 @@ DEMOS = ("wheel-pure", "wheel-3.11", "wheel-3.12", "wheel-3.13")  # the environm
 # processes bear no preloading.
 NO_CORE_OF_THEIR_OWN = (
     *("adapters", "benchmarks", "documentation", "on_anyio", "on_dask", "on_trio", "qlog", "tunnel"),
-    *("wireshark", "test_examples.py", "test_prometheus.py"),
+    *("virtual", "wireshark", "test_examples.py", "test_prometheus.py"),
 )
 # Executions of each target of the fuzzers: some seconds each.
 FUZZED = {
