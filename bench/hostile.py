@@ -254,7 +254,8 @@ def write(report: dict[str, object]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     path = RESULTS / f"hostile-{stamp}.json"
-    machine = {"platform": platform.platform(), "cpus": os.cpu_count(), "core": core.describe()}
+    release = ".".join(platform.release().split(".")[:2])
+    machine = {"platform": f"{platform.system()} {release}", "cpus": os.cpu_count(), "core": core.describe()}
     path.write_text(json.dumps({"machine": machine, **report}, indent=1))
     return path
 

@@ -90,6 +90,8 @@ ROWS = (
             "protocol/test_ack_frequency.py::"
             "test_ten_times_the_requests_that_a_sender_can_make_are_taken_for_ever",
         ),
+        "What is acknowledged here are pings that the server's own application sends, one for each lie: "
+        "`bench.hostile` counts those too in the share beside.",
     ),
     Row(
         "H19",

@@ -156,6 +156,13 @@ def test_a_new_mtu_recalculates_the_initial_window_but_not_one_that_has_moved(pa
     assert path.controller.congestion_window == window
 
 
+def test_a_larger_mtu_leaves_room_for_two_datagrams_in_a_collapsed_window(path: ScriptedPath) -> None:
+    """Seed 0xfc403: a window smaller than a datagram, and nothing in flight, was for ever."""
+    path.controller.on_persistent_congestion(path.now)
+    path.controller.set_max_datagram_size(8952)
+    assert path.controller.congestion_window == 2 * 8952
+
+
 def test_the_window_is_never_below_four_datagrams(path: ScriptedPath) -> None:
     for _ in range(40):
         path.round(SIZE / RTT, lost_share=0.5, in_flight=SIZE, acks=1)

@@ -94,8 +94,9 @@ class Bbr:
         if self._window == base.initial_window(self.model.max_datagram_size):
             self._window = base.initial_window(size)
         self.model.max_datagram_size = size
-        if self._collapsed_at is None:
-            self._window = max(self._window, self.model.min_pipe)
+        # collapsed or not: a window with no room for a datagram would never be left again
+        least = self.model.min_pipe if self._collapsed_at is None else base.minimum_window(size)
+        self._window = max(self._window, least)
 
     def pacing_rate(self, rtt: RttEstimator) -> float:
         """Return the bytes a second at which to send."""
