@@ -172,8 +172,8 @@ def tail_loss(terms: Terms) -> Outcome:
     )
 
 
-PROBES = "with windows of two packets most of the time is spent waiting for probes"
-GIVES_WAY = "BBR v3 takes more than 2 % of loss in a round trip for congestion"
+PROBES = "windows are of few packets, and what is lost of them waits for probes (not traced)"
+GIVES_WAY = "so much loss counts as congestion (with BBR v3 what is above 2 % in a round trip)"
 # By what factor the limit is missed where it is, by loss and channels.
 MISSED = {
     (0.05, 1): {"bbr": 1.7},

@@ -51,8 +51,8 @@ another's affair.
 take a tenth of a core: above that rate nobody on that core can keep 90 % of its speed, and only more cores
 help. `python -m bench.hostile` measures both: {machine}. It also moves bytes beside the attack on the same
 core: with {attack_rate} hostile datagrams a second every connection kept {least_kept} or more of its speed.
-Beside malformed handshakes (H7) it lost four times what their own cost says, for those leave closing states
-behind. Who is closed has to come back by a handshake, and these have limits (H2).
+Beside malformed handshakes (H7) it lost four times what their own cost says; why was not looked into. Who is
+closed has to come back by a handshake, and these have limits (H2).
 """
 
 
