@@ -39,7 +39,8 @@ class Sender:
         self.sent = core.RangeSet()
         self.illegal: dict[int, bytes] = {}  # payloads of packets that must not be taken, by number
         self.delivered = core.RangeSet()
-        self.heard_at = 0.0  # when the newest new packet reached it
+        self.newest = -1  # of `delivered`
+        self.heard_at = 0.0  # when it surely heard the peer for the last time
         self.datagrams: dict[bytes, int] = {}  # all it sent: the packet number, -1 of a handshake packet
         self.last = b""
         self.handshake_numbers: dict[bytes, int] = {}  # the newest by source id
@@ -118,11 +119,21 @@ class Witness:
         if number is not None:
             self._judge_again(1 - role, number)
             own = self.senders[role]
-            if number < 0:
+            if self._is_surely_heard(own, number):
                 own.heard_at = now
-            elif number not in own.delivered:
+            if number >= 0:
                 own.delivered.add(number, number + 1)
-                own.heard_at = now
+                own.newest = max(own.newest, number)
+
+    def _is_surely_heard(self, own: Sender, number: int) -> bool:
+        """Whether an end must take this as a sign of life.
+
+        A packet that was overtaken may lie below what the end remembers, and then counts as one it has. One
+        of the handshake means nothing to an end that is open, and has sent what only such an end may.
+        """
+        if number < 0:
+            return not len(own.sent)
+        return number > own.newest
 
     def _judge_again(self, role: int, number: int) -> None:
         """What counts is the moment of arrival: meanwhile its peer may have sent or granted what it names."""
