@@ -15,6 +15,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 
 import os
 import sys
+from contextvars import copy_context
 from operator import index
 
 from fastmux import constants as _constants
@@ -68,3 +69,4 @@ include "_pxi/packet_writer.pxi"
 include "_pxi/_path.pxi"
 include "_pxi/data_path.pxi"
 include "_pxi/datagram_io.pxi"
+include "_pxi/wakeups.pxi"

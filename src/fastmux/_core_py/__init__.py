@@ -27,5 +27,7 @@ from fastmux._core_py.varint import decode_packet_number as decode_packet_number
 from fastmux._core_py.varint import decode_varint as decode_varint
 from fastmux._core_py.varint import encode_varint as encode_varint
 from fastmux._core_py.varint import varint_size as varint_size
+from fastmux._core_py.wakeups import TaskWaiter as TaskWaiter
+from fastmux._core_py.wakeups import Wakeups as Wakeups
 
 IMPLEMENTATION: Final[str] = "python"

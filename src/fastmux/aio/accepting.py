@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from fastmux import constants as c
 from fastmux.aio.logs import ConnectionLog
-from fastmux.aio.loop import Loop
+from fastmux.aio.loop import Waiters
 from fastmux.aio.serving import AnyChannel, ChannelHandler, ChannelTasks
 from fastmux.aio.waiters import WaiterSlot
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
@@ -24,8 +24,8 @@ class Accepting(ABC, Generic[A]):
 
     __slots__ = ("_slot", "accepts")
 
-    def __init__(self, loop: Loop) -> None:
-        self._slot = WaiterSlot(loop, "accepting channels of this connection")
+    def __init__(self, maker: Waiters) -> None:
+        self._slot = WaiterSlot(maker, "accepting channels of this connection")
         self.accepts = False
 
     @abstractmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastmux.aio.loop import Loop
+from fastmux.aio.loop import Waiters
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 
 
@@ -17,8 +17,8 @@ class CallbackSlot(WaiterSlot):
 
     __slots__ = ("_on_wake",)
 
-    def __init__(self, loop: Loop, what: str, on_wake: Callable[[], None]) -> None:
-        super().__init__(loop, what)
+    def __init__(self, maker: Waiters, what: str, on_wake: Callable[[], None]) -> None:
+        super().__init__(maker, what)
         self._on_wake = on_wake
         self.claim()
 
@@ -32,8 +32,8 @@ class CallbackQueue(WaiterQueue):
 
     __slots__ = ("_on_wake",)
 
-    def __init__(self, loop: Loop, on_wake: Callable[[], None]) -> None:
-        super().__init__(loop)
+    def __init__(self, maker: Waiters, on_wake: Callable[[], None]) -> None:
+        super().__init__(maker)
         self._on_wake = on_wake
 
     def wake_first(self) -> None:

@@ -54,7 +54,7 @@ class Channel:
         self._is_closed = False
         self._is_full = False
         self._is_send_finished = False
-        self._reader = WaiterSlot(host.loop, "receiving from this channel")
+        self._reader = WaiterSlot(host.wakeups, "receiving from this channel")
         self._writers: WaiterQueue | None = None  # most channels never need one
         self._delivered: WaiterQueue | None = None
 
@@ -165,7 +165,7 @@ class Channel:
     async def _wait_for_peer(self) -> None:
         """Wait for what the peer has to say of what was sent: that it has it, or that it takes no more."""
         if self._delivered is None:
-            self._delivered = WaiterQueue(self._host.loop)
+            self._delivered = WaiterQueue(self._host.wakeups)
         await self._delivered.wait()
 
     async def aclose(self) -> None:
@@ -264,7 +264,7 @@ class Channel:
 
     def stop_calling_back(self) -> None:
         """The channel was closed, and nobody is to be called any more."""
-        self._reader = WaiterSlot(self._host.loop, "receiving from this channel")
+        self._reader = WaiterSlot(self._host.wakeups, "receiving from this channel")
         self._writers = None
         self._host.let_go(self)
 
@@ -321,7 +321,7 @@ class Channel:
         after its wake-up passes the wake-up on.
         """
         if self._writers is None:
-            self._writers = WaiterQueue(self._host.loop)
+            self._writers = WaiterQueue(self._host.wakeups)
         queue = self._writers
         place = queue.join()
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from fastmux.aio.loop import Loop
+from fastmux.aio.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from fastmux.aio.channel import Channel
@@ -20,6 +21,11 @@ class ChannelHost(Protocol):
     @property
     def loop(self) -> Loop:
         """The event loop of the connection."""
+        ...
+
+    @property
+    def wakeups(self) -> Wakeups:
+        """What makes the waiters of its tasks, and calls back."""
         ...
 
     @property

@@ -51,11 +51,13 @@ class ChannelTable:
         "is_discarded",
         "loop",
         "now",
+        "wakeups",
         "write_limit",
     )
 
     def __init__(self, driver: Driver, connection: ProtocolConnection) -> None:
         self.loop = driver.loop
+        self.wakeups = driver.wakeups
         self.data_path = connection.data_path
         self.write_limit = driver.configuration.write_limit
         self.closed_error: ConnectionError | None = None
@@ -89,6 +91,10 @@ class ChannelTable:
         """Drive the connection before the loop's next turn."""
         if self.closed_error is None:
             self._driver.schedule(self._connection)
+
+    def follow(self) -> None:
+        """A channel was taken: the task that may be made for it is going to write in the loop's next turn."""
+        self._driver.follow()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """A fact about the connection; "fastmux.connection" is the connection itself."""

@@ -73,7 +73,7 @@ class Connection(LoopMethods):
 
     def __init__(self, driver: Driver, connection: ProtocolConnection, *, owns_driver: bool = False) -> None:
         """`owns_driver`: the driver is closed when the connection has nothing to answer any more."""
-        loop = driver.loop
+        wakeups = driver.wakeups
         self._driver = driver
         self._owns_driver = owns_driver
         self._connection = connection
@@ -81,9 +81,9 @@ class Connection(LoopMethods):
         self._incoming = Incoming(self._channels)
         self._openings = Openings(self._channels)
         self._datagrams = DatagramQueue()
-        self._datagram_reader = WaiterSlot(loop, "receiving datagrams of this connection")
+        self._datagram_reader = WaiterSlot(wakeups, "receiving datagrams of this connection")
         self._pings = Pings(self._channels)
-        self._life = WaiterQueue(loop)
+        self._life = WaiterQueue(wakeups)
         self._moves: Moves | None = None  # none before the first
         self._is_opened = False
         self._abort_timer: Handle | None = None

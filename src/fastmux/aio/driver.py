@@ -25,6 +25,7 @@ from fastmux.aio.clock import clock_of
 from fastmux.aio.loop import BackgroundTask, Handle, Loop, Waiter
 from fastmux.aio.open_transport import open_transport
 from fastmux.aio.transport import TRAINS_PER_CALL, TrainTransport
+from fastmux.aio.wakeups import wakeups_of
 from fastmux.constants import (
     BLOCKED_INTERVAL,
     K_GRANULARITY,
@@ -60,7 +61,8 @@ class Driver:
     connection once it is open and must give it a `user_data`; `on_refused` those that failed before that.
     `clock` is by default that of the loop (`aio/clock.py`).
 
-    Invariant: `_is_scheduled` is True while a flush waits in the loop; every connection that still has
+    Invariant: `_is_scheduled` is True while a flush waits in the loop, or follows the tasks that are being
+    resumed; every connection that still has
     something to send, because time was up or the transport blocked, is in `_unsent`. `_timer` fires at
     `_timer_at`, never later than the endpoint's deadline (but for the granularity), perhaps earlier.
     `transport` is that of local path `via`, where nearly everything goes; `_others` are those of a client
@@ -86,6 +88,7 @@ class Driver:
         if configuration.reset_key is not None:  # two sockets must not give each other's connections away
             key = reset_key_of(configuration.reset_key, transport.sockname)
             configuration = replace(configuration, reset_key=key)
+        self.wakeups = wakeups_of(self.loop)
         self.transport = transport
         self.via = 0
         self._others: dict[int, TrainTransport] = {}
@@ -98,6 +101,7 @@ class Driver:
         self._buffer = send_buffer()
         self._unsent: dict[ProtocolConnection, None] = {}
         self._is_scheduled = False
+        self._is_followed = False
         self._timer: Handle | None = None
         self._timer_at = _NEVER
         self._looked_at = -_NEVER
@@ -122,6 +126,11 @@ class Driver:
         self.endpoint.touch(connection)
         if not self._is_scheduled:
             self._schedule_flush()
+
+    def follow(self) -> None:
+        """Tasks are being made that will write: flush behind their first step, too."""
+        self._is_followed = True
+        self._schedule_flush()
 
     def _schedule_flush(self) -> None:
         if not self._is_scheduled and not self.is_closed:
@@ -178,6 +187,19 @@ class Driver:
     # --- the network's side -----------------------------------------------------------------------------
 
     def _on_readable(self, transport: TrainTransport, via: int) -> None:
+        wakeups = self.wakeups
+        wakeups.begin()
+        try:
+            now = self._read(transport, via)
+        finally:
+            is_woken = wakeups.end()
+            if is_woken:
+                self._resume()
+        if not is_woken and not self.is_closed:
+            self._arm_timer(now)
+
+    def _read(self, transport: TrainTransport, via: int) -> float:
+        """Take what waits and see to the connections that it concerns. Returns the time."""
         endpoint = self.endpoint
         buffer = transport.buffer
         now = self.clock()
@@ -187,14 +209,23 @@ class Driver:
             for start, size, segment_size, address in rows:
                 endpoint.receive(buffer[start:] if start else buffer, size, segment_size, address, now, via)
             self._drive(now, until)
-            if self.is_closed:
-                return
-            if not rows or transport.is_drained:
+            if self.is_closed or not rows or transport.is_drained:
                 break
             now = self.clock()
             if now >= until:
                 break
-        self._arm_timer(now)
+        return now
+
+    def _resume(self) -> None:
+        """Let the tasks that were woken go on, and send what they wrote, in this turn of the loop."""
+        self._is_scheduled = True
+        self._is_followed = False
+        try:
+            self.wakeups.resume()
+        finally:
+            self._flush()
+            if self._is_followed:
+                self._schedule_flush()
 
     # --- time --------------------------------------------------------------------------------------
 
@@ -240,8 +271,9 @@ class Driver:
                 self._on_accepted(connection)
         for connection in endpoint.take_touched():
             if self.hand_out(connection):
-                # behind the tasks just woken: what they write leaves in the same turn of the loop
-                self._schedule_flush()
+                if not self.wakeups.is_open:
+                    # behind the tasks just woken: what they write leaves in the same turn of the loop
+                    self._schedule_flush()
                 if not connection.wants_transmit(now):
                     continue
             self._transmit(connection, now, until)

@@ -28,7 +28,7 @@ class Incoming(Accepting[AnyChannel]):
     __slots__ = ("_channels", "_ports", "_waiting")
 
     def __init__(self, channels: ChannelTable) -> None:
-        super().__init__(channels.loop)
+        super().__init__(channels.wakeups)
         self._channels = channels
         self._waiting: deque[int] | None = None  # none before the first: an empty one costs 760 bytes
         self._ports: Ports | None = None  # of `create_server`
@@ -37,7 +37,9 @@ class Incoming(Accepting[AnyChannel]):
         if self._channels.is_closing:
             raise ClosedResourceError("this connection was closed here")
         if self._waiting and not self._channels.is_discarded:
-            return self._channels.make(self._waiting.popleft())
+            channel = self._channels.make(self._waiting.popleft())
+            self._channels.follow()
+            return channel
         self._channels.check_usable()
         return None
 

@@ -44,12 +44,16 @@ class BackgroundTask(Protocol):
         ...
 
 
-class Loop(Protocol):
-    """Calls back; all but `call_soon_threadsafe` in the loop's own thread. Delays are in seconds."""
+class Waiters(Protocol):
+    """Makes waiters: a loop, or the wake-ups of a driver on it (`aio/wakeups.py`)."""
 
     def create_future(self) -> Waiter[Any]:
         """Make what one task waits for."""
         ...
+
+
+class Loop(Waiters, Protocol):
+    """Calls back; all but `call_soon_threadsafe` in the loop's own thread. Delays are in seconds."""
 
     def call_soon(self, callback: Callable[[], object], /) -> object:
         """Call it in the next turn, after everything that was asked for before."""

@@ -31,7 +31,7 @@ class Moves:
         family = socket.AF_INET6 if ":" in connection.address[0] else socket.AF_INET
         transport = await driver.open_transport(family, local_address)
         via = driver.add_transport(transport)
-        outcome: Waiter[str | None] = driver.loop.create_future()
+        outcome: Waiter[str | None] = driver.wakeups.create_future()
         self._waiting[via] = outcome
         try:
             check()

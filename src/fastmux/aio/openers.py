@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from fastmux.aio.loop import Loop
+from fastmux.aio.loop import Waiters
 from fastmux.aio.waiters import WaiterQueue
 from fastmux.exceptions import WouldBlock
 
@@ -23,8 +23,8 @@ class Openers:
 
     __slots__ = ("_queue",)
 
-    def __init__(self, loop: Loop) -> None:
-        self._queue = WaiterQueue(loop)
+    def __init__(self, maker: Waiters) -> None:
+        self._queue = WaiterQueue(maker)
 
     async def open(self, attempt: Callable[[], T]) -> T:
         """Call `attempt` until it does not raise `WouldBlock`; between calls wait for `wake`.

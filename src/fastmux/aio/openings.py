@@ -65,7 +65,7 @@ class Openings:
     def _openers_of(self, kind: int) -> Openers:
         openers = self._openers.get(kind)
         if openers is None:
-            openers = self._openers[kind] = Openers(self._channels.loop)
+            openers = self._openers[kind] = Openers(self._channels.wakeups)
         return openers
 
     def wake(self) -> None:

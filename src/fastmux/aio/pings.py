@@ -23,7 +23,7 @@ class Pings:
     async def wait(self, token: int) -> float:
         """The round trip of a ping that was just begun, in seconds. Raises what the connection ended with."""
         self._channels.schedule()
-        future: Waiter[float | None] = self._channels.loop.create_future()
+        future: Waiter[float | None] = self._channels.wakeups.create_future()
         self._waiting[token] = future
         try:
             round_trip = await future

@@ -59,7 +59,7 @@ class Ports:
         for server in self._servers:
             if server.takes(*place):
                 stream = cast(Stream, self._channels.make(channel_id))
-                self._channels.loop.call_soon(partial(server.accept, stream))
+                self._channels.wakeups.call_soon(partial(server.accept, stream))
                 return True
         if is_anybody_accepting:
             return False

@@ -4,7 +4,7 @@ Owns: when which method of the protocol is called. May not know: how the stream 
 
 The stream stands where a socket does: its send buffer of `write_limit` bytes is the kernel's, and what has no
 room there waits in a `WriteBuffer`, whose limits pause the protocol. Nothing here is a task: the stream calls
-back, and the loop's next turn reads.
+back, and what it has is read behind the tasks that are woken with it.
 """
 
 from __future__ import annotations
@@ -338,7 +338,7 @@ class StreamTransport(asyncio.Transport):
     def _schedule(self) -> None:
         if not self._is_scheduled:
             self._is_scheduled = True
-            self._loop.call_soon(self._run)
+            self._stream.host.wakeups.call_soon(self._run)
 
     def _run(self) -> None:
         """Look at everything that may be new."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from fastmux.aio.loop import Loop, Waiter
+from fastmux.aio.loop import Waiter, Waiters
 from fastmux.exceptions import BusyResourceError
 
 
@@ -32,10 +32,10 @@ class WaiterQueue:
     While nobody waits there is no line either: an empty one costs 400 bytes, and channels are many.
     """
 
-    __slots__ = ("_line", "_loop")
+    __slots__ = ("_line", "_maker")
 
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
+    def __init__(self, maker: Waiters) -> None:
+        self._maker = maker
         self._line: _Line | None = None
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class WaiterQueue:
                     future.set_result(None)
 
     def _stand(self, line: _Line, ticket: int) -> Waiter[None]:
-        future: Waiter[None] = self._loop.create_future()
+        future: Waiter[None] = self._maker.create_future()
         line.futures[ticket] = future
         line.tickets[future] = ticket
         return future
@@ -97,11 +97,11 @@ class WaiterSlot:
     while somebody holds the slot beyond a single wait.
     """
 
-    __slots__ = ("_future", "_is_claimed", "_loop", "_what")
+    __slots__ = ("_future", "_is_claimed", "_maker", "_what")
 
-    def __init__(self, loop: Loop, what: str) -> None:
+    def __init__(self, maker: Waiters, what: str) -> None:
         """`what` goes on with "another task is already …"."""
-        self._loop = loop
+        self._maker = maker
         self._what = what
         self._future: Waiter[None] | None = None
         self._is_claimed = False
@@ -132,7 +132,7 @@ class WaiterSlot:
         """
         if self._future is not None:
             raise BusyResourceError(f"another task is already {self._what}")
-        self._future = self._loop.create_future()
+        self._future = self._maker.create_future()
         return self._future
 
     def leave(self) -> None:

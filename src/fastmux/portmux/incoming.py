@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fastmux import constants as c
 from fastmux.aio.accepting import Accepting
-from fastmux.aio.loop import Loop
+from fastmux.aio.loop import Waiters
 from fastmux.exceptions import ClosedResourceError, ConnectionClosed
 from fastmux.portmux.channel import PortMessageChannel, PortStream, channel_over
 from fastmux.portmux.link import PortLink
@@ -34,8 +34,8 @@ class Incoming(Accepting[PortStream | PortMessageChannel]):
 
     __slots__ = ("_connection", "_links", "_max_waiting")
 
-    def __init__(self, loop: Loop, connection: Usable, max_waiting: int) -> None:
-        super().__init__(loop)
+    def __init__(self, maker: Waiters, connection: Usable, max_waiting: int) -> None:
+        super().__init__(maker)
         self._connection = connection
         self._max_waiting = max_waiting
         self._links: deque[PortLink] = deque()

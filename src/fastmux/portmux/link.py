@@ -66,10 +66,10 @@ class PortLink:
         "_channel",
         "_connection",
         "_driver",
-        "_kept",
         "_is_done",
         "_is_dropped",
         "_is_released",
+        "_kept",
         "_owner",
         "_reach_timer",
         "_socket",
@@ -83,6 +83,7 @@ class PortLink:
         "loop",
         "now",
         "peer_settled",
+        "wakeups",
         "write_limit",
     )
 
@@ -104,6 +105,7 @@ class PortLink:
         self._reach_timer: Handle | None = None
         self.id = channel_id
         self.loop = driver.loop
+        self.wakeups = driver.wakeups
         self.data_path = connection.data_path
         self.write_limit = driver.configuration.write_limit
         self.now = driver.clock
