@@ -43,3 +43,5 @@ BOUNDS = under(
     },
 )
 BOUNDS["protocol.totals.Totals._sums"] = at_most(32)
+# who was woken in one turn: tasks and transports, no more than wait
+BOUNDS["_core.Wakeups.?"] = BOUNDS["_core_py.wakeups.Wakeups._woken"] = _own

@@ -59,9 +59,9 @@ def test_bytes_that_grow_by_taking_each_others_place_are_named(pair: Pair) -> No
 
 
 def test_a_container_beyond_its_bound_is_named_with_its_reason(pair: Pair) -> None:
-    waiting = pair.server.endpoint._answers._waiting
+    waiting = pair.server.endpoint.answers.waiting
     waiting.extend([(b"", ("10.0.0.1", 1))] * (c.MAX_ANSWERS + 1))
-    with pytest.raises(Uncharged, match=r"_waiting: 65 entries, at most 64 are allowed \(MAX_ANSWERS\)"):
+    with pytest.raises(Uncharged, match=r"waiting: 65 entries, at most 64 are allowed \(MAX_ANSWERS\)"):
         check(pair.server.endpoint)
 
 

@@ -9,11 +9,11 @@ from fastmux import core
 from fastmux.exceptions import ConnectionClosed, ProtocolError
 from fastmux.protocol.ack_frequency import (
     FLIGHT_SHARE,
+    LITTLE,
     RAISE_INTERVAL,
     AckFrequency,
     AckRequest,
     AckRequests,
-    is_little,
     suitable,
 )
 from fastmux.protocol.configuration import Configuration
@@ -24,7 +24,7 @@ from protocol.pairs import Pair, make_pair, transfer
 
 MANY = AckRequest(44, 0.005, c.K_PACKET_THRESHOLD)
 DEFAULT = AckRequest(1, 0.025, 1)
-LITTLE = suitable(3000, 1452, 0.02)
+FEW = suitable(3000, 1452, 0.02)
 
 
 def asking() -> AckFrequency:
@@ -67,7 +67,7 @@ def test_a_peer_that_does_not_offer_it_is_never_asked() -> None:
 
 
 def test_a_sender_of_little_asks_for_nothing() -> None:
-    assert asking().next_request(LITTLE, 1.0) is None
+    assert asking().next_request(FEW, 1.0) is None
 
 
 def test_one_request_is_on_its_way_at_a_time() -> None:
@@ -75,9 +75,9 @@ def test_one_request_is_on_its_way_at_a_time() -> None:
     request = frequency.next_request(MANY, 1.0)
     assert request == MANY
     frequency.on_sent(5, request)
-    assert frequency.next_request(LITTLE, 2.0) is None
+    assert frequency.next_request(FEW, 2.0) is None
     frequency.on_acked(5)
-    assert frequency.next_request(LITTLE, 2.0) == DEFAULT
+    assert frequency.next_request(FEW, 2.0) == DEFAULT
 
 
 def test_the_same_again_is_not_asked_for() -> None:
@@ -120,9 +120,9 @@ def test_a_lost_request_is_replaced_by_what_is_wanted_then() -> None:
     frequency.on_sent(6, fewer)
     frequency.on_lost(5)  # reported once more
     frequency.on_acked(5)  # it had arrived after all: the newer one says what holds
-    assert frequency.next_request(LITTLE, 9.0) is None
+    assert frequency.next_request(FEW, 9.0) is None
     frequency.on_acked(6)
-    assert frequency.next_request(LITTLE, 9.0) == DEFAULT
+    assert frequency.next_request(FEW, 9.0) == DEFAULT
 
 
 # --- what the PTO must allow for ------------------------------------------------------------------------
@@ -351,7 +351,7 @@ def test_no_delay_at_all_can_be_offered() -> None:
 @pytest.mark.parametrize("datagram_size", [1200, 1452, 8952])
 def test_little_on_the_way_is_what_asks_for_nothing(datagram_size: int) -> None:
     flights = range(0, 200 * datagram_size, datagram_size // 2)
-    little = [flight for flight in flights if is_little(flight, datagram_size)]
+    little = [flight for flight in flights if flight < LITTLE * datagram_size]
     assert little
     assert all(suitable(flight, datagram_size, 0.1).threshold == 1 for flight in little)
-    assert not is_little(flights[-1], datagram_size)
+    assert flights[-1] >= LITTLE * datagram_size

@@ -39,6 +39,7 @@ def test_a_seed_takes_the_same_virtual_time_again() -> None:
 def forget_what_waits_for_room(sock: TrainSocket, train: memoryview, segment: int, address: Address) -> None:
     """A train that found no room blocks the socket for ever."""
     sock._pending = (train, segment, address)
+    sock.is_blocked = True
 
 
 def swallow_the_loss(sock: TrainSocket, code: int) -> None:

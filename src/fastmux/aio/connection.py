@@ -330,9 +330,10 @@ class Connection(LoopMethods):
 
     def handle_event(self, event: events.Event) -> None:
         """Take one event of the protocol. Called by the driver."""
+        if type(event) is events.ChannelsReady:  # mostly
+            self._on_ready(event.ready)
+            return
         match event:
-            case events.ChannelsReady(ready):
-                self._on_ready(ready)
             case events.DatagramsReceived(datagrams):
                 self._datagrams.extend(datagrams)
                 self._datagram_reader.wake()

@@ -266,9 +266,8 @@ class Driver:
     def _drive(self, now: float, until: float) -> None:
         """Hand out events, then send what the touched connections have, until `until`."""
         endpoint = self.endpoint
-        for connection in endpoint.take_accepted():
-            if self._on_accepted is not None:
-                self._on_accepted(connection)
+        if endpoint.accepted:
+            self._welcome()
         for connection in endpoint.take_touched():
             if self.hand_out(connection):
                 if not self.wakeups.is_open:
@@ -277,15 +276,24 @@ class Driver:
                 if not connection.wants_transmit(now):
                     continue
             self._transmit(connection, now, until)
-        # sending can end a connection (a graceful close that is done, a key that is used up)
-        for connection in endpoint.take_touched():
-            self.hand_out(connection)
-            self._unsent[connection] = None
-            self._schedule_flush()
-        answer = endpoint.transmit(self._buffer, now)
+        if endpoint.touched:  # sending can end a connection (a graceful close that is done, a used-up key)
+            for connection in endpoint.take_touched():
+                self.hand_out(connection)
+                self._unsent[connection] = None
+                self._schedule_flush()
+        if endpoint.answers.waiting:
+            self._send_answers(now)
+
+    def _welcome(self) -> None:
+        for connection in self.endpoint.take_accepted():
+            if self._on_accepted is not None:
+                self._on_accepted(connection)
+
+    def _send_answers(self, now: float) -> None:
+        answer = self.endpoint.transmit(self._buffer, now)
         while answer is not None and not self.transport.is_blocked:
             self.transport.send(self._buffer, answer.size, answer.segment_size, answer.address)
-            answer = endpoint.transmit(self._buffer, now)
+            answer = self.endpoint.transmit(self._buffer, now)
 
     def hand_out(self, connection: ProtocolConnection) -> bool:
         """Give a connection's events to its sink. True if there were any."""

@@ -40,8 +40,11 @@ class Stream(Channel):
         if self._writers or (self._is_full and not self.has_room()):
             self._check_sending()
             await self._take_turn()
-        self._check_sending()
-        self._wrote(self._host.data_path.write(self._id, data))
+        host = self._host
+        if self._is_closed or host.closed_error is not None or host.is_closing:
+            self._check_sending()
+        self._is_full = host.data_path.write(self._id, data) >= host.write_limit
+        host.schedule()
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Receive 1 to `max_bytes` bytes, as soon as there are any.
@@ -53,15 +56,20 @@ class Stream(Channel):
         if max_bytes < 1:
             raise ValueError(f"max_bytes must be at least 1, not {max_bytes}")
         self._reader.check()
+        host = self._host
+        data_path = host.data_path
         while True:
-            self._check_receiving()
-            data = self._host.data_path.read(self._id, max_bytes)
+            if self._is_closed or host.is_discarded:
+                self._check_receiving()
+            data = data_path.read(self._id, max_bytes)
             if data:
-                self._received()
+                if data_path.has_news:  # the peer's credit may want raising, which is seldom
+                    host.schedule()
                 return data
             if data is None:
                 raise_end()
-            self._check_open()
+            if self._is_closed or host.closed_error is not None:
+                self._check_open()
             place = self._reader.join()
             try:
                 await place

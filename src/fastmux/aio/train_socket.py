@@ -28,7 +28,8 @@ class TrainSocket:
     """A bound, non-blocking UDP socket on an event loop that has `add_reader`.
 
     Invariant: `_pending` is the rest of the trains that the kernel had no room for; while it is set the
-    loop watches for room and nothing else is sent. `_plain` are the destinations for which GSO was refused.
+    loop watches for room, nothing else is sent and `is_blocked` is True, which says that a train waits for
+    the kernel. `_plain` are the destinations for which GSO was refused.
     `_is_lost` is True once the socket was found closed by somebody else: no call is made of it any more.
     """
 
@@ -45,6 +46,7 @@ class TrainSocket:
         self._has_gso = has_gso(sock)
         self._plain: set[Address] = set()
         self._pending: tuple[memoryview, int, Address] | None = None
+        self.is_blocked = False
         self._on_writable: Callable[[], None] | None = None
         self._on_lost: Callable[[OSError], None] | None = None
         self._is_closed = False
@@ -56,11 +58,6 @@ class TrainSocket:
     def __del__(self) -> None:
         if not self._is_closed:
             self._socket.close()
-
-    @property
-    def is_blocked(self) -> bool:
-        """True while a train waits for room in the kernel."""
-        return self._pending is not None
 
     @property
     def is_drained(self) -> bool:
@@ -109,7 +106,10 @@ class TrainSocket:
         train_size = max_train_size(segment_size) if uses_gso else segment_size
         start = 0
         while True:
-            sent, code = self._call(buffer[start:size], segment_size, train_size, address)
+            try:
+                sent, code = self._io.send(buffer[start:size], segment_size, train_size, address)
+            except ValueError as error:
+                sent, code = self._explain(error)
             self._trains_sent += -(-sent // train_size) if uses_gso else sent > 0
             start += sent
             if code == 0:
@@ -128,21 +128,17 @@ class TrainSocket:
             if start >= size:
                 return
 
-    def _call(
-        self, data: memoryview, segment_size: int, train_size: int, address: Address
-    ) -> tuple[int, int]:
-        """Send, as `DatagramIO.send`."""
-        try:
-            return self._io.send(data, segment_size, train_size, address)
-        except ValueError:  # of a closed socket object; of arguments it is an error of ours
-            if self._socket.fileno() >= 0:
-                raise
-            return 0, errno.EBADF
+    def _explain(self, error: ValueError) -> tuple[int, int]:
+        """What `DatagramIO.send` would say of a closed socket object. Any other error is one of ours."""
+        if self._socket.fileno() >= 0:
+            raise error
+        return 0, errno.EBADF
 
     def _lose(self, code: int) -> None:
         """Somebody else closed the socket: say so once, and touch that number no more."""
         self._is_lost = True
         self._pending = None
+        self.is_blocked = False
         if self._on_lost is not None:
             self._loop.call_soon(partial(self._on_lost, OSError(code, os.strerror(code))))
 
@@ -160,7 +156,10 @@ class TrainSocket:
         fits = True
         start = 0
         while start < len(train):
-            sent, code = self._call(train[start:], segment_size, segment_size, address)
+            try:
+                sent, code = self._io.send(train[start:], segment_size, segment_size, address)
+            except ValueError as error:
+                sent, code = self._explain(error)
             start += sent
             if code in _NO_ROOM:
                 self._block(train[start:], segment_size, address)
@@ -178,6 +177,7 @@ class TrainSocket:
     def _block(self, train: memoryview, segment_size: int, address: Address) -> None:
         """Keep a copy of what the kernel has no room for, and watch for room."""
         self._pending = (memoryview(bytes(train)), segment_size, address)
+        self.is_blocked = True
         self._loop.add_writer(self._fd, self._on_room)
 
     def _on_room(self) -> None:
@@ -185,8 +185,9 @@ class TrainSocket:
             return
         train, segment_size, address = self._pending
         self._pending = None
+        self.is_blocked = False
         self.send(train, len(train), segment_size, address)
-        if self._pending is None:
+        if not self.is_blocked:
             self._loop.remove_writer(self._fd)
             if self._on_writable is not None:
                 self._on_writable()
@@ -204,6 +205,7 @@ class TrainSocket:
         """In a child of fork: close this copy of the descriptor. The parent's epoll knows nothing of it."""
         self._is_closed = True
         self._pending = None
+        self.is_blocked = False
         self._on_writable = self._on_lost = None
         if self._is_lost:
             self._socket.detach()  # its number may be somebody else's by now

@@ -21,6 +21,7 @@ FLIGHT_SHARE: Final = 32
 RTT_SHARE: Final = 4  # of a round trip may be waited for what fills the tolerance
 RAISE_INTERVAL: Final = 0.02  # seconds between two requests for more: at most 100 frames a second
 _DEFAULT_THRESHOLD: Final = c.ACK_ELICITING_THRESHOLD - 1
+LITTLE: Final = (_DEFAULT_THRESHOLD + 2) * FLIGHT_SHARE  # datagrams on the way: for fewer the defaults suit
 _DEFAULT_REORDERING: Final = 1  # any packet out of order is acknowledged at once
 
 
@@ -30,11 +31,6 @@ class AckRequest(NamedTuple):
     threshold: int  # so many ack-eliciting packets need no ACK, one more does
     max_ack_delay: float
     reordering_threshold: int
-
-
-def is_little(flight: int, datagram_size: int) -> bool:
-    """True if for so many bytes on the way `suitable` is surely the default: cheaper to ask."""
-    return flight < (_DEFAULT_THRESHOLD + 2) * FLIGHT_SHARE * datagram_size
 
 
 def suitable(flight: int, datagram_size: int, smoothed_rtt: float) -> AckRequest:

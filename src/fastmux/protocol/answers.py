@@ -12,27 +12,27 @@ from fastmux.protocol.events import Address, Transmit
 
 
 class Answers:
-    """Invariant: at most MAX_ANSWERS wait; who asks for more while nothing can be sent gets none."""
+    """Invariant: at most MAX_ANSWERS are in `waiting`; who asks for more meanwhile gets none."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[bytes, Address]] = deque()
+        self.waiting: deque[tuple[bytes, Address]] = deque()
 
     @property
     def has_room(self) -> bool:
         """True if one more may wait."""
-        return len(self._waiting) < c.MAX_ANSWERS
+        return len(self.waiting) < c.MAX_ANSWERS
 
     def add(self, packet: bytes, address: Address) -> None:
         """Have a packet sent; it is dropped if there is no room."""
         if self.has_room:
-            self._waiting.append((packet, address))
+            self.waiting.append((packet, address))
 
     def transmit(self, buffer: bytearray | memoryview) -> Transmit | None:
         """Give the oldest one, None if none waits."""
-        if not self._waiting:
+        if not self.waiting:
             return None
-        packet, address = self._waiting.popleft()
+        packet, address = self.waiting.popleft()
         buffer[: len(packet)] = packet
         return Transmit(len(packet), len(packet), address)

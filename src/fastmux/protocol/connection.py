@@ -214,7 +214,7 @@ class Connection(ConnectionLife):
             self._path = self._mobility.path
         if outcome.close is not None:
             self._end(ConnectionClosed(*outcome.close, remote=True), [], now)
-        else:
+        elif self._shutdown is not None:
             self._finish_shutdown(now)
 
     def next_event(self) -> Event | None:
@@ -236,7 +236,7 @@ class Connection(ConnectionLife):
         self._rearm(self)
         if self._batch_at is not None:
             self._settle_batch()
-        if self._closing is None:
+        if self._shutdown is not None:
             self._finish_shutdown(now)
         if self._closing is not None:
             return self._closing.transmit(buffer)
@@ -264,7 +264,7 @@ class Connection(ConnectionLife):
             if limit is not None:
                 path.on_sent(size)
             has_more = self._data.has_more
-            if self._data.key_updates.is_exhausted:
+            if self._data.is_key_exhausted:
                 self.fail(c.AEAD_LIMIT_REACHED, "the packet key is used up", now)
                 has_more = True
             elif not has_more and self.data_path.has_news:

@@ -81,6 +81,12 @@ class DataSpace:
         return self._suite is not None
 
     @property
+    def is_key_exhausted(self) -> bool:
+        """True if the sending key may seal no more."""
+        updates = self.key_updates
+        return self.traffic.sent_packets >= updates.look_at and updates.is_exhausted
+
+    @property
     def is_idle(self) -> bool:
         """True if everything that was accepted for sending, the end of the handshake too, is acknowledged."""
         return self.data_path.is_idle and self.control.is_settled
@@ -168,7 +174,8 @@ class DataSpace:
         `limit` is what may go by a path that is not validated, in bytes: no probes then.
         """
         size = segment_size = 0
-        self.key_updates.begin_if_due(now)
+        if self.traffic.sent_packets >= self.key_updates.look_at:
+            self.key_updates.begin_if_due(now)
         if self.is_confirmed:
             if self.data_path.has_news:
                 self._credit.update(now, self.traffic.rtt)
@@ -183,7 +190,7 @@ class DataSpace:
             self.has_more = size > 0 and self.data_path.has_pending and self.traffic.has_room
         if size and self.traffic.eliciting_sent_at == now:
             self.liveness.on_sent(now)
-        return size, min(segment_size, size)
+        return size, segment_size if segment_size < size else size
 
     def last_packet(self, close: bytes, now: float) -> bytes:
         """Seal a packet with a close frame."""

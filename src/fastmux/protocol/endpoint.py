@@ -85,9 +85,9 @@ class Endpoint:
         self._admission: Admission[Connection] = Admission(configuration, random_bytes)
         self._gate = self._admission.gate
         self._timers: Timers[Connection] = Timers()
-        self._touched: dict[Connection, None] = {}
-        self._accepted: list[Connection] = []
-        self._answers = Answers()
+        self.touched: dict[Connection, None] = {}
+        self.accepted: list[Connection] = []
+        self.answers = Answers()
         self._surroundings = Surroundings(configuration, random_bytes, self.touch, self._timers.changed, self)
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
 
@@ -135,14 +135,18 @@ class Endpoint:
         segment_size = max(segment_size, 1)
         start = 0
         while start < size:
-            stop = min(start + segment_size, size)
+            stop = start + segment_size
+            stop = min(stop, size)
             first = buffer[start]
             if first & c.FORM_LONG:
                 self._receive_long(bytes(buffer[start:stop]), address, now)
                 self._counters["datagrams_received"] += 1
                 start = stop
                 continue
-            connection = self._find(buffer, start, stop) if first & c.FIXED_BIT else None
+            connection = None
+            end = start + self._id_end
+            if first & c.FIXED_BIT and end <= stop:
+                connection = self._by_id.get(bytes(buffer[start + 1 : end]))
             if connection is None:
                 consumed = stop - start
                 if first & c.FIXED_BIT:
@@ -151,13 +155,10 @@ class Endpoint:
                     self._counters["foreign"] += 1
             else:
                 consumed = connection.receive(buffer, start, size, segment_size, address, now, via)
-                self._settle(connection)
+                if self._gate.guests:
+                    self._settle(connection)
             self._counters["datagrams_received"] += -(-consumed // segment_size)
             start += consumed
-
-    def _find(self, buffer: bytearray | memoryview, start: int, stop: int) -> Connection | None:
-        end = start + self._id_end
-        return self._by_id.get(bytes(buffer[start + 1 : end])) if end <= stop else None
 
     def _on_stray(self, packet: bytes, address: Address, now: float) -> None:
         """A short header that leads nowhere: a stateless reset, or for a connection that was lost here."""
@@ -167,11 +168,11 @@ class Endpoint:
             owner.on_stateless_reset(now)
             return
         self._counters["stray"] += 1
-        if self._accept is None or self._id_end > len(packet) or not self._answers.has_room:
+        if self._accept is None or self._id_end > len(packet) or not self.answers.has_room:
             return  # an endpoint that only connects outlives no connection of anybody's
         if self._reset_limit.take(address, len(packet), now):
             token = self.reset_token(packet[1 : self._id_end])
-            self._answers.add(encode_reset(token, len(packet), self._random_bytes), address)
+            self.answers.add(encode_reset(token, len(packet), self._random_bytes), address)
             self._counters["resets_sent"] += 1
 
     def _receive_long(self, packet: bytes, address: Address, now: float) -> None:
@@ -226,9 +227,9 @@ class Endpoint:
         return self._version
 
     def _answer_version(self, header: LongHeader, address: Address) -> None:
-        if self._answers.has_room and self._version is not None:
+        if self.answers.has_room and self._version is not None:
             random_byte = self._random_bytes(1)[0]
-            self._answers.add(encode_version_negotiation(header, (self._version,), random_byte), address)
+            self.answers.add(encode_version_negotiation(header, (self._version,), random_byte), address)
 
     def _consider(self, header: LongHeader, packet: bytes, address: Address, now: float) -> str:
         """A client's first packet, in form at least: see whether it may come in."""
@@ -243,9 +244,9 @@ class Endpoint:
         if verdict is Verdict.ADMIT:
             local_id = retry.source_id or self._unused_id()
             return self._admit(header, packet, address, Ids(local_id, header.source_id, first_id, retry), now)
-        if verdict is Verdict.RETRY and self._answers.has_room:
+        if verdict is Verdict.RETRY and self.answers.has_room:
             retry = self._admission.make_retry(address, first_id, self._unused_id(), now)
-            self._answers.add(encode_retry(header, retry), address)
+            self.answers.add(encode_retry(header, retry), address)
             return "retried"
         return "refused"
 
@@ -323,7 +324,7 @@ class Endpoint:
         if not self._gate.is_empty and connection in self._gate:
             if connection.has_opened:
                 self._gate.leave(connection)
-                self._accepted.append(connection)
+                self.accepted.append(connection)
             elif connection.is_closed:
                 self._gate.leave(connection)
 
@@ -342,37 +343,37 @@ class Endpoint:
         connections = list(dict.fromkeys(self._by_id.values()))
         for connection in connections:
             self._forget(connection)
-        self._answers = Answers()
-        self._accepted.clear()
-        self._touched.clear()
+        self.answers = Answers()
+        self.accepted.clear()
+        self.touched.clear()
         return connections
 
     # --- for whoever drives it ---------------------------------------------------------------------------
 
     def touch(self, connection: Connection) -> None:
         """The connection may have something to send or to say: `take_touched` will name it."""
-        if connection not in self._touched:  # else its turn comes, and asks for its deadline, anyway
-            self._touched[connection] = None
+        if connection not in self.touched:  # else its turn comes, and asks for its deadline, anyway
+            self.touched[connection] = None
             self._timers.changed(connection)
 
     def take_touched(self) -> Sequence[Connection]:
         """Give the connections touched since the last call, each once."""
-        if not self._touched:
+        if not self.touched:
             return ()
-        touched = list(self._touched)
-        self._touched.clear()
+        touched = list(self.touched)
+        self.touched.clear()
         return touched
 
     def take_accepted(self) -> Sequence[Connection]:
         """Give the connections accepted here that opened since the last call."""
-        if not self._accepted:
+        if not self.accepted:
             return ()
-        accepted, self._accepted = self._accepted, []
+        accepted, self.accepted = self.accepted, []
         return accepted
 
     def transmit(self, buffer: bytearray | memoryview, now: float) -> Transmit | None:
         """Give an answer of the endpoint itself, usually None."""
-        return self._answers.transmit(buffer)
+        return self.answers.transmit(buffer)
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout`; None for never. It may be early, never late."""

@@ -39,8 +39,7 @@ class Opened:
     peer: PeerIdentity
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelsReady:
+class ChannelsReady(NamedTuple):
     """Channels with something new: `(channel_id, READY_* flags)`, each once. One event a batch."""
 
     ready: list[tuple[int, int]]

@@ -17,30 +17,30 @@ Guest = TypeVar("Guest")
 
 
 class Gate(Generic[Guest]):
-    """Invariant: `_prefixes` counts the guests by network and has no entry of zero."""
+    """Invariant: `guests` are half-open; `_prefixes` counts them by network, and has no entry of zero."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._guests: dict[Guest, str] = {}
+        self.guests: dict[Guest, str] = {}
         self._prefixes: Counter[str] = Counter()
 
     @property
     def is_empty(self) -> bool:
         """True if nobody is half-open."""
-        return not self._guests
+        return not self.guests
 
     def __len__(self) -> int:
-        return len(self._guests)
+        return len(self.guests)
 
     def __contains__(self, guest: object) -> bool:
-        return guest in self._guests
+        return guest in self.guests
 
     def admits(self, address: Address, connections: int) -> bool:
         """True if one more from this address may begin, with so many connections there already."""
         configuration = self._configuration
         return (
             connections < configuration.max_connections
-            and len(self._guests) < configuration.max_half_open
+            and len(self.guests) < configuration.max_half_open
             and self._prefixes[prefix_of(address)] < configuration.max_half_open_per_address
         )
 
@@ -48,19 +48,19 @@ class Gate(Generic[Guest]):
         """True if so many are half-open that an address must be proved before one more is."""
         configuration = self._configuration
         return (
-            len(self._guests) * c.RETRY_SHARE >= configuration.max_half_open
+            len(self.guests) * c.RETRY_SHARE >= configuration.max_half_open
             or self._prefixes[prefix_of(address)] * c.RETRY_SHARE >= configuration.max_half_open_per_address
         )
 
     def enter(self, guest: Guest, address: Address) -> None:
         """Count a half-open connection."""
         prefix = prefix_of(address)
-        self._guests[guest] = prefix
+        self.guests[guest] = prefix
         self._prefixes[prefix] += 1
 
     def leave(self, guest: Guest) -> None:
         """It has opened or is gone; nothing happens if it was not counted."""
-        prefix = self._guests.pop(guest, None)
+        prefix = self.guests.pop(guest, None)
         if prefix is not None:
             self._prefixes[prefix] -= 1
             if not self._prefixes[prefix]:

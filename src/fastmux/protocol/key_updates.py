@@ -42,6 +42,7 @@ class KeyUpdates:
         "_limit",
         "_peer_updates",
         "_traffic",
+        "look_at",
     )
 
     def __init__(self, data_path: core.DataPath, traffic: Traffic, configuration: Configuration) -> None:
@@ -56,11 +57,20 @@ class KeyUpdates:
         self._begin_at = 0.0
         self._drop_at: float | None = None
         self._peer_updates = GlitchLimit(c.KEY_UPDATE_BURST, c.KEY_UPDATE_RATE)
+        self.look_at = 0  # packets sent, before which no key has sealed enough for anything to be due
+        self._use_new_key(0)
+
+    def _use_new_key(self, since: int) -> None:
+        """The sending key is a new one since that packet."""
+        self._key_since = since
+        enough = self._interval if self._limit is None else min(self._interval, self._limit)
+        self.look_at = since + enough
 
     def install(self, keys: PacketKeys) -> None:
         """The data path has its first keys: give it the next ones too."""
         is_gcm = keys.suite in (c.SUITE_AES_128_GCM, c.SUITE_AES_256_GCM)
         self._limit = c.AES_GCM_PACKET_LIMIT - _KEY_RESERVE if is_gcm else None
+        self._use_new_key(self._key_since)
         if can_ratchet(keys):
             self._supply(keys)
 
@@ -89,7 +99,7 @@ class KeyUpdates:
         if not (self._is_confirmed and is_late_enough and self._data_path.update_keys()):
             return False
         self._is_begun = True
-        self._key_since = self._traffic.sent_packets
+        self._use_new_key(self._traffic.sent_packets)
         return True
 
     @property
@@ -101,7 +111,7 @@ class KeyUpdates:
     def on_updated(self, now: float) -> None:
         """Both directions use new keys. Raises `ProtocolError` if the peer does that too often."""
         if not self._is_begun:
-            self._key_since = self._traffic.sent_packets
+            self._use_new_key(self._traffic.sent_packets)
             if self._peer_updates.add(1, now):
                 raise ProtocolError(c.KEY_UPDATE_ERROR, "too many key updates")
         self._is_begun = False

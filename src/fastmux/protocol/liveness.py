@@ -107,7 +107,7 @@ class Liveness:
     def on_sent(self, now: float) -> None:
         """Something ack-eliciting was sent."""
         self._idle.on_sent_eliciting(now)
-        if now >= self._ask_at:
+        if self._heard and self._is_client and now >= self._ask_at:
             self._heard = 0
 
     def deadline(self, pto: float) -> float | None:

@@ -45,6 +45,7 @@ class MtuDiscovery:
     MAX_PLPMTU and the smallest of these nothing is looked for, as hardly any path is so wide.
 
     Make it when the handshake, whose datagrams have the base size, has confirmed the base.
+    Before `due_at` there is nothing to do.
     Invariant: `base <= current <= _ceiling <= maximum`; `current` passed as a probe, or is the base; while
     SEARCHING, `_ceiling + 1` was lost MAX_MTU_PROBES times or is above `maximum`. At most one probe is
     outstanding, and a search loses at most `MAX_MTU_PROBES * (1 + log2(maximum - base))` of them.
@@ -64,6 +65,7 @@ class MtuDiscovery:
         "_suspected_at",
         "_suspects",
         "current",
+        "due_at",
         "state",
     )
 
@@ -83,6 +85,21 @@ class MtuDiscovery:
         self._hole_at = -math.inf
         self._suspects: list[int] = []  # largest sizes of loss bursts not yet refuted
         self._suspected_at = -math.inf
+        self.due_at = math.inf
+        self._reckon()
+
+    def _reckon(self) -> None:
+        """Set `due_at`, before which `next_probe` has nothing to do."""
+        if self._probe_size:
+            self.due_at = self._probe_sent_at + MTU_PROBE_TIMEOUT
+        elif self.state is MtuState.SEARCHING:
+            self.due_at = -math.inf
+        elif self.state is MtuState.BASE:
+            self.due_at = -math.inf if self._search_at is None else self._search_at
+        elif self.state is MtuState.SEARCH_COMPLETE and self._search_at is not None:
+            self.due_at = self._search_at
+        else:
+            self.due_at = math.inf
 
     @property
     def deadline(self) -> float | None:
@@ -93,9 +110,7 @@ class MtuDiscovery:
 
     def is_due(self, now: float) -> bool:
         """True if `next_probe` has something to do."""
-        if self._probe_size:
-            return now >= self._probe_sent_at + MTU_PROBE_TIMEOUT
-        return self.state is MtuState.SEARCHING or self._is_search_due(now)
+        return now >= self.due_at
 
     def next_probe(self, now: float, room: int = _NO_LIMIT) -> int | None:
         """Return the size of a probe, which must then be sent, or None if there is nothing to probe now.
@@ -115,6 +130,7 @@ class MtuDiscovery:
             return None
         self._probe_size = size
         self._probe_sent_at = now
+        self._reckon()
         return size
 
     def on_probe_acked(self, size: int, now: float) -> None:
@@ -126,6 +142,7 @@ class MtuDiscovery:
         self.current = size
         self._suspects.clear()
         self._settle(now)
+        self._reckon()
 
     def on_probe_lost(self, size: int, now: float) -> None:
         """The outstanding probe of `size` was lost; after MAX_MTU_PROBES of them the size is too large."""
@@ -137,6 +154,7 @@ class MtuDiscovery:
             self._losses = 0
             self._ceiling = size - 1
             self._settle(now)
+        self._reckon()
 
     def on_summary(self, summary: AckSummary, now: float) -> None:
         """Look for a black hole: large packets are lost again and again while none as large arrives.
@@ -146,6 +164,7 @@ class MtuDiscovery:
         """
         if self.state is MtuState.ERROR and summary.acked_packets:
             self.state = MtuState.BASE  # the path is back: search at once
+            self._reckon()
         if self.current == self._base:
             return
         if self._suspects:
@@ -168,6 +187,7 @@ class MtuDiscovery:
             self.state = MtuState.ERROR
             self._probe_size = 0
             self._search_at = None
+            self._reckon()
 
     def _is_search_due(self, now: float) -> bool:
         if self.state is MtuState.BASE:
@@ -181,6 +201,7 @@ class MtuDiscovery:
         self._search_at = None
         self._ceiling = self._maximum
         self._losses = 0
+        self._reckon()
 
     def _next_size(self) -> int:
         """The next usual size if it may pass, else one halfway to the ceiling; 0 if that is not worth it."""
@@ -211,3 +232,4 @@ class MtuDiscovery:
         self._holes = min(self._holes + 1, 6)  # RETRY_DELAY << 6 is beyond the raise timer
         self._probe_size = 0
         self._suspects.clear()
+        self._reckon()

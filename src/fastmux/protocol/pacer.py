@@ -57,7 +57,8 @@ class Pacer:
         """Charge what went, probes beyond the budget too. Before the first `budget` nothing is paced."""
         if self._accrued_at is None:
             return
-        self._accrue(now)
+        if now != self._accrued_at:
+            self._accrue(now)
         self._tokens -= size
 
     def _accrue(self, now: float) -> None:

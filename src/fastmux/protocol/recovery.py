@@ -64,7 +64,7 @@ class Recovery:
                 self._first_sample_at = now
         if is_progress and (summary.acked_packets or summary.latest_rtt is not None):
             self.pto_count = 0
-        if self.is_persistent_congestion(summary):
+        if summary.largest_lost_sent_at is not None and self.is_persistent_congestion(summary):
             self._rtt.restart_min_rtt()
 
     def probe_at(self, last_eliciting_sent_at: float | None, max_ack_delay: float) -> float | None:

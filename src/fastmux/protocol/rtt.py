@@ -44,9 +44,11 @@ class RttEstimator:
             self.min_rtt = self.smoothed_rtt = latest_rtt
             self.rttvar = latest_rtt / 2
             return
-        self.min_rtt = latest_rtt if self._restarts_min else min(self.min_rtt, latest_rtt)
-        self._restarts_min = False
-        ack_delay = min(ack_delay, max_ack_delay if handshake_confirmed else MAX_ACK_DELAY)
+        if self._restarts_min or latest_rtt < self.min_rtt:
+            self.min_rtt = latest_rtt
+            self._restarts_min = False
+        longest_delay = max_ack_delay if handshake_confirmed else MAX_ACK_DELAY
+        ack_delay = min(ack_delay, longest_delay)
         adjusted_rtt = latest_rtt
         if latest_rtt >= self.min_rtt + ack_delay:
             adjusted_rtt -= ack_delay
@@ -64,4 +66,6 @@ class RttEstimator:
     @property
     def loss_delay(self) -> float:
         """How long after its sending an unacknowledged older packet is lost (RFC 9002 §6.1.2)."""
-        return max(K_TIME_THRESHOLD * max(self.smoothed_rtt, self.latest_rtt), K_GRANULARITY)
+        latest, smoothed = self.latest_rtt, self.smoothed_rtt
+        delay = K_TIME_THRESHOLD * (latest if latest > smoothed else smoothed)
+        return delay if delay > K_GRANULARITY else K_GRANULARITY

@@ -11,7 +11,7 @@ from typing import Final
 
 from fastmux import constants as c
 from fastmux import core
-from fastmux.protocol.ack_frequency import AckFrequency, AckRequests, is_little, suitable
+from fastmux.protocol.ack_frequency import LITTLE, AckFrequency, AckRequests, suitable
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.congestion.choice import make_controller
 from fastmux.protocol.events import max_train_size
@@ -137,15 +137,18 @@ class Traffic:
             self.recovery.on_heard(self._data_path.last_received_at)
         if summary is None:
             return
-        self._flight = max(summary.prior_in_flight, self._flight * 7 // 8)
+        flight = self._flight * 7 // 8
+        self._flight = flight if flight > summary.prior_in_flight else summary.prior_in_flight
         self.recovery.on_summary(summary, now)
         self._data_path.set_loss_delay(self.rtt.loss_delay)
         self.congestion.on_summary(summary, self.rtt, now)
         if summary.lost_packets and self.recovery.is_persistent_congestion(summary):
             self.congestion.on_persistent_congestion(now)
-        before = self.mtu.current
-        self.mtu.on_summary(summary, now)
-        self._follow_mtu(before)
+        mtu = self.mtu
+        before = mtu.current
+        mtu.on_summary(summary, now)
+        if mtu.current != before:
+            self._follow_mtu(before)
 
     def on_mtu_report(self, size: int, is_acked: bool, now: float) -> None:
         """The MTU probe of `size` bytes was acknowledged or lost."""
@@ -164,7 +167,7 @@ class Traffic:
 
     def ask_for_acks(self, sequence: int, now: float) -> bytes | None:
         """Give the ACK_FREQUENCY frame with this number, which must then be sent; None if none is needed."""
-        if self._ack_frequency.is_at_rest and is_little(self._flight, self.mtu.current):
+        if self._flight < LITTLE * self.mtu.current and self._ack_frequency.is_at_rest:
             return None
         flight = min(self._flight, self.congestion.congestion_window)
         wanted = suitable(flight, self.mtu.current, self.rtt.smoothed_rtt)
@@ -199,15 +202,21 @@ class Traffic:
             data_path.skip_packet_number()
             self._skip_at = self._next_skip()
         in_flight = data_path.bytes_in_flight
-        if data_path.has_pending:
+        has_pending = data_path.has_pending
+        if has_pending:
             self._ran_out = False
-            limit = self._size_limit(in_flight, now)
-        else:
-            limit = self._size_limit(in_flight, now) if self._probes_owed or self._ran_out else 0
-        size, segments = data_path.fill(self._room(buffer), self.mtu.current, limit, now)
+        may_send = has_pending or self._probes_owed or self._ran_out
+        limit = self._size_limit(in_flight, now) if may_send else 0
+        segment_size = self.mtu.current
+        is_known = self._room_of is buffer and self._room_segment == segment_size
+        room = self._room_view if is_known else self._room(buffer)
+        size, segments = data_path.fill(room, segment_size, limit, now)
         self.sent_packets += segments
         if limit:
-            self._note_end_of_data(limit - size)
+            # Data and allowance may end together; then the core cannot see what limited the flow. If there is
+            # no data when something may go again, it was the application: the next fill tells the core so by
+            # allowing something.
+            self._ran_out = limit - size < segment_size and not data_path.has_pending
         sent = data_path.bytes_in_flight - in_flight
         if sent > 0:
             self._probes_owed = 0
@@ -215,14 +224,6 @@ class Traffic:
             if self._is_paced:
                 self._pacer.on_sent(sent, now)
         return size
-
-    def _note_end_of_data(self, left: int) -> None:
-        """Data and allowance may end together; then the core cannot see what limited the flow.
-
-        If there is no data when something may go again, it was the application: `fill` then tells the core
-        by allowing something.
-        """
-        self._ran_out = left < self.mtu.current and not self._data_path.has_pending
 
     def build(self, buffer: bytearray | memoryview, payload: bytes, size: int, token: int, now: float) -> int:
         """Build one packet of the given frames, padded to `size` (0: not), outside window and pace."""
@@ -232,13 +233,9 @@ class Traffic:
 
     def next_mtu_probe(self, now: float) -> int | None:
         """Give the size of a probe that must then be built, None if there is none to send now."""
-        if not self.mtu.is_due(now) or not self.has_room:
+        if now < self.mtu.due_at or not self.has_room:
             return None
         return self.mtu.next_probe(now, self._probe_room())
-
-    def is_mtu_probe_due(self, now: float) -> bool:
-        """True if `next_mtu_probe` may give something."""
-        return self.mtu.is_due(now)
 
     def _probe_room(self) -> int:
         """How large an MTU probe may be: a jumbo one leaves room for a datagram, and most to waiting data."""
@@ -277,11 +274,10 @@ class Traffic:
     def _room(self, buffer: bytearray | memoryview) -> memoryview:
         """The part of the buffer that is a whole number of trains; kept, as it is the same each time."""
         segment_size = self.mtu.current
-        if self._room_of is not buffer or self._room_segment != segment_size:
-            train_size = max_train_size(segment_size)
-            self._room_view = memoryview(buffer)[: max(len(buffer) // train_size, 1) * train_size]
-            self._room_of = buffer
-            self._room_segment = segment_size
+        train_size = max_train_size(segment_size)
+        self._room_view = memoryview(buffer)[: max(len(buffer) // train_size, 1) * train_size]
+        self._room_of = buffer
+        self._room_segment = segment_size
         return self._room_view
 
     def _next_skip(self) -> int:
