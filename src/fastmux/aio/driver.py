@@ -123,7 +123,8 @@ class Driver:
 
     def schedule(self, connection: ProtocolConnection) -> None:
         """The application did something with a connection: drive it in the loop's next turn."""
-        self.endpoint.touch(connection)
+        if connection not in self.endpoint.touched:
+            self.endpoint.touch(connection)
         if not self._is_scheduled:
             self._schedule_flush()
 
