@@ -9,8 +9,7 @@ import os
 from dataclasses import replace
 from typing import Final
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from fastmux.constants import (
     ALPN,
@@ -221,21 +220,24 @@ class TLSHandshake:
         if tls.get_alpn_proto_negotiated() != ALPN:
             raise HandshakeError(f"the peer does not speak {ALPN.decode()} (no application protocol)")
         identity = self._verifier.identity
-        certificate = tls.get_peer_certificate(as_cryptography=True)
+        certificate = tls.get_peer_certificate()
         if identity is None or certificate is None:
             raise AuthenticationError("the peer sent no certificate")
-        if certificate.public_bytes(Encoding.DER) != identity.certificate:
+        if crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) != identity.certificate:
             raise AuthenticationError("the peer's certificate is not the one that was verified")
         self._suite = SUITES[tls.get_cipher_name() or ""]
         self._received_size = 0
         self._peer = identity
 
     def _drain(self, tls: SSL.Connection) -> None:
-        while True:
+        size = _READ_SIZE
+        while size == _READ_SIZE:  # a memory BIO gives less only if it has no more
             try:
-                self._out += tls.bio_read(_READ_SIZE)
+                data = tls.bio_read(_READ_SIZE)
             except SSL.WantReadError:
                 return
+            self._out += data
+            size = len(data)
 
 
 def _fresh(error: HandshakeError) -> HandshakeError:
