@@ -146,8 +146,7 @@ class Connection(ConnectionLife):
         self.touch()
 
     def _repeat_close(self, size: int, address: Address) -> None:
-        if self._closing is not None and address == self.address:
-            self._closing.on_received(size)
+        if self._closing is not None and address == self.address and self._closing.on_received(size):
             self.touch()
 
     # --- what came of them -------------------------------------------------------------------------------
