@@ -74,7 +74,7 @@ class HandshakeSpace:
 
     def begin_again(self, retry: Retry) -> None:
         """Send the first flight again, to another id and with a token: somebody is there."""
-        self.packets.remote_id, self.packets.token = retry
+        self.packets.redirect(*retry)
         self._recovery.pto_count = 0
         self._requeue()
 

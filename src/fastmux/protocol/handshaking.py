@@ -106,7 +106,9 @@ class Handshaking:
         arrival = self.space.receive(header, packet, now)
         if arrival is None:
             return False
-        self.space.packets.remote_id = header.source_id
+        packets = self.space.packets
+        if header.source_id != packets.remote_id:  # a client learns it with the first packet
+            packets.redirect(header.source_id, packets.token)
         self._path.on_received(len(packet))
         for response in arrival.path_responses:
             self._path.on_response(response)
