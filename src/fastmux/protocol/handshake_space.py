@@ -167,6 +167,10 @@ class HandshakeSpace:
 
     # --- sending ------------------------------------------------------------------------------------
 
+    def waive_ack(self) -> None:
+        """No ACK is due for what came: the peer hears better than by an ACK that it arrived."""
+        self._is_ack_due = False
+
     def fill(self, buffer: bytearray | memoryview, limit: int, now: float) -> int:
         """Fill a train and return its size; all packets but the last have PACKET_SIZE bytes, a client's all.
 

@@ -166,7 +166,13 @@ class Handshaking:
         return early
 
     def fill(self, buffer: bytearray | memoryview, now: float) -> int:
-        """Fill a train of handshake packets for the peer and return its size."""
+        """Fill a train of handshake packets for the peer and return its size.
+
+        A server that is done says so by HANDSHAKE_DONE: that opens only under keys bound to the same context,
+        and stands for the ACK of what led to it.
+        """
+        if not self._is_client and self.is_verified:
+            self.space.waive_ack()
         if not self.space.has_pending:
             return 0
         limit = self._path.send_limit
@@ -240,6 +246,8 @@ class Handshaking:
             self._complete(self._peer_blob)
         confirmed = self._handshake.peer_context
         if self.keys is not None and confirmed is not None and confirmed != self._context:
+            if not self._is_client:
+                self._confirm()  # so that the client can tell, too, what is wrong
             raise HandshakeError(
                 "the two ends do not agree on their parameters: something on the way changed them"
             )
@@ -259,11 +267,15 @@ class Handshaking:
             token=self._retry.token,
         )
         keys = self._handshake.packet_keys(self._context)
+        if self._is_client:
+            self._confirm()
+        else:
+            self._path.validate()  # nobody but the real client could have finished
+        self.keys = keys
+
+    def _confirm(self) -> None:
         self._handshake.confirm(self._context)
         self._flush()
-        self.keys = keys
-        if not self._is_client:
-            self._path.validate()  # nobody but the real client could have finished
 
     def _explain_timeout(self) -> str:
         peer, seconds = self._path.address[:2], f"{self._timeout:g} s"
