@@ -179,7 +179,7 @@ class HandshakeSpace:
         """
         limit = min(limit, len(buffer), c.MAX_TRAIN_SIZE)
         size = 0
-        while size + PACKET_SIZE <= limit:
+        while size + PACKET_SIZE <= limit and self.has_pending:
             packet = self._next_packet(now)
             if packet is None:
                 break

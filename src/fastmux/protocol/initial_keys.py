@@ -1,7 +1,7 @@
 """The keys of handshake packets, for anyone who saw the client's first id (docs/wire-format.md §5.2).
 
 Owns: which labels lead to them. May not know: any cipher. They protect against damage and strays; they hide
-nothing, so the latest few are remembered: a server needs those of a client twice, to look and to answer.
+nothing, so the latest are remembered: a server needs those of a client twice, to look and to answer.
 """
 
 from __future__ import annotations
