@@ -69,6 +69,8 @@ def _matches_name(host: str, pattern: str) -> bool:
 
 def printable(text: str) -> str:
     """Make a peer's text safe for a terminal or log: no control characters, at most 100 others."""
+    if text.isprintable() and len(text) <= _SHOWN_SIZE:
+        return text
     clean = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_SIZE])
     return clean + "..." if len(text) > _SHOWN_SIZE else clean
 
