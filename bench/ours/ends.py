@@ -5,7 +5,9 @@ Owns what every workload over fastmux has in common. Knows no workload.
 
 import argparse
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import fastmux
 from bench import worker
@@ -33,7 +35,12 @@ def tls_of(options: argparse.Namespace) -> TLSConfig | PlaintextConfig:
     """Mutual TLS with AES-128-GCM, or nothing where `--plaintext` says so."""
     if options.plaintext:
         return fastmux.PLAINTEXT
-    folder, role = options.certificates, options.role
+    return _config(options.certificates, options.role)
+
+
+@functools.cache
+def _config(folder: Path, role: str) -> TLSConfig:
+    """One for all connections, as a program has it, and as the other contenders have their context."""
     return fastmux.TLSConfig(folder / f"{role}.pem", folder / f"{role}.key", folder / "ca.pem", ciphers=SUITE)
 
 

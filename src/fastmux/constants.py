@@ -289,6 +289,10 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake (H6)
 MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384
 MAX_CHAIN_SIZE: Final = 10  # certificates from the peer's to its root, both counted (H13)
+# Certificates that are not read again when they come again: 256 KiB of DER at most, and what was read of it.
+MAX_FACTS_CERTIFICATES: Final = 64
+MAX_FACTS_CERTIFICATE_SIZE: Final = 4096  # bytes of DER; an ordinary one has 500 to 2,000
+MAX_INITIAL_KEYS: Final = 2  # first ids whose keys are remembered: of the packets being looked at
 MAX_EARLY_PACKETS: Final = 10  # application packets that wait for the server's handshake (H5)
 MAX_EARLY_SIZE: Final = 16384  # bytes of them: before the handshake is confirmed none has more than 1,452
 MAX_HALF_OPEN: Final = 1000

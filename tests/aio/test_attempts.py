@@ -40,6 +40,27 @@ async def test_a_quick_first_address_is_the_only_one_tried() -> None:
 
 
 @virtual
+async def test_a_lone_address_is_tried_in_the_callers_own_task() -> None:
+    async def task() -> str:
+        assert asyncio.current_task() is caller
+        return "a"
+
+    caller = asyncio.current_task()
+    assert await first_success([task], pytest.fail) == "a"
+
+
+@virtual
+async def test_a_lone_address_that_fails_or_is_given_up_says_so_itself() -> None:
+    started: list[tuple[str, float]] = []
+    with pytest.raises(OSError, match="no"):
+        await first_success([attempt("a", started, 0.1, OSError("no"))], pytest.fail)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await first_success([attempt("b", started, 60, None)], pytest.fail)
+    assert [name for name, _ in started] == ["a", "b", "b cancelled"]
+
+
+@virtual
 async def test_a_silent_first_address_gets_company_and_is_cancelled() -> None:
     started: list[tuple[str, float]] = []
     attempts = [attempt("a", started, 60, None), attempt("b", started, 0.1, None)]

@@ -25,7 +25,7 @@ class Fail(Enum):
     CLIENT_REJECTS = "the client does not accept the server"
     SERVER_REJECTS = "the server does not accept the client"
     SERVER_HELLO = "the server has nothing in common with the client"
-    CONTEXT = "the server confirms another context"
+    CONTEXT = "each end confirms a context of its own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +100,8 @@ class ScriptedHandshake:
         return PacketKeys(self._script.suite, key, iv, peer_key, peer_iv, secret, peer_secret)
 
     def confirm(self, context: bytes) -> None:
-        if self._script.fail is Fail.CONTEXT and not self._is_client:
-            context = bytes(32)
+        if self._script.fail is Fail.CONTEXT:
+            context = bytes((self._is_client,)) * 32
         self._write(CONFIRM, context)
 
     def _take(self, kind: bytes, body: bytes) -> None:

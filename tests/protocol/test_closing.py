@@ -58,15 +58,16 @@ def test_ever_fewer_of_the_peers_datagrams_are_answered() -> None:
     sent(closing)
     answered = []
     for number in range(1, 65):
-        closing.on_received(100)
-        if sent(closing):
+        is_answer_due = closing.on_received(100)
+        assert bool(sent(closing)) is is_answer_due
+        if is_answer_due:
             answered.append(number)
     assert answered == [1, 2, 4, 8, 16, 32, 64]
 
 
 def test_a_draining_end_says_nothing() -> None:
     closing = closing_with()
-    closing.on_received(1200)
+    assert not closing.on_received(1200)
     assert sent(closing) == []
     assert closing.deadline() == closing.ends_at == 10.0 + 3 * 0.1
 

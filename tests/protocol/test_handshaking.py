@@ -74,7 +74,6 @@ def exchange(client: End, server: End, rounds: int = 10, now: float = 0.0) -> No
 def test_both_ends_get_the_same_keys_and_each_others_parameters(script: Script) -> None:
     client, server = End(True, script), End(False, script)
     exchange(client, server)
-    assert client.handshaking.is_verified
     assert server.handshaking.is_verified
     mine, theirs = client.handshaking.keys, server.handshaking.keys
     assert mine is not None
@@ -156,6 +155,25 @@ def test_a_context_that_differs_is_a_handshake_error() -> None:
     client, server = End(True, Script(fail=Fail.CONTEXT)), End(False, Script(fail=Fail.CONTEXT))
     with pytest.raises(HandshakeError, match="parameters"):
         exchange(client, server)
+    assert not server.handshaking.is_verified
+    with pytest.raises(HandshakeError, match="parameters"):  # the client can tell what is wrong, too
+        for packet in server.handshaking.last_packets(c.FRAME_CONNECTION_CLOSE, 0x128, "", 0.1):
+            client.receive(packet, 0.1)
+
+
+def test_a_server_that_is_done_says_nothing_more_in_the_handshake() -> None:
+    """HANDSHAKE_DONE opens only under keys bound to the context, and stands for the ACK of what led to it."""
+    client, server = End(True), End(False)
+    for packet in client.send(0.0):
+        server.receive(packet, 0.0)
+    for packet in server.send(0.001):
+        client.receive(packet, 0.001)
+    first, *rest = client.send(0.002)
+    assert server.receive(first, 0.002)
+    for packet in rest:
+        server.receive(packet, 0.002)
+    assert server.handshaking.is_verified
+    assert server.send(0.003) == []
 
 
 @pytest.mark.parametrize("fail", [Fail.CLIENT_REJECTS, Fail.SERVER_REJECTS, Fail.SERVER_HELLO])

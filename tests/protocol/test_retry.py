@@ -472,7 +472,7 @@ def test_a_made_up_token_is_ignored_whatever_is_set() -> None:
             remote_id=SOURCE,
             first_id=SOURCE,
         )
-        packets.token = b"made up"
+        packets.redirect(packets.remote_id, b"made up")
         packet = packets.seal(0, bytes((c.FRAME_PING,)) + bytes(1199 - packets.overhead))
         assert len(packet) == 1200
         pair.network.inject(packet, THERE, pair.server)

@@ -16,7 +16,7 @@ from fastmux import core
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.endpoint import Endpoint
 from fastmux.protocol.handshake import PacketKeys
-from fastmux.protocol.initial_keys import expand_label
+from fastmux.protocol.hkdf import expand_label
 from fastmux.protocol.ratchet import next_keys
 from network import Conditions, Network
 from protocol.pairs import Pair

@@ -209,8 +209,29 @@ def test_what_waits_to_be_sent_outlives_close_and_later_bytes_are_ignored(world:
     assert client.send() == b"" and client.peer is not None
 
 
-def test_tickets_are_taken_and_dropped(world: World) -> None:
+def test_a_server_keeps_its_tickets_until_it_has_something_to_say(world: World) -> None:
     client, server = world.pair()
+    client.start()
+    server.start()
+    server.receive(client.send())
+    client.receive(server.send())
+    server.receive(client.send())
+    assert server.is_complete and server.send() == b""
+    client.confirm(CONTEXT)
+    carry(client, server)
+    assert server.peer_context == CONTEXT and server.send() == b""
+    server.confirm(CONTEXT)
+    said = server.send()
+    assert len(said) > 200, "OpenSSL makes tickets in any case, and what follows is sealed after them"
+    client.receive(said)
+    assert client.peer_context == CONTEXT
+
+
+def test_tickets_are_taken_and_dropped(world: World) -> None:
+    client = TLSHandshake(world.client(), True, HOST)
+    context = raw_context(world.ca, issue_server(world.ca, "server", [HOST]))
+    context.set_alpn_select_callback(lambda _, __: ALPN)
+    server = RawEnd(context, is_client=False)
     client.start()
     server.start()
     server.receive(client.send())
@@ -219,7 +240,17 @@ def test_tickets_are_taken_and_dropped(world: World) -> None:
     tickets = server.send()
     assert tickets, "OpenSSL sends tickets in any case"
     client.receive(tickets)
-    assert client.send() == b"" and client.peer_context is None
+    assert client.is_complete and client.send() == b"" and client.peer_context is None
+
+
+def test_an_alert_after_completion_goes_behind_the_tickets_and_is_understood(world: World) -> None:
+    client, server = completed(world)
+    with pytest.raises(HandshakeError, match="TLS failed"):
+        server.receive(b"no record of TLS")
+    alert = server.send()
+    assert alert
+    with pytest.raises(HandshakeError, match="the peer refused the handshake"):
+        client.receive(alert)
 
 
 def test_a_session_is_never_resumed(world: World) -> None:
@@ -228,7 +259,10 @@ def test_a_session_is_never_resumed(world: World) -> None:
     first, second = (RawEnd(context, is_client=True) for _ in range(2))
     for client in (first, second):
         client.tls.set_alpn_protos([ALPN])
-    assert pump(first, TLSHandshake(config, False)) == [None, None]
+    earlier = TLSHandshake(config, False)
+    assert pump(first, earlier) == [None, None]
+    earlier.confirm(CONTEXT)  # which brings the tickets with it
+    first.receive(earlier.send())
     session = first.tls.get_session()
     assert session is not None
     second.tls.set_session(session)

@@ -102,10 +102,9 @@ def test_after_a_refusal_nothing_passes_and_the_first_reason_stays() -> None:
 
 
 def test_a_certificate_that_cannot_be_read_is_refused() -> None:
-    broken = mock.create_autospec(crypto.X509, instance=True)
-    broken.to_cryptography.side_effect = ValueError("duplicate extension")
     verifier = PeerVerifier(True, HOST)
-    assert not verifier.check(broken, Codes.OK, 0, ok=True)
+    with mock.patch.object(crypto, "dump_certificate", side_effect=ValueError("duplicate extension")):
+        assert not verifier.check(judged(SERVER), Codes.OK, 0, ok=True)
     assert "cannot be read: duplicate extension" in str(verifier.refusal)
 
 
@@ -124,3 +123,18 @@ def test_a_connection_without_a_verifier_is_refused() -> None:
 def test_a_client_without_a_name_to_expect_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the server's name"):
         PeerVerifier(True, None)
+
+
+def test_a_certificate_that_passed_before_is_judged_anew_in_every_respect() -> None:
+    """What was read of a certificate is remembered; that it was good is not."""
+    assert PeerVerifier(True, HOST).check(judged(SERVER), Codes.OK, 0, ok=True)
+    for verifier in (
+        PeerVerifier(False, None),  # another role
+        PeerVerifier(True, "elsewhere.example"),
+        PeerVerifier(True, HOST, ("sha256//" + 43 * "A" + "=",)),
+    ):
+        assert not verifier.check(judged(SERVER), Codes.OK, 0, ok=True)
+        assert verifier.identity is None
+    expired = PeerVerifier(True, HOST)
+    assert not expired.check(judged(SERVER), Codes.ERR_CERT_HAS_EXPIRED, 0, ok=False)
+    assert expired.identity is None

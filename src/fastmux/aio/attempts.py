@@ -24,6 +24,8 @@ async def first_success(
     Raises the first attempt's error if all fail (OSError), and an `AuthenticationError` at once: another
     address of the same name would not be another peer. `attempts` has at least one.
     """
+    if len(attempts) == 1:  # nothing to choose from: no task beside the caller's
+        return await attempts[0]()
     waiting = list(attempts)
     tasks: list[asyncio.Task[T]] = []
     try:

@@ -29,7 +29,7 @@ from fastmux.constants import (
     SUITE_NULL,
 )
 from fastmux.protocol.handshake import PacketKeys
-from fastmux.protocol.initial_keys import expand_label
+from fastmux.protocol.hkdf import expand_label
 from fastmux.protocol.surroundings import Ids
 
 _HASHES: Final = {

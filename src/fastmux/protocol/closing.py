@@ -39,12 +39,13 @@ class Closing:
         self._repeat_at = now + pto
         self._received_count = 0
 
-    def on_received(self, size: int) -> None:
-        """A datagram of `size` bytes for this connection came from the peer's address."""
+    def on_received(self, size: int) -> bool:
+        """A datagram of `size` bytes for this connection came from the peer's address: is there an answer?"""
         self._path.on_received(size)
         self._received_count += 1
         if self._received_count & (self._received_count - 1) == 0:
             self._due = list(self._packets)
+        return bool(self._due)
 
     def transmit(self, buffer: bytearray | memoryview) -> Transmit | None:
         """Give the next packet to send, one at a time."""

@@ -146,8 +146,7 @@ class Connection(ConnectionLife):
         self.touch()
 
     def _repeat_close(self, size: int, address: Address) -> None:
-        if self._closing is not None and address == self.address:
-            self._closing.on_received(size)
+        if self._closing is not None and address == self.address and self._closing.on_received(size):
             self.touch()
 
     # --- what came of them -------------------------------------------------------------------------------
@@ -247,7 +246,8 @@ class Connection(ConnectionLife):
                 self.fail_by(error, now)
                 return None
             if size:
-                return Transmit(size, min(size, PACKET_SIZE), self.address)
+                has_more = self._data.has_keys or self._handshaking.space.has_pending
+                return Transmit(size, min(size, PACKET_SIZE), self.address, has_more)
             if not self.is_client and self.has_opened:
                 self._handshaking = None  # step 4: the last handshake packet is sent
         return self._transmit_data(buffer, now) if self._data.has_keys else None

@@ -44,24 +44,25 @@ class OpenedPacket(NamedTuple):
 class HandshakePackets:
     """Seals for the peer and opens what it sealed.
 
-    A client's `remote_id` becomes what the server chose, its `token` what a Retry brought.
+    A client's `remote_id` becomes what the server chose, its `token` what a Retry brought: `redirect`.
+    Invariant: `overhead`, the bytes of a packet that are not frames, is that of these two.
     """
 
     def __init__(
         self, *, is_client: bool, version: int, local_id: bytes, remote_id: bytes, first_id: bytes
     ) -> None:
-        self.remote_id = remote_id
-        self.token = b""
         self._first_id = first_id
         self._version = version
         self._local_id = local_id
+        self.redirect(remote_id, b"")
         self._sending, self._receiving = initial_protection(first_id, is_client)
 
-    @property
-    def overhead(self) -> int:
-        """The bytes of a packet that are not frames."""
-        token_size = len(self.token) + (len(self.token) > _MAX_ONE_BYTE_VARINT)
-        return _FIXED_HEADER_SIZE + token_size + len(self.remote_id) + len(self._local_id) + c.TAG_SIZE
+    def redirect(self, remote_id: bytes, token: bytes) -> None:
+        """Send to this id from now on, with this token."""
+        self.remote_id = remote_id
+        self.token = token
+        token_size = len(token) + (len(token) > _MAX_ONE_BYTE_VARINT)
+        self.overhead = _FIXED_HEADER_SIZE + token_size + len(remote_id) + len(self._local_id) + c.TAG_SIZE
 
     def seal(self, packet_number: int, payload: bytes) -> bytes:
         """Give the whole packet."""

@@ -74,7 +74,7 @@ class HandshakeSpace:
 
     def begin_again(self, retry: Retry) -> None:
         """Send the first flight again, to another id and with a token: somebody is there."""
-        self.packets.remote_id, self.packets.token = retry
+        self.packets.redirect(*retry)
         self._recovery.pto_count = 0
         self._requeue()
 
@@ -167,6 +167,10 @@ class HandshakeSpace:
 
     # --- sending ------------------------------------------------------------------------------------
 
+    def waive_ack(self) -> None:
+        """No ACK is due for what came: the peer hears better than by an ACK that it arrived."""
+        self._is_ack_due = False
+
     def fill(self, buffer: bytearray | memoryview, limit: int, now: float) -> int:
         """Fill a train and return its size; all packets but the last have PACKET_SIZE bytes, a client's all.
 
@@ -175,7 +179,7 @@ class HandshakeSpace:
         """
         limit = min(limit, len(buffer), c.MAX_TRAIN_SIZE)
         size = 0
-        while size + PACKET_SIZE <= limit:
+        while size + PACKET_SIZE <= limit and self.has_pending:
             packet = self._next_packet(now)
             if packet is None:
                 break

@@ -106,7 +106,9 @@ class Handshaking:
         arrival = self.space.receive(header, packet, now)
         if arrival is None:
             return False
-        self.space.packets.remote_id = header.source_id
+        packets = self.space.packets
+        if header.source_id != packets.remote_id:  # a client learns it with the first packet
+            packets.redirect(header.source_id, packets.token)
         self._path.on_received(len(packet))
         for response in arrival.path_responses:
             self._path.on_response(response)
@@ -164,7 +166,13 @@ class Handshaking:
         return early
 
     def fill(self, buffer: bytearray | memoryview, now: float) -> int:
-        """Fill a train of handshake packets for the peer and return its size."""
+        """Fill a train of handshake packets for the peer and return its size.
+
+        A server that is done says so by HANDSHAKE_DONE: that opens only under keys bound to the same context,
+        and stands for the ACK of what led to it.
+        """
+        if not self._is_client and self.is_verified:
+            self.space.waive_ack()
         if not self.space.has_pending:
             return 0
         limit = self._path.send_limit
@@ -238,6 +246,8 @@ class Handshaking:
             self._complete(self._peer_blob)
         confirmed = self._handshake.peer_context
         if self.keys is not None and confirmed is not None and confirmed != self._context:
+            if not self._is_client:
+                self._confirm()  # so that the client can tell, too, what is wrong
             raise HandshakeError(
                 "the two ends do not agree on their parameters: something on the way changed them"
             )
@@ -257,11 +267,15 @@ class Handshaking:
             token=self._retry.token,
         )
         keys = self._handshake.packet_keys(self._context)
+        if self._is_client:
+            self._confirm()
+        else:
+            self._path.validate()  # nobody but the real client could have finished
+        self.keys = keys
+
+    def _confirm(self) -> None:
         self._handshake.confirm(self._context)
         self._flush()
-        self.keys = keys
-        if not self._is_client:
-            self._path.validate()  # nobody but the real client could have finished
 
     def _explain_timeout(self) -> str:
         peer, seconds = self._path.address[:2], f"{self._timeout:g} s"

@@ -1,37 +1,36 @@
 """The keys of handshake packets, for anyone who saw the client's first id (docs/wire-format.md §5.2).
 
-Owns: HKDF-Extract and HKDF-Expand-Label (RFC 5869, RFC 8446 §7.1) for results of one block.
-May not know: any cipher. They protect against damage and strays; they hide nothing.
+Owns: which labels lead to them. May not know: any cipher. They protect against damage and strays; they hide
+nothing, so the latest are remembered: a server needs those of a client twice, to look and to answer.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+from functools import lru_cache
 
 from fastmux import core
-from fastmux.constants import HANDSHAKE_SALT, IV_SIZE, SUITE_AES_128_GCM, SUITE_KEY_SIZES
+from fastmux.constants import HANDSHAKE_SALT, IV_SIZE, MAX_INITIAL_KEYS, SUITE_AES_128_GCM, SUITE_KEY_SIZES
+from fastmux.protocol.hkdf import expand_label, hmac_digest
 
-
-def expand_label(secret: bytes, label: bytes, size: int, algorithm: str = "sha256") -> bytes:
-    """HKDF-Expand-Label with an empty context; `size` is at most that of the hash: one block."""
-    full_label = b"tls13 " + label
-    info = size.to_bytes(2, "big") + bytes((len(full_label),)) + full_label + b"\0"
-    return hmac.digest(secret, info + b"\x01", algorithm)[:size]
+_KeyAndIv = tuple[bytes, bytes]
 
 
 def initial_protection(
     first_destination_id: bytes, is_client: bool
 ) -> tuple[core.PacketProtection, core.PacketProtection]:
     """Give the protection of handshake packets, `(sending, receiving)` as this end sees it."""
-    secret = hmac.digest(HANDSHAKE_SALT, first_destination_id, hashlib.sha256)  # HKDF-Extract
-    client, server = (
-        _protection(expand_label(secret, label, hashlib.sha256().digest_size))
-        for label in (b"client hs", b"server hs")
-    )
+    client, server = (core.PacketProtection(SUITE_AES_128_GCM, *each) for each in _keys(first_destination_id))
     return (client, server) if is_client else (server, client)
 
 
-def _protection(secret: bytes) -> core.PacketProtection:
+@lru_cache(maxsize=MAX_INITIAL_KEYS)
+def _keys(first_destination_id: bytes) -> tuple[_KeyAndIv, _KeyAndIv]:
+    """The client's and the server's."""
+    secret = hmac_digest(HANDSHAKE_SALT, first_destination_id, "sha256")  # HKDF-Extract
+    client, server = (expand_label(secret, label, len(secret)) for label in (b"client hs", b"server hs"))
+    return _derive(client), _derive(server)
+
+
+def _derive(secret: bytes) -> _KeyAndIv:
     key = expand_label(secret, b"fastmux key", SUITE_KEY_SIZES[SUITE_AES_128_GCM])
-    return core.PacketProtection(SUITE_AES_128_GCM, key, expand_label(secret, b"fastmux iv", IV_SIZE))
+    return key, expand_label(secret, b"fastmux iv", IV_SIZE)

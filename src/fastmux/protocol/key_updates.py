@@ -6,7 +6,6 @@ how often a peer may update. May not know: packets, phases (the core changes key
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from fastmux import constants as c
@@ -126,7 +125,8 @@ class KeyUpdates:
 
     def _supply(self, keys: PacketKeys) -> None:
         following = next_keys(keys)
-        self._latest = replace(following, send_key=b"", send_iv=b"", receive_key=b"", receive_iv=b"")
+        secrets = (following.send_secret, following.receive_secret)
+        self._latest = PacketKeys(following.suite, b"", b"", b"", b"", *secrets, following.log)
         self._data_path.set_next_keys(
             following.send_key, following.send_iv, following.receive_key, following.receive_iv
         )

@@ -6,6 +6,7 @@ Owns: its encoding, its defaults and its checks. May not know: when it travels, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from fastmux import constants as c
@@ -17,6 +18,7 @@ _MAX_ACK_DELAY_MS: Final = round(c.MAX_ACK_DELAY_LIMIT * 1000)
 _MIN_ACTIVE_ID_LIMIT: Final = 2
 _GREASE_STEP: Final = 31
 _GREASE_START: Final = 27
+_REMEMBERED_BLOBS: Final = 16  # of this end's own parameters: one for each configuration in use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,14 @@ def encode_parameters(parameters: Parameters, grease: bytes = b"") -> bytes:
     With `grease` (random bytes) one parameter that nobody knows is added (RFC 9000 §18.1): its first byte
     picks the id, the rest is the value.
     """
+    blob = _encode_known(parameters)
+    if grease:
+        blob += _entry(_GREASE_STEP * (grease[0] + 1) + _GREASE_START, grease[1:])
+    return blob
+
+
+@lru_cache(maxsize=_REMEMBERED_BLOBS)
+def _encode_known(parameters: Parameters) -> bytes:
     idle_ms = max(1, round(parameters.max_idle_timeout * 1000)) if parameters.max_idle_timeout else 0
     numbers = {
         c.PARAMETER_MAX_IDLE_TIMEOUT: idle_ms,
@@ -85,8 +95,6 @@ def encode_parameters(parameters: Parameters, grease: bytes = b"") -> bytes:
     blob = b"".join(_entry(number, core.encode_varint(value)) for number, value in numbers.items())
     if parameters.extension_frames:
         blob += _entry(c.PARAMETER_EXTENSION_FRAMES, b"")
-    if grease:
-        blob += _entry(_GREASE_STEP * (grease[0] + 1) + _GREASE_START, grease[1:])
     return blob
 
 
@@ -146,16 +154,17 @@ class _Numbers:
 
 def _entries(blob: bytes) -> dict[int, bytes]:
     entries: dict[int, bytes] = {}
-    offset = 0
-    while offset < len(blob):
+    offset, end = 0, len(blob)
+    while offset < end:
         number, offset = _varint(blob, offset)
         size, offset = _varint(blob, offset)
-        if offset + size > len(blob):
+        stop = offset + size
+        if stop > end:
             raise _error(f"parameter {number:#x} is truncated")
         if number in entries:
             raise _error(f"parameter {number:#x} comes twice")
-        entries[number] = blob[offset : offset + size]
-        offset += size
+        entries[number] = blob[offset:stop]
+        offset = stop
     return entries
 
 

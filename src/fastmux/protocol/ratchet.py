@@ -15,7 +15,7 @@ from fastmux.constants import (
     SUITE_KEY_SIZES,
 )
 from fastmux.protocol.handshake import PacketKeys
-from fastmux.protocol.initial_keys import expand_label
+from fastmux.protocol.hkdf import expand_label
 
 _HASHES: Final = {
     SUITE_AES_128_GCM: "sha256",

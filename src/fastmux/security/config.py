@@ -36,6 +36,8 @@ class TLSConfig:
     `reload`, changed files are used from the next handshake on. `ciphers` are names of TLS 1.3
     suites in order of preference; without any, the order is the one that suits this machine.
 
+    Make one and use it for all connections: OpenSSL's context is made of its files once, as long as it lives.
+
     Raises ValueError for a value that is not allowed, PermissionError for a key that others can read,
     and OSError for a file that cannot be opened.
     """

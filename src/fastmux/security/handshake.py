@@ -9,8 +9,7 @@ import os
 from dataclasses import replace
 from typing import Final
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from fastmux.constants import (
     ALPN,
@@ -40,7 +39,8 @@ class TLSHandshake:
 
     Invariant: `_tls` is None before `start()`, after an error and after `close()`; `_peer` is set
     only when TLS is complete here and the verifier passed the very certificate that TLS
-    authenticated.
+    authenticated. `_held` are bytes of a server that is complete: the tickets of TLS, which OpenSSL
+    makes though nobody resumes. They go only before bytes that cannot be read without them.
     """
 
     def __init__(self, config: TLSConfig, is_client: bool, server_hostname: str | None = None) -> None:
@@ -56,6 +56,7 @@ class TLSHandshake:
         self._context: SSL.Context | None = context_for(config)
         self._tls: SSL.Connection | None = None
         self._out = bytearray()
+        self._held = b""
         self._received_size = 0
         self._suite = 0
         self._peer: PeerIdentity | None = None
@@ -184,6 +185,7 @@ class TLSHandshake:
         if tls is None:
             return None
         certificate_sent = self.is_complete or not self._is_client
+        unsent_size = len(self._out)
         failure: HandshakeError | None = None
         try:
             self._step(tls)
@@ -195,6 +197,9 @@ class TLSHandshake:
             if self._verifier.refusal is None:  # no alert was sent: close_notify is all there is
                 tls.shutdown()
         self._drain(tls)
+        if failure is None and self.is_complete and not self._is_client:
+            self._held = bytes(self._out[unsent_size:])
+            del self._out[unsent_size:]
         return failure
 
     def _step(self, tls: SSL.Connection) -> None:
@@ -221,21 +226,26 @@ class TLSHandshake:
         if tls.get_alpn_proto_negotiated() != ALPN:
             raise HandshakeError(f"the peer does not speak {ALPN.decode()} (no application protocol)")
         identity = self._verifier.identity
-        certificate = tls.get_peer_certificate(as_cryptography=True)
+        certificate = tls.get_peer_certificate()
         if identity is None or certificate is None:
             raise AuthenticationError("the peer sent no certificate")
-        if certificate.public_bytes(Encoding.DER) != identity.certificate:
+        if crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) != identity.certificate:
             raise AuthenticationError("the peer's certificate is not the one that was verified")
         self._suite = SUITES[tls.get_cipher_name() or ""]
         self._received_size = 0
         self._peer = identity
 
     def _drain(self, tls: SSL.Connection) -> None:
-        while True:
+        self._out += self._held
+        self._held = b""
+        size = _READ_SIZE
+        while size == _READ_SIZE:  # a memory BIO gives less only if it has no more
             try:
-                self._out += tls.bio_read(_READ_SIZE)
+                data = tls.bio_read(_READ_SIZE)
             except SSL.WantReadError:
                 return
+            self._out += data
+            size = len(data)
 
 
 def _fresh(error: HandshakeError) -> HandshakeError:

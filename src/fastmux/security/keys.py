@@ -1,17 +1,12 @@
 """The key schedule: from a secret to keys and IVs (docs/wire-format.md).
 
-Owns: HKDF-Expand-Label and its labels. May not know: TLS, packets, where a secret comes from.
+Owns: its labels, and the hash of each suite. May not know: TLS, packets, where a secret comes from.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import struct
 from typing import Final
-
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from fastmux.constants import (
     HANDSHAKE_SALT,
@@ -21,25 +16,25 @@ from fastmux.constants import (
     SUITE_CHACHA20_POLY1305,
     SUITE_KEY_SIZES,
 )
+from fastmux.protocol import hkdf
 from fastmux.protocol.handshake import PacketKeys
 
-_HASHES: Final[dict[int, hashes.HashAlgorithm]] = {
-    SUITE_AES_128_GCM: hashes.SHA256(),
-    SUITE_AES_256_GCM: hashes.SHA384(),
-    SUITE_CHACHA20_POLY1305: hashes.SHA256(),
+_HASHES: Final = {
+    SUITE_AES_128_GCM: "sha256",
+    SUITE_AES_256_GCM: "sha384",
+    SUITE_CHACHA20_POLY1305: "sha256",
 }
+_SECRET_SIZES: Final = {suite: hashlib.new(name).digest_size for suite, name in _HASHES.items()}
 
 
 def secret_size(suite: int) -> int:
     """Return the size in bytes of a traffic secret: that of the suite's hash."""
-    return _HASHES[suite].digest_size
+    return _SECRET_SIZES[suite]
 
 
 def expand_label(secret: bytes, label: bytes, size: int, suite: int) -> bytes:
     """HKDF-Expand-Label with no context and the suite's hash, `size` bytes (RFC 8446 §7.1)."""
-    full_label = b"tls13 " + label
-    info = struct.pack("!HB", size, len(full_label)) + full_label + b"\0"
-    return HKDFExpand(_HASHES[suite], size, info).derive(secret)
+    return hkdf.expand_label(secret, label, size, _HASHES[suite])
 
 
 def derive(secret: bytes, suite: int) -> tuple[bytes, bytes]:
@@ -67,7 +62,7 @@ def handshake_keys(first_connection_id: bytes, is_client: bool) -> PacketKeys:
 
     They find damage; they hide nothing. Always AES-128-GCM.
     """
-    secret = hmac.new(HANDSHAKE_SALT, first_connection_id, hashlib.sha256).digest()  # HKDF-Extract
+    secret = hkdf.hmac_digest(HANDSHAKE_SALT, first_connection_id, "sha256")  # HKDF-Extract
     client, server = (
         expand_label(secret, label, secret_size(SUITE_AES_128_GCM), SUITE_AES_128_GCM)
         for label in (b"client hs", b"server hs")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -18,8 +19,10 @@ _MAX_NAME_SIZE: Final = 253
 _MIN_WILDCARD_LABELS: Final = 3  # "*.example" would be a whole top-level domain
 _SHOWN_NAMES: Final = 5
 _SHOWN_SIZE: Final = 100
+_REMEMBERED_HOSTS: Final = 128  # names that this end connects to: its own configuration, not a peer's
 
 
+@lru_cache(maxsize=_REMEMBERED_HOSTS)
 def parse_host(host: str) -> str | IPAddress:
     """Return an address, or a DNS name in lower case as A-labels without the final dot.
 
@@ -52,7 +55,7 @@ def matches(host: str | IPAddress, dns_names: Iterable[str], ip_addresses: Itera
     RFC 9525 §6.3. An address only matches an address, a name only a name.
     """
     if not isinstance(host, str):
-        return any(ipaddress.ip_address(address) == host for address in ip_addresses)
+        return any(address == str(host) or ipaddress.ip_address(address) == host for address in ip_addresses)
     return any(_matches_name(host, pattern.removesuffix(".").lower()) for pattern in dns_names)
 
 
@@ -66,6 +69,8 @@ def _matches_name(host: str, pattern: str) -> bool:
 
 def printable(text: str) -> str:
     """Make a peer's text safe for a terminal or log: no control characters, at most 100 others."""
+    if text.isprintable() and len(text) <= _SHOWN_SIZE:
+        return text
     clean = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_SIZE])
     return clean + "..." if len(text) > _SHOWN_SIZE else clean
 

@@ -1,7 +1,7 @@
 """The checks of the peer's certificate that OpenSSL leaves to us, and why it was refused, in words.
 
 Owns: what the verify callback of a context decides: depth, name, role, pins. May not know:
-contexts, handshakes.
+contexts, handshakes; how a certificate is read (`facts`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from OpenSSL.SSL import X509VerificationCodes as Codes
 from fastmux.constants import MAX_CHAIN_SIZE
 from fastmux.exceptions import AuthenticationError, HandshakeError
 from fastmux.protocol.handshake import PeerIdentity
-from fastmux.security.identity import describe, identity_of
+from fastmux.security.facts import Facts, facts_of
+from fastmux.security.identity import describe
 from fastmux.security.names import IPAddress, listed, matches
 
 _EXPIRED: Final = frozenset({Codes.ERR_CERT_HAS_EXPIRED, Codes.ERR_CERT_NOT_YET_VALID})
@@ -72,7 +73,8 @@ class PeerVerifier:
     def check(self, certificate: crypto.X509, code: int, depth: int, ok: bool) -> bool:
         """Judge one certificate of the chain: the root (largest depth) first, the peer's last."""
         try:
-            reason = self._refusal_reason(certificate.to_cryptography(), code, depth, ok)
+            der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+            reason = self._refusal_reason(der, code, depth, ok)
         except Exception as error:  # whatever cannot be read is not trusted
             reason = f"the peer's certificate cannot be read: {error}"
         if reason:
@@ -84,21 +86,17 @@ class PeerVerifier:
         if self.refusal is None:
             self.refusal = error
 
-    def _refusal_reason(self, certificate: x509.Certificate, code: int, depth: int, ok: bool) -> str:
+    def _refusal_reason(self, der: bytes, code: int, depth: int, ok: bool) -> str:
         if depth >= MAX_CHAIN_SIZE or code == Codes.ERR_CERT_CHAIN_TOO_LONG:
             return f"the peer's certificate chain is longer than {MAX_CHAIN_SIZE} certificates"
         if not ok:
-            return self._chain_reason(certificate, code, depth)
+            return self._chain_reason(x509.load_der_x509_certificate(der), code, depth)
+        facts = facts_of(der)  # only here: nobody without the CA's signature can fill what it remembers
         if depth > 0:
             return ""
-        identity = identity_of(certificate)
-        reason = (
-            self._role_reason(certificate)
-            or self._name_reason(certificate, identity)
-            or self._pin_reason(identity)
-        )
+        reason = self._role_reason(facts) or self._name_reason(facts) or self._pin_reason(facts)
         if not reason:
-            self.identity = identity
+            self.identity = facts.identity
         return reason
 
     def _chain_reason(self, certificate: x509.Certificate, code: int, depth: int) -> str:
@@ -110,39 +108,40 @@ class PeerVerifier:
         if code in _UNKNOWN_ISSUER:
             return f"{who} is not signed by the CA in {self._cafile}"
         if code == Codes.ERR_INVALID_PURPOSE and depth == 0:
-            return self._role_reason(certificate) or f"{who} has a key usage that forbids TLS"
+            return self._role_reason(Facts(certificate)) or f"{who} has a key usage that forbids TLS"
         return f"{who} does not verify: {_CODE_NAMES.get(code, f'OpenSSL error {code}')}"
 
-    def _role_reason(self, certificate: x509.Certificate) -> str:
+    def _role_reason(self, facts: Facts) -> str:
         role = "server" if self._is_client else "client"
         needed = ExtendedKeyUsageOID.SERVER_AUTH if self._is_client else ExtendedKeyUsageOID.CLIENT_AUTH
-        try:
-            usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        except x509.ExtensionNotFound:
+        usages = facts.usages
+        if usages is None:
             return (
-                f"the peer's certificate ({describe(certificate)}) may not act as a {role}: "
+                f"the peer's certificate ({describe(facts.certificate)}) may not act as a {role}: "
                 "it has no extended key usage"
             )
         if needed in usages:
             return ""
         names = listed(_ROLE_NAMES.get(usage, usage.dotted_string) for usage in usages)
         return (
-            f"the peer's certificate ({describe(certificate)}) may not act as a {role} "
+            f"the peer's certificate ({describe(facts.certificate)}) may not act as a {role} "
             f"(extended key usage: {names})"
         )
 
-    def _name_reason(self, certificate: x509.Certificate, identity: PeerIdentity) -> str:
+    def _name_reason(self, facts: Facts) -> str:
+        identity = facts.identity
         if self._host is None or matches(self._host, identity.dns_names, identity.ip_addresses):
             return ""
         names = listed((*identity.dns_names, *identity.ip_addresses))
         if not names:
-            names = f"no host (subject {describe(certificate)}, no subject alternative name)"
+            names = f"no host (subject {describe(facts.certificate)}, no subject alternative name)"
         return f"the peer's certificate is for {names}, not {self._host}"
 
-    def _pin_reason(self, identity: PeerIdentity) -> str:
-        if not self._pins or identity.pin in self._pins:
+    def _pin_reason(self, facts: Facts) -> str:
+        pin = facts.identity.pin
+        if not self._pins or pin in self._pins:
             return ""
-        return f"the peer's public key is {identity.pin}, which is none of the configured pins"
+        return f"the peer's public key is {pin}, which is none of the configured pins"
 
 
 def _validity_reason(certificate: x509.Certificate, code: int) -> str:
