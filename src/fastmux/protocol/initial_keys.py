@@ -6,11 +6,12 @@ nothing, so the latest are remembered: a server needs those of a client twice, t
 
 from __future__ import annotations
 
+import hmac
 from functools import lru_cache
 
 from fastmux import core
 from fastmux.constants import HANDSHAKE_SALT, IV_SIZE, MAX_INITIAL_KEYS, SUITE_AES_128_GCM, SUITE_KEY_SIZES
-from fastmux.protocol.hkdf import expand_label, hmac_digest
+from fastmux.protocol.hkdf import expand_label
 
 _KeyAndIv = tuple[bytes, bytes]
 
@@ -26,7 +27,7 @@ def initial_protection(
 @lru_cache(maxsize=MAX_INITIAL_KEYS)
 def _keys(first_destination_id: bytes) -> tuple[_KeyAndIv, _KeyAndIv]:
     """The client's and the server's."""
-    secret = hmac_digest(HANDSHAKE_SALT, first_destination_id, "sha256")  # HKDF-Extract
+    secret = hmac.digest(HANDSHAKE_SALT, first_destination_id, "sha256")  # HKDF-Extract
     client, server = (expand_label(secret, label, len(secret)) for label in (b"client hs", b"server hs"))
     return _derive(client), _derive(server)
 

@@ -6,6 +6,7 @@ Owns: its labels, and the hash of each suite. May not know: TLS, packets, where 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from typing import Final
 
 from fastmux.constants import (
@@ -62,7 +63,7 @@ def handshake_keys(first_connection_id: bytes, is_client: bool) -> PacketKeys:
 
     They find damage; they hide nothing. Always AES-128-GCM.
     """
-    secret = hkdf.hmac_digest(HANDSHAKE_SALT, first_connection_id, "sha256")  # HKDF-Extract
+    secret = hmac.digest(HANDSHAKE_SALT, first_connection_id, "sha256")  # HKDF-Extract
     client, server = (
         expand_label(secret, label, secret_size(SUITE_AES_128_GCM), SUITE_AES_128_GCM)
         for label in (b"client hs", b"server hs")
