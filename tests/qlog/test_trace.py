@@ -246,6 +246,20 @@ def test_bare_acks_are_not_taken_for_trains_that_wait(tmp_path: Path) -> None:
     assert acked_numbers(events_of(path)) == [9]
 
 
+def test_a_crest_that_is_told_late_is_not_told_behind_its_time(tmp_path: Path) -> None:
+    """It was, where bare ACKs went between the train and the next batch: viewers want times in order."""
+    observer, directory = observer_in(tmp_path)
+    observer.batch(METRICS, None, 1.0)
+    observer.train_sent(Train(0, 9, 10, 10_000), 10_000, 1.0002)
+    observer.train_sent(Train(10, 10, 1, 40), 10_000, 1.0005)
+    observer.batch(METRICS, None, 1.5)
+    observer.event(Closed(HandshakeError("over")), 2.0)
+    directory.wait_written()
+    (path,) = tmp_path.iterdir()
+    crest = next(event for event in events_of(path) if event["data"].get("bytes_in_flight") == 10_000)
+    assert crest["time"] == 0.5
+
+
 def test_after_a_move_nothing_is_told_of_trains_that_went_before(tmp_path: Path) -> None:
     observer, directory = observer_in(tmp_path)
     observer.train_sent(Train(0, 9, 10, 10_000), 10_000, 1.0)

@@ -106,8 +106,10 @@ class Trace:
             return
         milliseconds = self._milliseconds(now)
         self._file.add(lines.train_sent(milliseconds, train), milliseconds)
-        if bytes_in_flight == self._in_flight:
-            return  # bare ACKs: the core does not follow what becomes of them
+        if bytes_in_flight == self._in_flight:  # bare ACKs: the core does not follow what becomes of them
+            if self._filled_at is not None:
+                self._filled_at = now  # it holds still, and times must not fall
+            return
         self._in_flight, self._filled_at = bytes_in_flight, now
         if now >= self._told_at + c.QLOG_METRICS_INTERVAL:
             self._told_at = now
