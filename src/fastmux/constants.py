@@ -357,6 +357,7 @@ QLOG_DIRECTORY_SIZE: Final = 2**30  # of all files of a process, so that a forgo
 QLOG_MAX_FILES: Final = 10_000  # of a process; small ones cost inodes
 QLOG_BACKLOG_SIZE: Final = 8 * 2**20  # bytes that wait for a slow disk; more are left out, and that is said
 QLOG_METRICS_INTERVAL: Final = 0.001  # seconds between two records of metrics, unless something was lost
+QLOG_MAX_TRAINS: Final = 4096  # of a connection in flight, some 100 bytes each: 256 MiB in trains of 64 KiB
 
 # --- Figures -------------------------------------------------------------------------------------------
 MAX_IDENTITY_LABELS: Final = 200  # values of a label, each a time series for ever; the rest are added up

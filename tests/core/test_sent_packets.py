@@ -270,7 +270,23 @@ def test_lost_neighbours_are_one_run(core: Any) -> None:
     sent = ledger(core, 12)
     sent.acknowledge([(10, 12), (6, 7), (2, 4)], 0.0, 2.0)
     assert sent.detect_losses(0.1, 2.0) == [0, 1, 4, 5, 7, 8, 9]
+    assert sent.largest_lost == 9
     assert sent.take_summary().lost_runs == 3
+
+
+def test_the_largest_number_lost_is_that_of_all_time(core: Any) -> None:
+    sent = ledger(core, 12)
+    assert sent.largest_lost == -1
+    sent.acknowledge([(1, 4)], 0.0, 2.0)
+    assert sent.detect_losses(10.0, 2.0) == [0]
+    assert sent.largest_lost == 0
+    sent.acknowledge([(11, 12)], 0.0, 2.0)
+    assert sent.detect_losses(10.0, 2.0) == [4, 5, 6, 7, 8]
+    assert sent.largest_lost == 8
+    assert sent.detect_losses(0.1, 2.0) == [9, 10]
+    sent.take_summary()
+    sent.acknowledge([(9, 11)], 0.0, 3.1)  # late: they stay lost
+    assert sent.largest_lost == 10
 
 
 def test_the_volume_at_which_losses_passed_two_per_cent_is_that_of_the_first_packet_over_it(

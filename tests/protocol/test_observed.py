@@ -67,7 +67,7 @@ def test_trains_add_up_to_what_the_core_counts() -> None:
     pair.open()
     assert transfer(pair, DATA) == DATA
     client, server = watchers
-    sent = [train for (train,) in client.of("train_sent")]
+    sent = [train for train, _ in client.of("train_sent")]
     statistics = pair.connection.statistics()
     assert sum(train.packets for train in sent) == statistics.packets_sent
     assert sum(train.size for train in sent) == statistics.bytes_sent
@@ -82,6 +82,29 @@ def test_trains_add_up_to_what_the_core_counts() -> None:
     assert abs(seen - counted.packets_received - counted.duplicate_packets) <= c.MAX_EARLY_PACKETS
 
 
+def test_handshake_packets_are_told_of_one_by_one_with_their_headers() -> None:
+    pair, watchers = watched()
+    pair.open()
+    for sender, receiver in (watchers, watchers[::-1]):
+        sent = [(header.packet_number, size) for header, size in sender.of("handshake_sent")]
+        received = [(header.packet_number, size) for header, size in receiver.of("handshake_received")]
+        assert [number for number, _ in sent] == list(range(len(sent)))
+        assert received
+        assert set(received) <= set(sent)  # the last of a server may come when the client is done
+
+
+def test_trains_bring_what_is_in_flight_with_them() -> None:
+    pair, watchers = watched()
+    pair.open()
+    assert transfer(pair, DATA) == DATA
+    in_flight = [bytes_in_flight for _, bytes_in_flight in watchers[0].of("train_sent")]
+    after = [metrics.bytes_in_flight for metrics, _ in watchers[0].of("batch")]
+    assert max(in_flight) > max(after) > 0
+    pair.connection.close(7, "enough", pair.network.now)
+    pair.network.run_for(1.0)
+    assert watchers[0].of("train_sent")[-1][1] == 0  # the close: nothing is followed any more
+
+
 def test_batches_bring_the_metrics_and_what_was_acknowledged() -> None:
     pair, watchers = watched(LOSSY)
     pair.open()
@@ -93,6 +116,10 @@ def test_batches_bring_the_metrics_and_what_was_acknowledged() -> None:
     assert metrics.counters["packets_lost"] > 0
     assert metrics.smoothed_rtt > 0
     assert any(metrics.ssthresh is not None for metrics, _ in batches)
+    assert any(not metrics.is_settled for metrics, _ in batches)  # the network reorders
+    numbers = [metrics.largest_lost for metrics, _ in batches]
+    assert numbers == sorted(numbers)
+    assert (numbers[0], numbers[-1] > 0) == (-1, True)
     largest = [summary.largest_acked for _, summary in batches if summary is not None]
     assert largest == sorted(largest)
 

@@ -31,14 +31,14 @@ class Watcher:
     def handshake_received(self, header: LongHeader, size: int, now: float) -> None:
         self.told.append(("handshake_received", now, (header, size)))
 
-    def handshake_sent(self, size: int, count: int, now: float) -> None:
-        self.told.append(("handshake_sent", now, (size, count)))
+    def handshake_sent(self, header: LongHeader, size: int, now: float) -> None:
+        self.told.append(("handshake_sent", now, (header, size)))
 
     def keyed(self, suite: int, local: Parameters, remote: Parameters, now: float) -> None:
         self.told.append(("keyed", now, (suite, local, remote)))
 
-    def train_sent(self, train: Train, now: float) -> None:
-        self.told.append(("train_sent", now, (train,)))
+    def train_sent(self, train: Train, bytes_in_flight: int, now: float) -> None:
+        self.told.append(("train_sent", now, (train, bytes_in_flight)))
 
     def train_received(self, train: Train, now: float) -> None:
         self.told.append(("train_received", now, (train,)))

@@ -130,7 +130,7 @@ EVENTS: dict[str, Table] = {
         may_bytes_in_flight=uint(64),
         may_ssthresh=uint(64),
     ),
-    "recovery:packet_lost": Table(may_header=PACKET_HEADER),
+    "recovery:packet_lost": Table(may_header=PACKET_HEADER, may_raw=RAW),
     "loglevel:warning": Table(may_code=uint(64), may_message=text),
 }
 OURS = {

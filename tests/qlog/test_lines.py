@@ -33,11 +33,24 @@ def test_a_train_is_one_event_under_its_last_number() -> None:
     }
 
 
-def test_a_batch_tells_the_largest_number_that_its_acks_named() -> None:
-    (event,) = records(lines.batch_received(5.0, TRAIN, 77, 1.5))
-    assert event["data"]["frames"] == [{"frame_type": "ack", "ack_delay": 1.5, "acked_ranges": [[77, 77]]}]
-    (event,) = records(lines.batch_received(5.0, TRAIN, None, 0.0))
+def test_a_batch_has_the_frame_that_its_acks_come_to() -> None:
+    (event,) = records(lines.batch_received(5.0, TRAIN, lines.ack_frame([70, 77], 79, 1.5)))
+    assert event["data"]["frames"] == [
+        {
+            "frame_type": "ack",
+            "ack_delay": 1.5,
+            "acked_ranges": [[70, 70], [77, 77]],
+            "fastmux_largest_acked": 79,
+        }
+    ]
+    (event,) = records(lines.batch_received(5.0, TRAIN, b""))
     assert event["data"]["frames"] == []
+
+
+def test_an_ack_that_names_no_train_has_no_ranges() -> None:
+    (event,) = records(lines.batch_received(5.0, TRAIN, lines.ack_frame([], 79, 0.0)))
+    (frame,) = event["data"]["frames"]
+    assert frame == {"frame_type": "ack", "ack_delay": 0.0, "fastmux_largest_acked": 79}
 
 
 def test_the_header_says_which_end_of_which_connection_it_is() -> None:

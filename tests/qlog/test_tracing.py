@@ -13,8 +13,10 @@ from fastmux.aio.connection import Connection
 from fastmux.protocol.observer import Subject
 from fastmux.qlog.directory import QlogDirectory, directory_for
 from fastmux.qlog.tracing import VARIABLE, observer_factory, recorder
+from fastmux.records import LongHeader
 from qlog.reading import events_of
 
+HEADER = LongHeader(c.LONG_HANDSHAKE, c.VERSION_1, b"remote-id", b"\x01\x02", b"", 0, 30)
 SUBJECT = Subject(True, c.VERSION_1, ("::1", 4433), b"\x01\x02", b"\xff\x00")
 
 
@@ -37,7 +39,7 @@ def test_the_argument_goes_before_the_variable(tmp_path: Path) -> None:
         observer = factory(SUBJECT)
         assert observer is not None
         observer.started(5.0)
-        observer.handshake_sent(1200, 1, 5.0)
+        observer.handshake_sent(HEADER, 1200, 5.0)
         directory_for(path).wait_written()
         (file,) = path.iterdir()
         assert file.name == "ff00_client_0102.sqlog"

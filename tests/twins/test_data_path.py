@@ -22,6 +22,7 @@ LIMITS = {
 SEGMENT_SIZES = (600, 600, 600, 1452, 8952)  # a path may grow and shrink between two trains
 FIGURES = (
     "bytes_in_flight",
+    "largest_lost",
     "has_pending",
     "is_idle",
     "held_size",

@@ -19,7 +19,7 @@ class Machine(RuleBasedStateMachine):
         self.model: dict[int, tuple[int, float, bool, bool]] = {}
         self.skipped: set[int] = set()
         self.next = 0
-        self.largest_acked = -1
+        self.largest_acked = self.largest_lost = -1
         self.now = 1.0
 
     @rule(
@@ -74,6 +74,7 @@ class Machine(RuleBasedStateMachine):
         below = [n for n in sorted(self.model) if n < self.largest_acked]
         late = [n for n in below if n <= self.largest_acked - 3 or self.model[n][1] + loss_delay <= self.now]
         assert lost == late
+        self.largest_lost = max([self.largest_lost, *lost])
         for number in lost:
             del self.model[number]
         rest = [n for n in below if n in self.model]
@@ -94,6 +95,7 @@ class Machine(RuleBasedStateMachine):
         assert self.twins.value("__len__") == len(self.model)
         assert self.twins.get("next_packet_number") == self.next
         assert self.twins.get("largest_acked") == self.largest_acked
+        assert self.twins.get("largest_lost") == self.largest_lost
         at = self.twins.get("last_eliciting_sent_at")
         assert (at is None) == (not any(packet[2] for packet in flight))
 

@@ -384,6 +384,11 @@ class DataPath(Uncopied):
         return self._seen.recovery.sent.bytes_in_flight
 
     @property
+    def largest_lost(self) -> int:
+        """The largest packet number declared lost, -1 before any."""
+        return self._seen.recovery.sent.largest_lost
+
+    @property
     def has_pending(self) -> bool:
         """True if `fill` with room would send something."""
         return self._all.writer.has_pending

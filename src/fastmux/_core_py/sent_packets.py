@@ -95,6 +95,7 @@ class SentPackets(Uncopied):
         "_first_sent_at",
         "_largest_acked",
         "_largest_acked_sent_at",
+        "_largest_lost",
         "_last_eliciting_sent_at",
         "_loss_at",
         "_lost",
@@ -111,7 +112,7 @@ class SentPackets(Uncopied):
         self._outstanding = RangeSet()
         self._skipped: deque[int] = deque(maxlen=MAX_SKIPPED_NUMBERS)
         self._first = self._next = self._ordinal = 0
-        self._largest_acked = -1
+        self._largest_acked = self._largest_lost = -1
         self._bytes_in_flight = self._eliciting_count = 0
         self._last_eliciting_sent_at = self._largest_acked_sent_at = 0.0
         self._loss_at: float | None = None
@@ -211,6 +212,11 @@ class SentPackets(Uncopied):
     def largest_acked(self) -> int:
         """The largest number acknowledged, -1 before any."""
         return self._largest_acked
+
+    @property
+    def largest_lost(self) -> int:
+        """The largest number declared lost, -1 before any."""
+        return self._largest_lost
 
     @property
     def bytes_in_flight(self) -> int:
@@ -347,6 +353,7 @@ class SentPackets(Uncopied):
 
     def _on_lost(self, lost: list[int]) -> None:
         news = self._news()
+        self._largest_lost = max(self._largest_lost, lost[-1])
         run_start: float | None = None  # when the run's first ack-eliciting packet was sent
         previous = -2
         for number in lost:

@@ -123,6 +123,11 @@ cdef class SentPackets:
         return self.sent.largest_acked
 
     @property
+    def largest_lost(self):
+        """The largest number declared lost, -1 before any."""
+        return self.sent.largest_lost
+
+    @property
     def bytes_in_flight(self):
         """Bytes of the packets in flight."""
         return self.sent.bytes_in_flight

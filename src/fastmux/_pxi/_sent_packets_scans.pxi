@@ -170,6 +170,7 @@ cdef void sent_lose(
         if run.eliciting_from < 0.0:
             run.eliciting_from = packet.sent_at
         summary.lost_span = max(summary.lost_span, packet.sent_at - run.eliciting_from)
+    self.largest_lost = max(self.largest_lost, number)
     sent_leave_flight(self, packet)
     if packet.flags & PACKET_IN_FLIGHT and not packet.flags & PACKET_PROBE:
         summary.lost_size += packet.size

@@ -547,6 +547,11 @@ cdef class DataPath:
         return self.seen_path().sent.bytes_in_flight
 
     @property
+    def largest_lost(self):
+        """The largest packet number declared lost, -1 before any."""
+        return self.seen_path().sent.largest_lost
+
+    @property
     def has_pending(self):
         """True if `fill` with room would send something."""
         return bool(path_has_pending(self.open_path()))

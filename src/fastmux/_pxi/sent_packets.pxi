@@ -83,6 +83,7 @@ cdef struct Sent:
     int64_t first
     int64_t next_number
     int64_t largest_acked
+    int64_t largest_lost
     double largest_acked_sent_at
     int64_t bytes_in_flight
     int64_t eliciting_in_flight
@@ -118,6 +119,7 @@ cdef void sent_init(Sent *self, int64_t first_number) noexcept nogil:
     self.first = first_number
     self.next_number = first_number
     self.largest_acked = -1
+    self.largest_lost = -1
     self.loss_at = -1.0
 
 

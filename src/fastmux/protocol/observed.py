@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastmux import constants as c
+from fastmux import core
 from fastmux.protocol.congestion.choice import ssthresh_of
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.events import (
@@ -64,10 +65,14 @@ class ObservedConnection(Connection):
         sent = super().transmit(buffer, now)
         if sent is not None:
             if buffer[0] & c.FORM_LONG:
-                self._observer.handshake_sent(sent.size, -(-sent.size // sent.segment_size), now)
+                for start in range(0, sent.size, sent.segment_size):
+                    stop = min(start + sent.segment_size, sent.size)
+                    header = core.parse_long_header(buffer, start, stop)
+                    self._observer.handshake_sent(header, stop - start, now)
             else:
                 train = _train(buffer, 0, sent.size, sent.segment_size, self._remote_id_size)
-                self._observer.train_sent(train, now)
+                in_flight = 0 if self.is_closed else self.data_path.bytes_in_flight
+                self._observer.train_sent(train, in_flight, now)
         return sent
 
     def handle_timeout(self, now: float) -> None:
@@ -131,6 +136,8 @@ class ObservedConnection(Connection):
             congestion.congestion_window,
             ssthresh_of(congestion),
             data_path.bytes_in_flight,
+            data_path.deadlines().loss_at is None,
+            data_path.largest_lost,
             traffic.recovery.pto_count,
             traffic.mtu.current,
             data_path.counters(),

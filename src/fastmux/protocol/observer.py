@@ -1,7 +1,8 @@
 """The interface between a connection and whoever keeps a record of it, as qlog does.
 
-Owns: what is told, and in which shape. May not know: who listens, files. Nothing is told once a packet: a
-train sent, a batch received and an event of the connection are the smallest things here.
+Owns: what is told, and in which shape. May not know: who listens, files. But for the few packets
+of a handshake nothing is told once a packet: a train sent, a batch received and an event of the connection
+are the smallest things here.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ class Train(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """What the policies stand at after a batch. Seconds and bytes; `counters` are those of the data path."""
+    """What the policies stand at after a batch. Seconds and bytes; `counters` are those of the data path.
+
+    `is_settled` is True if every packet below the largest acknowledged is acknowledged or lost;
+    `largest_lost` is the largest number ever declared lost, -1 before any.
+    """
 
     smoothed_rtt: float
     rttvar: float
@@ -47,6 +52,8 @@ class Metrics(NamedTuple):
     congestion_window: int
     ssthresh: int | None  # None before the first congestion, and for a controller without one
     bytes_in_flight: int
+    is_settled: bool
+    largest_lost: int
     pto_count: int
     mtu: int
     counters: Mapping[str, int]
@@ -63,19 +70,19 @@ class Observer(Protocol):
         ...
 
     def handshake_received(self, header: LongHeader, size: int, now: float) -> None:
-        """A handshake packet of the peer was taken."""
+        """A handshake packet of the peer, or a Retry, was taken."""
         ...
 
-    def handshake_sent(self, size: int, count: int, now: float) -> None:
-        """So many handshake packets were sent together."""
+    def handshake_sent(self, header: LongHeader, size: int, now: float) -> None:
+        """A handshake packet was sent."""
         ...
 
     def keyed(self, suite: int, local: Parameters, remote: Parameters, now: float) -> None:
         """The application keys and the parameters of both ends are known."""
         ...
 
-    def train_sent(self, train: Train, now: float) -> None:
-        """Application packets were sent."""
+    def train_sent(self, train: Train, bytes_in_flight: int, now: float) -> None:
+        """Application packets were sent, and now so much is in flight."""
         ...
 
     def train_received(self, train: Train, now: float) -> None:
@@ -83,7 +90,8 @@ class Observer(Protocol):
         ...
 
     def batch(self, metrics: Metrics, summary: AckSummary | None, now: float) -> None:
-        """What came since the last call, or a timer, was looked at; `summary` is what ACKs came to."""
+        """What came since the last call, or a timer, was looked at; `summary` is what ACKs came to,
+        None too where a timer found losses."""
         ...
 
     def event(self, event: Event, now: float) -> None:

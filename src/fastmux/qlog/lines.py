@@ -6,7 +6,7 @@ Owns: their bytes. May not know: what is recorded, files.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastmux.protocol.observer import Train
@@ -35,17 +35,27 @@ def train_sent(milliseconds: float, train: Train) -> bytes:
     )
 
 
-def batch_received(milliseconds: float, train: Train, acked: int | None, ack_delay: float) -> bytes:
-    """Encode `transport:packet_received` of a batch, with the largest number that its ACKs newly told of."""
-    frames = b""
-    if acked is not None:
-        frames = b'{"frame_type":"ack","ack_delay":%.3f,"acked_ranges":[[%d,%d]]}' % (ack_delay, acked, acked)
+def batch_received(milliseconds: float, train: Train, frames: bytes) -> bytes:
+    """Encode `transport:packet_received` of a batch; `frames` are none or one, of `ack_frame`."""
     return (
         b'\x1e{"time":%.3f,"name":"transport:packet_received","data":{"header":{"packet_type":"1RTT",'
         b'"packet_number":%d},"raw":{"length":%d},"frames":[%b],"fastmux_first_packet_number":%d,'
         b'"fastmux_packet_count":%d}}\n'
         % (milliseconds, train.last, train.size, frames, train.first, train.packets)
     )
+
+
+def ack_frame(acked: Sequence[int], largest: int, ack_delay: float) -> bytes:
+    """Encode the ACKs of a batch as one frame: these numbers, as ranges of one, and how far they reached.
+
+    `ack_delay` is in milliseconds. Without a number the field of the ranges, which must not be empty, is
+    left out.
+    """
+    ranges = ",".join([f"[{number},{number}]" for number in acked])
+    field = f'"acked_ranges":[{ranges}],' if acked else ""
+    return (
+        f'{{"frame_type":"ack","ack_delay":{ack_delay:.3f},{field}"fastmux_largest_acked":{largest}}}'
+    ).encode("ascii")
 
 
 def header(*, role: str, group_id: str, reference_time: float, title: str, generator: str) -> bytes:

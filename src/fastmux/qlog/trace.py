@@ -4,7 +4,8 @@ Owns: the names and fields of the events (draft-ietf-quic-qlog-quic-events, in t
 what is recorded how often. May not know: files beyond `TraceFile`; how a connection works.
 
 One event of packets stands for a whole train (sent) or batch (received): its `packet_number` is the last one,
-`raw.length` the size of all; the fields that begin with `fastmux_` say more.
+`raw.length` the size of all; the fields that begin with `fastmux_` say more. What ACKs and losses name are
+such last numbers too, for viewers look for the numbers of `packet_sent`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fastmux.protocol.events import Address, Closed, Event, Opened, PathFailed, 
 from fastmux.protocol.observer import Metrics, Subject, Train
 from fastmux.protocol.parameters import Parameters
 from fastmux.qlog import lines
+from fastmux.qlog.sent_trains import Losses, Outcome, SentTrains
 from fastmux.qlog.trace_file import TraceFile
 from fastmux.records import AckSummary, LongHeader
 
@@ -35,6 +37,8 @@ _UNSPECIFIED: Final = {"v4": "0.0.0.0", "v6": "::"}  # the protocol does not kno
 class Trace:
     """An `Observer`. Invariant: `_first`, `_last`, `_count`, `_size` are of the packets that came since the
     last batch; `_told` are the metrics as last recorded, `_lost` and `_updates` counts as last recorded.
+    `_in_flight` is what was in flight after the last batch or train, `_filled_at` when, if it was a train and
+    is not recorded, and nothing was recorded after it. `_acked` are numbers that no ACK was recorded with.
     """
 
     def __init__(self, subject: Subject, file: TraceFile) -> None:
@@ -46,6 +50,12 @@ class Trace:
         self._told_at = float("-inf")
         self._mtu = c.BASE_PLPMTU
         self._lost = self._updates = 0
+        self._sent = SentTrains()
+        self._acked: list[int] = []
+        self._largest_acked = -1
+        self._has_forgotten = False
+        self._in_flight = 0
+        self._filled_at: float | None = None
 
     # --- what an observer is told -------------------------------------------------------------------------
 
@@ -69,25 +79,11 @@ class Trace:
 
     def handshake_received(self, header: LongHeader, size: int, now: float) -> None:
         """Record one packet."""
-        data = {
-            "header": {
-                "packet_type": "handshake",
-                "packet_number": header.packet_number,
-                "dcid": header.destination_id.hex(),
-                "scid": header.source_id.hex(),
-            },
-            "raw": {"length": size},
-        }
-        self._add("transport:packet_received", data, now)
+        self._add("transport:packet_received", _handshake_packet(header, size), now)
 
-    def handshake_sent(self, size: int, count: int, now: float) -> None:
-        """Record a flight of handshake packets, or a part of one."""
-        data = {
-            "header": {"packet_type": "handshake"},
-            "raw": {"length": size},
-            "fastmux_packet_count": count,
-        }
-        self._add("transport:packet_sent", data, now)
+    def handshake_sent(self, header: LongHeader, size: int, now: float) -> None:
+        """Record one packet."""
+        self._add("transport:packet_sent", _handshake_packet(header, size), now)
 
     def keyed(self, suite: int, local: Parameters, remote: Parameters, now: float) -> None:
         """Record the parameters of both ends, and that there are keys."""
@@ -104,11 +100,24 @@ class Trace:
         if suite != c.SUITE_NULL:
             self._add_keys(0, now)
 
-    def train_sent(self, train: Train, now: float) -> None:
-        """Record a train: the last number stands for all, as an ACK of the train will name it."""
-        if not self._file.is_full:
-            milliseconds = self._milliseconds(now)
-            self._file.add(lines.train_sent(milliseconds, train), milliseconds)
+    def train_sent(self, train: Train, bytes_in_flight: int, now: float) -> None:
+        """Record a train under its last number, and what is in flight with it: now or with the next batch."""
+        if self._file.is_full:
+            return
+        milliseconds = self._milliseconds(now)
+        self._file.add(lines.train_sent(milliseconds, train), milliseconds)
+        if bytes_in_flight == self._in_flight:  # bare ACKs: the core does not follow what becomes of them
+            if self._filled_at is not None:
+                self._filled_at = now  # it holds still, and times must not fall
+            return
+        self._in_flight, self._filled_at = bytes_in_flight, now
+        if now >= self._told_at + c.QLOG_METRICS_INTERVAL:
+            self._told_at = now
+            self._add_flight()
+        if not self._sent.add(train) and not self._has_forgotten:
+            self._has_forgotten = True
+            text = f"more than {c.QLOG_MAX_TRAINS} trains in flight: of some no ACK is recorded"
+            self._add("loglevel:warning", {"message": text}, now)
 
     def train_received(self, train: Train, now: float) -> None:
         """Remember it for the batch, of which it is known what its ACKs said."""
@@ -122,20 +131,26 @@ class Trace:
         """Record what came, what was lost, and what it did to the metrics."""
         if self._file.is_full:
             return
-        if self._count:
-            self._add_received(summary, now)
         lost = metrics.counters["packets_lost"]
         has_lost = lost != self._lost
+        is_due = has_lost or now >= self._told_at + c.QLOG_METRICS_INTERVAL
+        if is_due:
+            self._add_flight()  # the crest before the trough
+        self._in_flight, self._filled_at = metrics.bytes_in_flight, None
+        if summary is not None:
+            self._largest_acked = summary.largest_acked
+        runs = 1 if summary is None else summary.lost_runs  # a timer's are neighbours
+        outcome = Outcome(
+            self._largest_acked, metrics.is_settled, lost - self._lost, runs, metrics.largest_lost
+        )
+        losses = self._sent.lost(outcome)
+        self._acked += self._sent.acked(outcome)
+        if self._count:
+            self._add_received(summary, now)
         if has_lost:
-            data: dict[str, Any] = {
-                "header": {"packet_type": "1RTT"},
-                "fastmux_packet_count": lost - self._lost,
-            }
-            if summary is not None and summary.lost_packets:
-                data["fastmux_lost_size"] = summary.lost_size
-            self._add("recovery:packet_lost", data, now)
+            self._add_lost(losses, 0 if summary is None else summary.lost_size, outcome.lost, now)
             self._lost = lost
-        if has_lost or now >= self._told_at + c.QLOG_METRICS_INTERVAL:
+        if is_due:
             self._told_at = now
             self._add_metrics(metrics, now)
         if metrics.mtu != self._mtu:
@@ -152,6 +167,7 @@ class Trace:
                 self._file.begin()
                 self._add("connectivity:connection_state_updated", {"new": "handshake_confirmed"}, now)
             case PathMoved(address, previous, via, is_validated):
+                self._sent.clear()  # of what went by another path the summaries do not tell
                 data = {"old": _text(previous), "new": _text(address), "via": via, "validated": is_validated}
                 self._add("connectivity:path_updated", data, now)
             case PathFailed(address, via, reason):
@@ -171,17 +187,40 @@ class Trace:
         return (now - self._began) * 1000
 
     def _add(self, name: str, data: dict[str, Any], now: float) -> None:
+        if self._filled_at is not None and self._filled_at < now:
+            self._filled_at = None  # too late to say it: times must not fall
         milliseconds = self._milliseconds(now)
         self._file.add(lines.event(milliseconds, name, data), milliseconds)
 
     def _add_received(self, summary: AckSummary | None, now: float) -> None:
         train = Train(self._first, self._last, self._count, self._size)
         self._first = self._last = self._count = self._size = 0
-        acked, delay = None, 0.0
-        if summary is not None and summary.acked_packets:  # the ranges stay in the core
-            acked, delay = summary.largest_acked, summary.ack_delay * 1000
+        frames = b""
+        if summary is not None and (self._acked or summary.acked_packets):
+            frames = lines.ack_frame(self._acked, summary.largest_acked, summary.ack_delay * 1000)
+            self._acked.clear()
         milliseconds = self._milliseconds(now)
-        self._file.add(lines.batch_received(milliseconds, train, acked, delay), milliseconds)
+        self._file.add(lines.batch_received(milliseconds, train, frames), milliseconds)
+
+    def _add_lost(self, losses: list[Losses], size: int, count: int, now: float) -> None:
+        """Record an event for each train that lost packets, or one without a number if none is known.
+
+        `size` is that of all but MTU probes, 0 if it is not known.
+        """
+        if not losses:
+            self._add("recovery:packet_lost", _packets_lost(None, count, size), now)
+        elif len(losses) == 1 and size:  # else by the trains' average
+            self._add("recovery:packet_lost", _packets_lost(losses[0].last, count, size), now)
+        else:
+            for each in losses:
+                self._add("recovery:packet_lost", _packets_lost(*each), now)
+
+    def _add_flight(self) -> None:
+        """Record what was in flight after the last train, if that is still to be said."""
+        at, self._filled_at = self._filled_at, None
+        if at is not None and self._in_flight != self._told.get("bytes_in_flight"):
+            self._told["bytes_in_flight"] = self._in_flight
+            self._add("recovery:metrics_updated", {"bytes_in_flight": self._in_flight}, at)
 
     def _add_metrics(self, metrics: Metrics, now: float) -> None:
         """Only what changed, as qlog wants it."""
@@ -213,17 +252,42 @@ class Trace:
 
 
 def _parameters(parameters: Parameters) -> dict[str, Any]:
-    """By the names of qlog where QUIC has the parameter, by our own elsewhere. Times in milliseconds."""
+    """By the names of qlog where QUIC has the parameter, by our own elsewhere. Times in milliseconds.
+
+    `initial_max_data` has one of ours too: viewers take the standard one for the start of a line that goes on
+    with MAX_DATA frames, and those stay in the core.
+    """
     fields = asdict(parameters)
     own = {
         "max_idle_timeout": round(fields.pop("max_idle_timeout") * 1000),
         "max_udp_payload_size": fields.pop("max_datagram_size"),
         "max_ack_delay": round(fields.pop("max_ack_delay") * 1000),
         "active_connection_id_limit": fields.pop("active_id_limit"),
-        "initial_max_data": fields.pop("initial_max_data"),
         "max_datagram_frame_size": fields.pop("max_datagram_frame_size"),
     }
     return own | {f"fastmux_{name}": value for name, value in fields.items()}
+
+
+def _handshake_packet(header: LongHeader, size: int) -> dict[str, Any]:
+    """Of type "initial", for its keys come from the client's first id, as those of QUIC's Initial packets."""
+    fields: dict[str, Any] = {
+        "packet_type": "initial",
+        "packet_number": header.packet_number,
+        "dcid": header.destination_id.hex(),
+        "scid": header.source_id.hex(),
+    }
+    if header.type == c.LONG_RETRY:  # it has no number
+        fields["packet_type"] = "retry"
+        del fields["packet_number"]
+    return {"header": fields, "raw": {"length": size}}
+
+
+def _packets_lost(last: int | None, count: int, size: int) -> dict[str, Any]:
+    """`last` is the number that stands for the train; viewers read `raw.length` too."""
+    header: dict[str, Any] = {"packet_type": "1RTT"}
+    if last is not None:
+        header["packet_number"] = last
+    return {"header": header, "raw": {"length": size}, "fastmux_packet_count": count}
 
 
 def _closed(error: ConnectionError, milliseconds: float) -> bytes:
