@@ -26,7 +26,7 @@ class Wakeups:
     `cancelled` is what a cancelled task gets (`asyncio.CancelledError`).
 
     Invariant: `_woken` are those to resume, in the order in which they were woken: waiters, and pairs of a
-    call and its context. None is added unless wake-ups are being kept, and it is never open while they run.
+    call and its context. None is added unless wake-ups are being kept, and none are kept while they run.
     """
 
     __slots__ = ("_cancelled", "_is_open", "_loop", "_woken")

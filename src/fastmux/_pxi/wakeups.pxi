@@ -7,7 +7,7 @@ cdef class Wakeups:
     """Keeps who is woken between `begin` and `end`; then `resume` lets them go on."""
 
     # Invariant: `_woken` are those to resume, in the order in which they were woken: waiters, and pairs of a
-    # call and its context. None is added unless wake-ups are being kept, and it is never open while they run.
+    # call and its context. None is added unless wake-ups are being kept, and none are kept while they run.
     cdef object _loop
     cdef object _cancelled
     cdef list _woken

@@ -3,8 +3,9 @@
 Owns: the loop's turn: what is read, in which order connections are driven, the one timer, and the one flush a
 turn for what the application wrote. May not know: what is in a packet, what a channel is.
 
-Per turn: at most 64 trains or 2 ms, then the event loop gets its turn. After each call that received
-(TRAINS_PER_CALL trains at most) the connections touched are driven, so that their one ACK leaves early.
+Per turn: at most 64 trains or 2 ms, then the tasks that these woke, then the event loop gets its turn. After
+each call that received (TRAINS_PER_CALL trains at most) the connections touched are driven, so that their one
+ACK leaves early.
 """
 
 from __future__ import annotations
@@ -62,11 +63,10 @@ class Driver:
     `clock` is by default that of the loop (`aio/clock.py`).
 
     Invariant: `_is_scheduled` is True while a flush waits in the loop, or follows the tasks that are being
-    resumed; every connection that still has
-    something to send, because time was up or the transport blocked, is in `_unsent`. `_timer` fires at
-    `_timer_at`, never later than the endpoint's deadline (but for the granularity), perhaps earlier.
-    `transport` is that of local path `via`, where nearly everything goes; `_others` are those of a client
-    that moves, by local path.
+    resumed; every connection that still has something to send, because time was up or the transport blocked,
+    is in `_unsent`. `_timer` fires at `_timer_at`, never later than the endpoint's deadline (but for the
+    granularity), perhaps earlier. `transport` is that of local path `via`, where nearly everything goes;
+    `_others` are those of a client that moves, by local path.
     """
 
     def __init__(

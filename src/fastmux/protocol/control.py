@@ -120,15 +120,11 @@ class Control:
 
     def is_due(self, now: float) -> bool:
         """False if `fill` would surely give nothing."""
-        return self._is_probe_due(now) or bool(self._pings_due)
-
-    def _is_probe_due(self, now: float) -> bool:
-        """A server looks for larger datagrams once the client knows that the handshake is over."""
-        return now >= self._traffic.mtu.due_at and not self._done_tokens
+        return now >= self._traffic.mtu.due_at or bool(self._pings_due)
 
     def fill(self, buffer: bytearray | memoryview, now: float) -> tuple[int, int]:
         """Build what needs packets of its own. Returns `(size, segment_size)`, zeros if there is nothing."""
-        size = self._traffic.next_mtu_probe(now) if self._is_probe_due(now) else None
+        size = None if now < self._traffic.mtu.due_at else self._traffic.next_mtu_probe(now)
         if size is not None:
             token = self._token()
             self._mtu_probe, self._mtu_probe_size = token, size
