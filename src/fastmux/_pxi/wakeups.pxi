@@ -13,11 +13,13 @@ cdef class Wakeups:
     cdef list _woken
     cdef readonly bint is_open
 
-    def __cinit__(self, loop, cancelled, /):
-        self._loop = loop
-        self._cancelled = cancelled
+    def __cinit__(self):
         self._woken = []
         self.is_open = False
+
+    def __init__(self, loop, cancelled, /):
+        self._loop = loop
+        self._cancelled = cancelled
 
     def __reduce__(self):
         raise TypeError("cannot pickle or copy Wakeups")
@@ -79,6 +81,9 @@ cdef class TaskWaiter:
     cdef bint _is_cancelled
     # asyncio's tasks know by this name what they can await, and set it while they do
     cdef public bint _asyncio_future_blocking
+
+    def __cinit__(self):
+        self._wakeups = nobody
 
     def __init__(self):
         raise TypeError("waiters are made by Wakeups.create_future")
@@ -148,6 +153,9 @@ cdef class TaskWaiter:
         if self._is_cancelled:
             self.result()
         raise StopIteration(self._result)
+
+
+cdef Wakeups nobody = Wakeups(None, RuntimeError)  # of a waiter that was not made as it should be
 
 
 cdef int resume_later(TaskWaiter waiter) except -1:
