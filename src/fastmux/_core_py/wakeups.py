@@ -47,9 +47,7 @@ class Wakeups:
 
     def create_future(self) -> TaskWaiter:
         """Make what one task waits for."""
-        waiter = TaskWaiter.__new__(TaskWaiter)
-        waiter._begin(self)
-        return waiter
+        return TaskWaiter(self)
 
     def call_soon(self, callback: Callable[[], object], /) -> None:
         """Call it behind those who are woken in this turn; without an open turn in the loop's next one."""
@@ -95,7 +93,7 @@ class Wakeups:
 
 @final
 class TaskWaiter:
-    """A future without errors, for one task of asyncio's. Made by `Wakeups.create_future`.
+    """A future without errors, for one task of asyncio's: what `Wakeups.create_future` makes.
 
     Invariant: `_resume` is how the task that awaits goes on, in `_context`; None while nobody awaits.
     """
@@ -121,16 +119,13 @@ class TaskWaiter:
     _resume: Callable[[TaskWaiter], object] | None
     _wakeups: Wakeups
 
-    def __init__(self) -> None:
-        raise TypeError("waiters are made by Wakeups.create_future")
-
-    def __reduce__(self) -> str:
-        raise TypeError("cannot pickle or copy TaskWaiter")
-
-    def _begin(self, wakeups: Wakeups) -> None:
+    def __init__(self, wakeups: Wakeups, /) -> None:
         self._wakeups = wakeups
         self._resume = self._context = self._message = self._result = None
         self._is_done = self._is_cancelled = self._asyncio_future_blocking = False
+
+    def __reduce__(self) -> str:
+        raise TypeError("cannot pickle or copy TaskWaiter")
 
     def done(self) -> bool:
         """True once there is a result, or the task that waited was cancelled."""

@@ -1,6 +1,6 @@
 # Tasks that are woken while a driver is at work, and go on when it is done.
-# Owns: one task's waiting, as a coroutine awaits it and asyncio's tasks go on after it, and the order of those
-# who were woken. May not know: what is waited for, and which event loop it is.
+# Owns: one task's waiting, as a coroutine awaits it and asyncio's tasks go on after it, and the order of
+# those who were woken. May not know: what is waited for, and which event loop it is.
 
 @final
 cdef class Wakeups:
@@ -26,7 +26,7 @@ cdef class Wakeups:
 
     def create_future(self):
         cdef TaskWaiter waiter = TaskWaiter.__new__(TaskWaiter)
-        waiter._wakeups = self
+        waiter._wakeups = self  # what __init__ does, without its call
         return waiter
 
     def call_soon(self, callback, /):
@@ -69,7 +69,7 @@ cdef class Wakeups:
 
 @final
 cdef class TaskWaiter:
-    """A future without errors, for one task of asyncio's. Made by `Wakeups.create_future`."""
+    """A future without errors, for one task of asyncio's: what `Wakeups.create_future` makes."""
 
     # Invariant: `_resume` is how the task that awaits goes on, in `_context`; None while nobody awaits.
     cdef Wakeups _wakeups
@@ -85,8 +85,8 @@ cdef class TaskWaiter:
     def __cinit__(self):
         self._wakeups = nobody
 
-    def __init__(self):
-        raise TypeError("waiters are made by Wakeups.create_future")
+    def __init__(self, Wakeups wakeups not None, /):
+        self._wakeups = wakeups
 
     def __reduce__(self):
         raise TypeError("cannot pickle or copy TaskWaiter")
