@@ -84,12 +84,18 @@ def test_both_ends_get_the_same_keys_and_each_others_parameters(script: Script) 
     assert server.handshaking.peer_parameters == Parameters(initial_max_data=1000)
 
 
-def test_a_client_has_its_keys_a_step_before_the_server() -> None:
+def after_two_flights() -> tuple[End, End]:
+    """The client has heard the server and not answered yet."""
     client, server = End(True), End(False)
     for packet in client.send(0.0):
         server.receive(packet, 0.0)
-    for packet in server.send(0.0):
-        client.receive(packet, 0.0)
+    for packet in server.send(0.001):
+        client.receive(packet, 0.001)
+    return client, server
+
+
+def test_a_client_has_its_keys_a_step_before_the_server() -> None:
+    client, server = after_two_flights()
     assert client.handshaking.keys is not None
     assert not client.handshaking.is_verified
     assert server.handshaking.keys is None
@@ -163,11 +169,7 @@ def test_a_context_that_differs_is_a_handshake_error() -> None:
 
 def test_a_server_that_is_done_says_nothing_more_in_the_handshake() -> None:
     """HANDSHAKE_DONE opens only under keys bound to the context, and stands for the ACK of what led to it."""
-    client, server = End(True), End(False)
-    for packet in client.send(0.0):
-        server.receive(packet, 0.0)
-    for packet in server.send(0.001):
-        client.receive(packet, 0.001)
+    client, server = after_two_flights()
     first, *rest = client.send(0.002)
     assert server.receive(first, 0.002)
     for packet in rest:

@@ -77,6 +77,14 @@ def observer_in(path: Path) -> tuple[Observer, QlogDirectory]:
     return observer, directory
 
 
+def written_by(observer: Observer, directory: QlogDirectory, path: Path) -> list[dict[str, Any]]:
+    """End the connection; the events of its file."""
+    observer.event(Closed(HandshakeError("over")), 2.0)
+    directory.wait_written()
+    (file,) = path.iterdir()
+    return events_of(file)
+
+
 def test_both_ends_record_a_transfer_from_beginning_to_end(tmp_path: Path) -> None:
     recorded = Recorded(tmp_path)
     recorded.pair.open()
@@ -240,10 +248,7 @@ def test_bare_acks_are_not_taken_for_trains_that_wait(tmp_path: Path) -> None:
     observer.train_sent(Train(10, 10, 1, 40), 10_000, 1.1)  # as much in flight as before
     observer.train_received(Train(3, 3, 1, 40), 1.2)
     observer.batch(METRICS, acked(10_000, 1.0)._replace(largest_acked=12), 1.2)
-    observer.event(Closed(HandshakeError("over")), 2.0)
-    directory.wait_written()
-    (path,) = tmp_path.iterdir()
-    assert acked_numbers(events_of(path)) == [9]
+    assert acked_numbers(written_by(observer, directory, tmp_path)) == [9]
 
 
 def test_a_crest_that_is_told_late_is_not_told_behind_its_time(tmp_path: Path) -> None:
@@ -253,10 +258,8 @@ def test_a_crest_that_is_told_late_is_not_told_behind_its_time(tmp_path: Path) -
     observer.train_sent(Train(0, 9, 10, 10_000), 10_000, 1.0002)
     observer.train_sent(Train(10, 10, 1, 40), 10_000, 1.0005)
     observer.batch(METRICS, None, 1.5)
-    observer.event(Closed(HandshakeError("over")), 2.0)
-    directory.wait_written()
-    (path,) = tmp_path.iterdir()
-    crest = next(event for event in events_of(path) if event["data"].get("bytes_in_flight") == 10_000)
+    events = written_by(observer, directory, tmp_path)
+    crest = next(event for event in events if event["data"].get("bytes_in_flight") == 10_000)
     assert crest["time"] == 0.5
 
 
@@ -267,20 +270,14 @@ def test_after_a_move_nothing_is_told_of_trains_that_went_before(tmp_path: Path)
     observer.train_sent(Train(10, 12, 3, 3000), 3000, 1.2)
     observer.train_received(Train(3, 3, 1, 40), 1.3)
     observer.batch(METRICS, acked(3000, 1.2)._replace(largest_acked=12), 1.3)
-    observer.event(Closed(HandshakeError("over")), 2.0)
-    directory.wait_written()
-    (path,) = tmp_path.iterdir()
-    assert acked_numbers(events_of(path)) == [12]
+    assert acked_numbers(written_by(observer, directory, tmp_path)) == [12]
 
 
 def test_more_trains_in_flight_than_are_followed_are_a_warning_once(tmp_path: Path) -> None:
     observer, directory = observer_in(tmp_path)
     for number in range(c.QLOG_MAX_TRAINS + 5):
         observer.train_sent(Train(number, number, 1, 1000), 1000 * (number + 1), 1.0 + number / 1e5)
-    observer.event(Closed(HandshakeError("over")), 2.0)
-    directory.wait_written()
-    (path,) = tmp_path.iterdir()
-    (warning,) = named(events_of(path), "loglevel:warning")
+    (warning,) = named(written_by(observer, directory, tmp_path), "loglevel:warning")
     assert "in flight" in warning["message"]
 
 

@@ -60,8 +60,9 @@ class Endpoint:
 
     Invariant: every connection that is not over has its local ids in `_by_id`, a server's also its client's
     first id with the address of the handshake in `_by_first_id`, its peer's reset tokens in `_reset_tokens`,
-    and is watched by `_timers`; there are `connections` of them. A datagram that is ignored, or answered
-    with a Retry or a reset, leaves nothing behind but a count and a place in a table of bounded size.
+    and is watched by `_timers`; there are `connections` of them. `touched` and `accepted` are what the next
+    `take_touched` and `take_accepted` give, `answers` what `transmit` gives. A datagram that is ignored, or
+    answered with a Retry or a reset, leaves nothing behind but a count and a place in a table of bounded size.
     """
 
     def __init__(
@@ -135,8 +136,7 @@ class Endpoint:
         segment_size = max(segment_size, 1)
         start = 0
         while start < size:
-            stop = start + segment_size
-            stop = min(stop, size)
+            stop = min(start + segment_size, size)
             first = buffer[start]
             if first & c.FORM_LONG:
                 self._receive_long(bytes(buffer[start:stop]), address, now)
