@@ -62,7 +62,7 @@ class Endpoint:
     first id with the address of the handshake in `_by_first_id`, its peer's reset tokens in `_reset_tokens`,
     and is watched by `_timers`; there are `connections` of them. `touched` and `accepted` are what the next
     `take_touched` and `take_accepted` give, `answers` what `transmit` gives. A datagram that is ignored, or
-    answered with a Retry or a reset, leaves nothing behind but a count and a place in a table of bounded size.
+    answered with a Retry or a reset, leaves nothing behind but a count and a place in a bounded table.
     """
 
     def __init__(
