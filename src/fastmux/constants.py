@@ -345,6 +345,7 @@ SOCKET_BUFFER_SIZE: Final = 4 * 2**20
 MAX_TRAINS_PER_WAKEUP: Final = 64
 BLOCKED_INTERVAL: Final = 0.5  # seconds between looks at the time while the kernel takes nothing (G6)
 MAX_WAKEUP_TIME: Final = 0.002
+WRITES_PER_FLUSH: Final = 32  # of a turn; more are sent before the turn is over
 MAX_PLAIN_DESTINATIONS: Final = 1024  # remembered as refusing GSO; with more it goes off altogether
 
 # --- Records of connections (qlog) ---------------------------------------------------------------------

@@ -15,7 +15,7 @@ from fastmux import PLAINTEXT, ConnectionClosed
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.transport import TRAINS_PER_CALL, Row
-from fastmux.constants import MAX_TRAINS_PER_WAKEUP
+from fastmux.constants import MAX_TRAINS_PER_WAKEUP, WRITES_PER_FLUSH
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
 
@@ -90,19 +90,39 @@ async def test_at_most_two_milliseconds_are_read_before_the_loop_gets_its_turn()
 
 
 @virtual
-async def test_what_is_written_in_one_turn_leaves_in_one_flush() -> None:
+async def test_a_little_that_is_written_in_one_turn_leaves_in_one_flush() -> None:
     async with pair(link=Link(delay=0.01)) as ends:
         channel, theirs = await ends.message_channel()
         await asyncio.sleep(1)
         before = ends.client.stats.packets_sent
-        for number in range(50):
+        for number in range(WRITES_PER_FLUSH - 1):
             channel.send_nowait(bytes([number]) * 10)
         await asyncio.sleep(0.005)
         assert ends.client.stats.packets_sent - before == 1
         await asyncio.sleep(1)
-        assert len(await theirs.receive_many(100)) == 50
+        assert len(await theirs.receive_many(100)) == WRITES_PER_FLUSH - 1
         await channel.aclose()
         await theirs.aclose()
+
+
+@virtual
+async def test_much_that_is_written_in_one_turn_begins_to_leave_before_it_is_over() -> None:
+    async with pair(link=Link(delay=0.01)) as ends:
+        mine, theirs = zip(*[await ends.stream() for _ in range(2 * WRITES_PER_FLUSH + 1)], strict=True)
+        await asyncio.sleep(1)
+        before = ends.client.stats.packets_sent
+        left = []
+        for stream in mine:
+            await stream.send(b"a request")  # does not wait: all of this is one turn
+            left.append(ends.client.stats.packets_sent - before)
+        full = WRITES_PER_FLUSH
+        assert left == [0] * (full - 1) + [1] * full + [2] * 2
+        await asyncio.sleep(0.005)
+        assert ends.client.stats.packets_sent - before == 3
+        for stream in theirs:
+            assert await stream.receive() == b"a request"
+        for stream in (*mine, *theirs):
+            await stream.aclose()
 
 
 @virtual

@@ -346,7 +346,7 @@ class Channel:
 
     def _wrote(self, unsent_size: int) -> None:
         self._is_full = unsent_size >= self._host.write_limit
-        self._host.schedule()
+        self._host.wrote()
 
 
 def raise_end() -> NoReturn:

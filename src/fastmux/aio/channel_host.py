@@ -61,6 +61,10 @@ class ChannelHost(Protocol):
         """Something was written, read or ended: see to it before the loop's next turn."""
         ...
 
+    def wrote(self) -> None:
+        """Data were written: as `schedule`, and where much was written in this turn it leaves at once."""
+        ...
+
     def abandon(self, channel_id: int, is_send_finished: bool) -> None:
         """The last reference to an open channel went away. May be called from anywhere, at any time."""
         ...

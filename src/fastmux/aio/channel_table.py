@@ -92,6 +92,11 @@ class ChannelTable:
         if self.closed_error is None:
             self._driver.schedule(self._connection)
 
+    def wrote(self) -> None:
+        """Data were written: drive the connection before the loop's next turn, or now."""
+        if self.closed_error is None:
+            self._driver.wrote(self._connection)
+
     def follow(self) -> None:
         """A channel was taken: the task that may be made for it is going to write in the loop's next turn."""
         self._driver.follow()

@@ -1,7 +1,7 @@
 """Moves trains between a transport and a sans-IO endpoint, and time and events to whom they concern.
 
-Owns: the loop's turn: what is read, in which order connections are driven, the one timer, and the one flush a
-turn for what the application wrote. May not know: what is in a packet, what a channel is.
+Owns: the loop's turn: what is read, in which order connections are driven, the one timer, and the flush for
+what the application wrote: one a turn, and one more behind every WRITES_PER_FLUSH writes. May not know: what is in a packet, what a channel is.
 
 Per turn: at most 64 trains or 2 ms, then the tasks that these woke, then the event loop gets its turn. After
 each call that received (TRAINS_PER_CALL trains at most) the connections touched are driven, so that their one
@@ -33,6 +33,7 @@ from fastmux.constants import (
     MAX_PLPMTU,
     MAX_TRAINS_PER_WAKEUP,
     MAX_WAKEUP_TIME,
+    WRITES_PER_FLUSH,
 )
 from fastmux.exceptions import ConnectionClosed
 from fastmux.protocol.configuration import Configuration
@@ -65,7 +66,7 @@ class Driver:
     Invariant: `_is_scheduled` is True while a flush waits in the loop, or follows the tasks that are being
     resumed; every connection that still has something to send, because time was up or the transport blocked,
     is in `_unsent`. `_timer` fires at `_timer_at`, never later than the endpoint's deadline (but for the
-    granularity), perhaps earlier. `transport` is that of local path `via`, where nearly everything goes;
+    granularity), perhaps earlier. `_writes` counts those since the last flush. `transport` is that of local path `via`, where nearly everything goes;
     `_others` are those of a client that moves, by local path.
     """
 
@@ -101,6 +102,7 @@ class Driver:
         self._buffer = send_buffer()
         self._unsent: dict[ProtocolConnection, None] = {}
         self._is_scheduled = False
+        self._writes = 0
         self._is_followed = False
         self._timer: Handle | None = None
         self._timer_at = _NEVER
@@ -128,6 +130,15 @@ class Driver:
         if not self._is_scheduled:
             self._schedule_flush()
 
+    def wrote(self, connection: ProtocolConnection) -> None:
+        """As `schedule`, for data. Many leave at once: the peer works on them while tasks here still write."""
+        self.schedule(connection)
+        self._writes += 1
+        if self._writes >= WRITES_PER_FLUSH and not self.is_closed:
+            self._writes = 0
+            now = self.clock()
+            self._drive(now, now + MAX_WAKEUP_TIME)
+
     def follow(self) -> None:
         """Tasks are being made that will write: flush behind their first step, too."""
         self._is_followed = True
@@ -140,6 +151,7 @@ class Driver:
 
     def _flush(self) -> None:
         self._is_scheduled = False
+        self._writes = 0
         if self.is_closed:
             return
         if self._unsent:

@@ -44,7 +44,7 @@ class Stream(Channel):
         if self._is_closed or host.closed_error is not None or host.is_closing:
             self._check_sending()
         self._is_full = host.data_path.write(self._id, data) >= host.write_limit
-        host.schedule()
+        host.wrote()
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Receive 1 to `max_bytes` bytes, as soon as there are any.

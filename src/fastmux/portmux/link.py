@@ -170,6 +170,11 @@ class PortLink:
         if self.closed_error is None and not self._is_dropped:
             self._driver.schedule(self._connection)
 
+    def wrote(self) -> None:
+        """Data were written: drive the connection before the loop's next turn, or now."""
+        if self.closed_error is None and not self._is_dropped:
+            self._driver.wrote(self._connection)
+
     def keep(self, channel: Channel) -> None:
         """Hold a reference until `let_go`: the channel calls back, and nobody else need hold it."""
         self._kept = channel
