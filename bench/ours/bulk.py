@@ -15,7 +15,7 @@ from bench.ours.pings import Pings
 
 IDLE_LABEL = "idle"
 READY_LABEL = "ready"
-MIN_PIECE_SIZE = 16384
+MIN_PIECE_SIZE = 65536
 
 
 def piece_size(options: argparse.Namespace) -> int:

@@ -230,8 +230,8 @@ CREDIT_STEP_DIVISOR: Final = 4
 # than interactive use sends in a round trip; but at most a quarter of the first window, or a small one would
 # be of no use, and its owner might wait for more to be used before it gives more.
 LONG_TURN_CHANNELS: Final = 64  # more than these in one ring take turns of more than a packet on a fast path
-LONG_TURN_SHARE: Final = 64  # a turn is this part of what one fill may send
-MAX_TURN_PACKETS: Final = 16
+LONG_TURN_SHARE: Final = 32  # a turn is this part of what one fill may send
+MAX_TURN_PACKETS: Final = 48
 PRIORITY_RESERVE: Final = 65536
 PRIORITY_RESERVE_DIVISOR: Final = 4
 # What one connection may have sent and not been told of, whatever credit the peer gives: who confirms all but

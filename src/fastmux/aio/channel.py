@@ -328,7 +328,8 @@ class Channel:
             await place
         finally:
             queue.leave(place)
-            self._host.loop.call_soon(self._pass_turn)
+            if queue:
+                self._host.loop.call_soon(self._pass_turn)
 
     def _pass_turn(self) -> None:
         """Wake the next in line if there is room, or an end that it must hear of."""
