@@ -84,15 +84,20 @@ class Stream(Channel):
         if memoryview(buffer).nbytes == 0:
             raise ValueError("the buffer is empty")
         self._reader.check()
+        host = self._host
+        data_path = host.data_path
         while True:
-            self._check_receiving()
-            size = self._host.data_path.read_into(self._id, buffer)
+            if self._is_closed or host.is_discarded:
+                self._check_receiving()
+            size = data_path.read_into(self._id, buffer)
             if size > 0:
-                self._received()
+                if data_path.has_news:  # the peer's credit may want raising, which is seldom
+                    host.schedule()
                 return size
             if size < 0:
                 raise_end()
-            self._check_open()
+            if self._is_closed or host.closed_error is not None:
+                self._check_open()
             place = self._reader.join()
             try:
                 await place

@@ -56,11 +56,12 @@ class WindowPolicy:
         gain = self._limit(consumed, charged) - limit
         if gain <= 0:
             return limit, self.window
-        if distance.is_near:
-            wanted = self._for_near(gain, now, distance.round_trip)
-        else:
-            wanted = self._for_far(consumed, now, distance.round_trip)
-        self.window = max(self.window, min(wanted, self._maximum, distance.most))
+        if self.window < self._maximum and self.window < distance.most:
+            if distance.is_near:
+                wanted = self._for_near(gain, now, distance.round_trip)
+            else:
+                wanted = self._for_far(consumed, now, distance.round_trip)
+            self.window = max(self.window, min(wanted, self._maximum, distance.most))
         self._raised_at = now
         return self._limit(consumed, charged), self.window
 
