@@ -346,6 +346,10 @@ MAX_TRAINS_PER_WAKEUP: Final = 64
 BLOCKED_INTERVAL: Final = 0.5  # seconds between looks at the time while the kernel takes nothing (G6)
 MAX_WAKEUP_TIME: Final = 0.002
 WRITES_PER_FLUSH: Final = 32  # of a turn; more are sent before the turn is over
+BUSY_POLL_TIME: Final = 0.0001  # seconds; about twice what it costs to sleep and to be woken
+MAX_BUSY_POLL_TIME: Final = 0.001  # what may be set
+BRISK_FACTOR: Final = 1.5  # of that time: arrivals so close make it worth a try
+MAX_BUSY_POLL_PAUSE: Final = 1024  # brisk arrivals to sit out after waiting in vain again and again
 MAX_PLAIN_DESTINATIONS: Final = 1024  # remembered as refusing GSO; with more it goes off altogether
 
 # --- Records of connections (qlog) ---------------------------------------------------------------------

@@ -31,6 +31,8 @@ def test_the_defaults_are_accepted() -> None:
         {"retry": "sometimes"},
         {"max_handshake_rate": 0.0},
         {"max_handshake_rate_per_address": -1.0},
+        {"busy_poll_time": -0.0001},
+        {"busy_poll_time": 0.0011},
         {"reset_key": b"short"},
     ],
     ids=str,

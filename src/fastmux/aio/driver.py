@@ -1,7 +1,8 @@
 """Moves trains between a transport and a sans-IO endpoint, and time and events to whom they concern.
 
 Owns: the loop's turn: what is read, in which order connections are driven, the one timer, and the flush for
-what the application wrote: one a turn, and one more behind every WRITES_PER_FLUSH writes. May not know: what is in a packet, what a channel is.
+what the application wrote: one a turn, and one more behind every WRITES_PER_FLUSH writes. May not know: what
+is in a packet, what a channel is.
 
 Per turn: at most 64 trains or 2 ms, then the tasks that these woke, then the event loop gets its turn. After
 each call that received (TRAINS_PER_CALL trains at most) the connections touched are driven, so that their one
@@ -22,6 +23,7 @@ from typing import Final, Protocol, cast
 from fastmux import constants as c
 from fastmux.aio import forks
 from fastmux.aio.buffers import send_buffer
+from fastmux.aio.busy_polling import busy_polling
 from fastmux.aio.clock import clock_of
 from fastmux.aio.loop import BackgroundTask, Handle, Loop, Waiter
 from fastmux.aio.open_transport import open_transport
@@ -66,8 +68,8 @@ class Driver:
     Invariant: `_is_scheduled` is True while a flush waits in the loop, or follows the tasks that are being
     resumed; every connection that still has something to send, because time was up or the transport blocked,
     is in `_unsent`. `_timer` fires at `_timer_at`, never later than the endpoint's deadline (but for the
-    granularity), perhaps earlier. `_writes` counts those since the last flush. `transport` is that of local path `via`, where nearly everything goes;
-    `_others` are those of a client that moves, by local path.
+    granularity), perhaps earlier. `_writes` counts those since the last flush. `transport` is that of local
+    path `via`, where nearly everything goes; `_others` are those of a client that moves, by local path.
     """
 
     def __init__(
@@ -131,7 +133,7 @@ class Driver:
             self._schedule_flush()
 
     def wrote(self, connection: ProtocolConnection) -> None:
-        """As `schedule`, for data. Many leave at once: the peer works on them while tasks here still write."""
+        """As `schedule`, for data. Many leave at once: the peer works on them while tasks here write."""
         self.schedule(connection)
         self._writes += 1
         if self._writes >= WRITES_PER_FLUSH and not self.is_closed:
@@ -165,7 +167,8 @@ class Driver:
     # --- several sockets --------------------------------------------------------------------------------
 
     def _start(self, transport: TrainTransport, via: int) -> None:
-        on_readable = functools.partial(self._on_readable, transport, via)
+        read = functools.partial(self._on_readable, transport, via)
+        on_readable = busy_polling(self.loop, self.configuration.busy_poll_time, read)
         transport.start(on_readable, self._schedule_flush, functools.partial(self._on_lost, transport))
 
     async def open_transport(self, family: int, local: tuple[object, ...] | None) -> TrainTransport:

@@ -43,6 +43,7 @@ class Settings(TypedDict, total=False):
     retry: str
     max_handshake_rate: float | None
     max_handshake_rate_per_address: float | None
+    busy_poll_time: float
     reset_key: bytes | None
     observe: ObserverFactory | None
 

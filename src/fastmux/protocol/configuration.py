@@ -37,9 +37,10 @@ class Configuration:
     `retry` says when a server has clients prove their address before it remembers anything of them: "auto"
     (when many come), "always" or "never". `max_handshake_rate` and `max_handshake_rate_per_address` are how
     many handshakes a second a server begins, in all and with one network (/32 of IPv4, /64 of IPv6); as many
-    as may be half-open can come at once. `reset_key` (16 secret bytes or more) lets a server that was
-    restarted with the same key and address tell old clients at once that their connections are gone; without
-    it they notice by silence.
+    as may be half-open can come at once. `busy_poll_time` is how long an event loop keeps awake for the next
+    datagram where they follow each other as closely; 0 lets it always sleep. `reset_key` (16 secret bytes or
+    more) lets a server that was restarted with the same key and address tell old clients at once that their
+    connections are gone; without it they notice by silence.
 
     Raises `ValueError` for a setting that cannot work.
     """
@@ -69,6 +70,7 @@ class Configuration:
     retry: str = "auto"
     max_handshake_rate: float | None = c.MAX_HANDSHAKE_RATE
     max_handshake_rate_per_address: float | None = c.MAX_HANDSHAKE_RATE_PER_ADDRESS
+    busy_poll_time: float = c.BUSY_POLL_TIME
     reset_key: bytes | None = field(default=None, repr=False)
     observe: ObserverFactory | None = None
 
@@ -86,6 +88,8 @@ class Configuration:
             raise ValueError(f"congestion must be one of {', '.join(choice.NAMES)}, not {self.congestion!r}")
         if self.retry not in RETRY_CHOICES:
             raise ValueError(f"retry must be one of {', '.join(RETRY_CHOICES)}, not {self.retry!r}")
+        if not 0 <= self.busy_poll_time <= c.MAX_BUSY_POLL_TIME:
+            raise ValueError(f"busy_poll_time must be 0 to {c.MAX_BUSY_POLL_TIME}, not {self.busy_poll_time}")
         if self.reset_key is not None and len(self.reset_key) < c.MIN_RESET_KEY_SIZE:
             raise ValueError(f"reset_key must have at least {c.MIN_RESET_KEY_SIZE} bytes")
         for name in _POSITIVE:
