@@ -349,6 +349,7 @@ WRITES_PER_FLUSH: Final = 32  # of a turn; more are sent before the turn is over
 BUSY_POLL_TIME: Final = 0.0001  # seconds; about twice what it costs to sleep and to be woken
 MAX_BUSY_POLL_TIME: Final = 0.001  # what may be set
 BRISK_FACTOR: Final = 1.5  # of that time: arrivals so close make it worth a try
+FIRST_BUSY_POLL_PAUSE: Final = 16  # brisk arrivals before the first try: more than a handshake has
 MAX_BUSY_POLL_PAUSE: Final = 1024  # brisk arrivals to sit out after waiting in vain again and again
 MAX_PLAIN_DESTINATIONS: Final = 1024  # remembered as refusing GSO; with more it goes off altogether
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from fastmux.aio.clock import clock_of
 from fastmux.aio.loop import Loop
-from fastmux.constants import BRISK_FACTOR, MAX_BUSY_POLL_PAUSE
+from fastmux.constants import BRISK_FACTOR, FIRST_BUSY_POLL_PAUSE, MAX_BUSY_POLL_PAUSE
 
 
 def busy_polling(loop: Loop, limit: float, on_readable: Callable[[], None]) -> Callable[[], None]:
@@ -75,7 +75,7 @@ class BusyPolling:
         self._until = 0.0
         self._is_polling = False
         self._pause = 1
-        self._left = 0
+        self._left = FIRST_BUSY_POLL_PAUSE
 
     def on_readable(self) -> None:
         """Do the work, and see whether the next will come at once."""
