@@ -4,9 +4,10 @@ Owns: when that pays, and for how long. May not know: sockets, what is read, who
 
 To sleep until a datagram comes and to be woken costs some tens of microseconds, on both ends' processors and
 on the way of every request. Where answers come faster than that it is cheaper not to sleep: the loop takes
-turns that find nothing, in which everybody else has his turn too. Spinning no longer than a sleep costs never
-costs more than twice the best choice (Karlin, Li, Manasse and Owicki, "Empirical Studies of Competitive
-Spinning for a Shared-Memory Multiprocessor", 1991); who waited in vain waits less often.
+turns that find nothing, in which everybody else has his turn too. Spinning for as long as a sleep costs is
+never dearer than twice the best choice (Karlin, Li, Manasse and Owicki, "Empirical Studies of Competitive
+Spinning for a Shared-Memory Multiprocessor", 1991). The limit is about twice that, for the other end sleeps
+too at first, and its first answers come late; who waited in vain waits less often.
 """
 
 from __future__ import annotations
