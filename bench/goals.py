@@ -14,6 +14,7 @@ from bench.scenarios import (
     IDLE,
     LINK_RATE,
     LOSSY,
+    RARELY_LOSSY,
     SSH_FORWARD,
     SSH_GCM_FORWARD,
 )
@@ -106,13 +107,8 @@ GOALS = (
         unit="KiB",
         factor=1 / 1024,
     ),
-    _share(
-        "loss",
-        "0.01 % random loss, of clean",
-        fastmux_name(what="0.01 % loss"),
-        fastmux_name(what="clean"),
-        75,
-    ),
+    _share("loss", "0.01 % random loss, BBR, of clean", RARELY_LOSSY["bbr"], CLEAN_LINK, 75, 90),
+    _share("loss", "the same by the default, CUBIC", RARELY_LOSSY["cubic"], CLEAN_LINK, 75, 90),
     Goal("link", "1 % random loss, BBR, of the link", LOSSY["bbr"], 80, unit="%", factor=100 / LINK_BYTES),
     Goal("link", "clean, CUBIC, of the link", CLEAN_LINK, 90, unit="%", factor=100 / LINK_BYTES),
     Goal(

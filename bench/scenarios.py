@@ -28,6 +28,7 @@ LINK = LinkShape(rate=LINK_RATE, delay=0.010, queue_size=1000 * 1500)
 CLEAN_LINK = fastmux_name(what="clean")
 LOSSY = {name: fastmux_name(what=f"1 % loss, {name}") for name in ("bbr", DEFAULT)}
 RARE_LOSS = 0.0001
+RARELY_LOSSY = {name: fastmux_name(what=f"0.01 % loss, {name}") for name in ("bbr", DEFAULT)}
 BASE = fastmux_name(what="one stream")
 MANY_IDLE = 100_000
 IDLE_PORTS = 400
@@ -141,10 +142,11 @@ def _connections(shop: Workshop, times: Times) -> list[Contender]:
 
 
 def _loss(shop: Workshop, times: Times) -> list[Contender]:
-    return [
-        *shop.fastmux("bulk", times, what="clean", loops=ASYNCIO),
-        *shop.fastmux("bulk", times, what="0.01 % loss", loops=ASYNCIO),
-    ]
+    found = shop.fastmux("bulk", times, what="clean", loops=ASYNCIO)
+    for name in RARELY_LOSSY:
+        options = ("--congestion", name)
+        found += shop.fastmux("bulk", times, *options, what=f"0.01 % loss, {name}", loops=ASYNCIO)
+    return found
 
 
 def _link(shop: Workshop, times: Times) -> list[Contender]:

@@ -220,7 +220,7 @@ INITIAL_CHANNEL_WINDOW: Final = 65536  # small: 1,000 unread channels cost 64 Mi
 MAX_CHANNEL_WINDOW: Final = 16 * 2**20
 INITIAL_CONNECTION_WINDOW: Final = 2**20
 MAX_CONNECTION_WINDOW: Final = 32 * 2**20
-MAX_NEAR_WINDOW: Final = 3 * 2**20  # within a host or rack: what a socket buffer of 4 MiB surely holds
+MAX_NEAR_WINDOW: Final = 12 * 2**20  # within a host or rack: what SOCKET_BUFFER_SIZE surely holds
 CONNECTION_BUDGET: Final = 64 * 2**20  # received bytes held unread, over all channels
 # Credit is given back when a quarter of a window was used, but not for less than a train, which one call
 # sends, or half of a smaller window: a window must not leave the sender without work, nor cost many packets.
@@ -341,8 +341,9 @@ RESET_RATE_PER_ADDRESS: Final = 10.0
 MIN_RESET_KEY_SIZE: Final = 16  # bytes of a key that is handed in
 
 # --- asyncio -----------------------------------------------------------------------------------------
-SOCKET_BUFFER_SIZE: Final = 4 * 2**20
-MAX_TRAINS_PER_WAKEUP: Final = 64
+# 10 ms of a fast sender: who shares the interpreter with a busy thread waits 5 ms for each turn.
+SOCKET_BUFFER_SIZE: Final = 16 * 2**20
+MAX_TRAINS_PER_WAKEUP: Final = 256
 BLOCKED_INTERVAL: Final = 0.5  # seconds between looks at the time while the kernel takes nothing (G6)
 MAX_WAKEUP_TIME: Final = 0.002
 WRITES_PER_FLUSH: Final = 32  # of a turn; more are sent before the turn is over

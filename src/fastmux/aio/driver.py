@@ -4,7 +4,7 @@ Owns: the loop's turn: what is read, in which order connections are driven, the 
 what the application wrote: one a turn, and one more behind every WRITES_PER_FLUSH writes. May not know: what
 is in a packet, what a channel is.
 
-Per turn: at most 64 trains or 2 ms, then the tasks that these woke, then the event loop gets its turn. After
+Per turn: at most 256 trains or 2 ms, then the tasks that these woke, then the event loop gets its turn. After
 each call that received (TRAINS_PER_CALL trains at most) the connections touched are driven, so that their one
 ACK leaves early.
 """

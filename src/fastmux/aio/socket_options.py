@@ -71,7 +71,7 @@ _hint = BufferHint()
 
 
 def raise_buffers(sock: socket.socket, hint: BufferHint = _hint) -> int:
-    """Ask for 4 MiB each way and return the smaller of what the kernel gave, in bytes."""
+    """Ask for SOCKET_BUFFER_SIZE each way and return the smaller of what the kernel gave, in bytes."""
     given = SOCKET_BUFFER_SIZE
     for option, force in ((socket.SO_SNDBUF, _SO_SNDBUFFORCE), (socket.SO_RCVBUF, _SO_RCVBUFFORCE)):
         if sock.getsockopt(socket.SOL_SOCKET, option) >= SOCKET_BUFFER_SIZE:

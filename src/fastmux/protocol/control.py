@@ -42,6 +42,7 @@ class Control:
 
     __slots__ = (
         "_ack_requests",
+        "_ask_at",
         "_data_path",
         "_done_tokens",
         "_kept",
@@ -63,6 +64,7 @@ class Control:
         self._mtu_probe = 0  # the token of the newest; what becomes of older ones interests nobody
         self._mtu_probe_size = 0
         self._ack_requests: dict[int, None] = {}
+        self._ask_at = 0.0  # when to look again how often the peer should acknowledge
         self._kept: dict[int, bytes] | None = None  # none where it would be empty
 
     # --- sending ------------------------------------------------------------------------------------
@@ -163,7 +165,13 @@ class Control:
         return outcome
 
     def _ask_for_acks(self, now: float) -> None:
-        """Tokens rise and are never used twice: they number ACK_FREQUENCY frames as well."""
+        """Tokens rise and are never used twice: they number ACK_FREQUENCY frames as well.
+
+        What would suit is worked out once a millisecond at the most: the flight changes from turn to turn.
+        """
+        if now < self._ask_at:
+            return
+        self._ask_at = now + c.K_GRANULARITY
         frame = self._traffic.ask_for_acks(self._next_token, now)
         if frame is not None:
             token = self._token()
