@@ -344,6 +344,8 @@ MIN_RESET_KEY_SIZE: Final = 16  # bytes of a key that is handed in
 # 10 ms of a fast sender: who shares the interpreter with a busy thread waits 5 ms for each turn.
 SOCKET_BUFFER_SIZE: Final = 16 * 2**20
 MAX_TRAINS_PER_WAKEUP: Final = 256
+SMALL_READING: Final = 4  # trains: if no more came an ACK waits for the tasks that are woken
+MAX_QUICK_TIME: Final = 0.00025  # seconds that these took the last time; for slower ones no ACK waits
 BLOCKED_INTERVAL: Final = 0.5  # seconds between looks at the time while the kernel takes nothing (G6)
 MAX_WAKEUP_TIME: Final = 0.002
 WRITES_PER_FLUSH: Final = 32  # of a turn; more are sent before the turn is over

@@ -15,7 +15,7 @@ from fastmux import PLAINTEXT, ConnectionClosed
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.transport import TRAINS_PER_CALL, Row
-from fastmux.constants import MAX_TRAINS_PER_WAKEUP, WRITES_PER_FLUSH
+from fastmux.constants import MAX_QUICK_TIME, MAX_TRAINS_PER_WAKEUP, WRITES_PER_FLUSH
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
 
@@ -62,7 +62,7 @@ async def test_each_socket_has_a_reset_key_of_its_own_that_is_the_same_again() -
 
 
 @virtual
-async def test_at_most_64_trains_are_read_before_the_loop_gets_its_turn() -> None:
+async def test_at_most_so_many_trains_are_read_before_the_loop_gets_its_turn() -> None:
     driver, transport = make_driver()
     for _ in range(3 * MAX_TRAINS_PER_WAKEUP):
         transport.take(b"\x40" + bytes(40), 41, ("there", 1))
@@ -123,6 +123,42 @@ async def test_much_that_is_written_in_one_turn_begins_to_leave_before_it_is_ove
             assert await stream.receive() == b"a request"
         for stream in (*mine, *theirs):
             await stream.aclose()
+
+
+@virtual
+async def test_the_ack_for_a_little_leaves_with_the_credit_for_it() -> None:
+    async with pair(link=Link(delay=0.01), channel_window=16384) as ends:
+        mine, theirs = await ends.stream()
+        await asyncio.sleep(1)
+        before = ends.server.stats.packets_sent
+        await mine.send(bytes(10_000))
+        assert len(await theirs.receive(10_000)) == 10_000
+        await asyncio.sleep(0.001)
+        assert ends.server.stats.packets_sent - before == 1
+        await mine.aclose()
+        await theirs.aclose()
+
+
+@virtual
+async def test_no_ack_waits_for_tasks_that_were_slow_the_last_time() -> None:
+    async with pair(link=Link(delay=0.01), channel_window=16384) as ends:
+        mine, theirs = await ends.stream()
+        await asyncio.sleep(1)
+        driver = ends.server._driver
+        clock, slowness = driver.clock, 0.0
+        driver.clock = lambda: clock() + slowness
+        sent: list[int] = []
+        for _ in range(3):
+            before = ends.server.stats.packets_sent
+            await mine.send(bytes(10_000))
+            assert len(await theirs.receive(10_000)) == 10_000
+            slowness += MAX_QUICK_TIME * (len(sent) == 0)
+            await asyncio.sleep(0.001)
+            sent.append(ends.server.stats.packets_sent - before)
+            await asyncio.sleep(1)
+        assert sent == [1, 2, 1]
+        await mine.aclose()
+        await theirs.aclose()
 
 
 @virtual

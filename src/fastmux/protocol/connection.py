@@ -224,9 +224,14 @@ class Connection(ConnectionLife):
 
     # --- datagrams out ----------------------------------------------------------------------------------
 
+    @property
+    def is_steady(self) -> bool:
+        """True while neither handshake nor close has anything to send: that can wait for nobody."""
+        return self._handshaking is None and self._closing is None and self._shutdown is None
+
     def wants_transmit(self, now: float) -> bool:
         """False if `transmit` would surely give nothing: cheaper to ask."""
-        if self._closing is not None or self._handshaking is not None or self._shutdown is not None:
+        if not self.is_steady:
             return True
         return self._data.wants_fill(now) or (self._mobility is not None and self._mobility.is_due)
 
