@@ -220,7 +220,9 @@ INITIAL_CHANNEL_WINDOW: Final = 65536  # small: 1,000 unread channels cost 64 Mi
 MAX_CHANNEL_WINDOW: Final = 16 * 2**20
 INITIAL_CONNECTION_WINDOW: Final = 2**20
 MAX_CONNECTION_WINDOW: Final = 32 * 2**20
-MAX_NEAR_WINDOW: Final = 12 * 2**20  # within a host or rack: what SOCKET_BUFFER_SIZE surely holds
+MAX_NEAR_WINDOW: Final = 3 * 2**20  # within a host or rack: more would only leave the processor's caches
+MAX_SLOW_PEER_WINDOW: Final = 12 * 2**20  # there, beside a busy peer: what SOCKET_BUFFER_SIZE surely holds
+SLOW_PEER_ROUND_TRIP: Final = 0.004  # seconds; who shares the interpreter with a busy thread waits 5 ms a turn
 CONNECTION_BUDGET: Final = 64 * 2**20  # received bytes held unread, over all channels
 # Credit is given back when a quarter of a window was used, but not for less than a train, which one call
 # sends, or half of a smaller window: a window must not leave the sender without work, nor cost many packets.
@@ -341,7 +343,7 @@ RESET_RATE_PER_ADDRESS: Final = 10.0
 MIN_RESET_KEY_SIZE: Final = 16  # bytes of a key that is handed in
 
 # --- asyncio -----------------------------------------------------------------------------------------
-# 10 ms of a fast sender: who shares the interpreter with a busy thread waits 5 ms for each turn.
+# 10 ms of a fast sender: two turns of who shares the interpreter with a busy thread.
 SOCKET_BUFFER_SIZE: Final = 16 * 2**20
 MAX_TRAINS_PER_WAKEUP: Final = 256
 SMALL_READING: Final = 4  # trains: if no more came an ACK waits for the tasks that are woken

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fastmux import constants as c
 from fastmux.protocol.configuration import Configuration
-from fastmux.protocol.credit import Credit
+from fastmux.protocol.credit import Credit, distance_of
 from fastmux.protocol.rtt import RttEstimator
 from protocol.joined import carry, data_path
 
@@ -73,3 +75,19 @@ def test_a_channel_that_is_over_is_forgotten() -> None:
     credit.forget(channel_id)
     credit.forget(channel_id)
     assert not credit._channels
+
+
+@pytest.mark.parametrize(
+    ("min_rtt", "smoothed_rtt", "most"),
+    [
+        (0.0001, 0.0003, c.MAX_NEAR_WINDOW),
+        (0.0001, c.SLOW_PEER_ROUND_TRIP, c.MAX_SLOW_PEER_WINDOW),  # the path is short, an end is slow
+        (0.0200, 0.0300, c.MAX_VARINT),
+    ],
+)
+def test_a_short_path_bounds_the_window_and_less_where_an_end_is_slow(
+    min_rtt: float, smoothed_rtt: float, most: int
+) -> None:
+    rtt = RttEstimator()
+    rtt.min_rtt, rtt.smoothed_rtt = min_rtt, smoothed_rtt
+    assert distance_of(rtt).most == most

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from fastmux import core
-from fastmux.constants import CONNECTION_CHANNEL, K_GRANULARITY, MAX_NEAR_WINDOW, MAX_VARINT
+from fastmux.constants import (
+    CONNECTION_CHANNEL,
+    K_GRANULARITY,
+    MAX_NEAR_WINDOW,
+    MAX_SLOW_PEER_WINDOW,
+    MAX_VARINT,
+    SLOW_PEER_ROUND_TRIP,
+)
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.flow_control import Distance, WindowPolicy
 from fastmux.protocol.rtt import RttEstimator
@@ -66,8 +73,12 @@ def distance_of(rtt: RttEstimator) -> Distance:
 
     The smallest round trip counts, for what the smoothed one has on top is mostly the queue that too large a
     window makes; but a path may have become longer, so not less than a share of the smoothed one. Where the
-    path itself holds nothing, all of a window may wait in the socket's buffer.
+    path itself holds nothing, all of a window may wait in the socket's buffer; more of it where the round
+    trip has become long on a short path, for then an end takes long to have its turn.
     """
     is_near = rtt.smoothed_rtt < _NEAR
     round_trip = rtt.min_rtt if is_near else max(rtt.min_rtt, rtt.smoothed_rtt / _SMOOTHED_SHARE)
-    return Distance(round_trip, is_near, MAX_NEAR_WINDOW if rtt.min_rtt < K_GRANULARITY else MAX_VARINT)
+    if rtt.min_rtt >= K_GRANULARITY:
+        return Distance(round_trip, is_near, MAX_VARINT)
+    is_slow = rtt.smoothed_rtt >= SLOW_PEER_ROUND_TRIP
+    return Distance(round_trip, is_near, MAX_SLOW_PEER_WINDOW if is_slow else MAX_NEAR_WINDOW)
