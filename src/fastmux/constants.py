@@ -222,7 +222,7 @@ INITIAL_CONNECTION_WINDOW: Final = 2**20
 MAX_CONNECTION_WINDOW: Final = 32 * 2**20
 MAX_NEAR_WINDOW: Final = 3 * 2**20  # within a host or rack: more would only leave the processor's caches
 MAX_SLOW_PEER_WINDOW: Final = 12 * 2**20  # there, beside a busy peer: what SOCKET_BUFFER_SIZE surely holds
-SLOW_PEER_ROUND_TRIP: Final = 0.004  # seconds; who shares the interpreter with a busy thread waits 5 ms a turn
+SLOW_PEER_ROUND_TRIP: Final = 0.004  # seconds; beside a busy thread of its process an end waits 5 ms a turn
 CONNECTION_BUDGET: Final = 64 * 2**20  # received bytes held unread, over all channels
 # Credit is given back when a quarter of a window was used, but not for less than a train, which one call
 # sends, or half of a smaller window: a window must not leave the sender without work, nor cost many packets.

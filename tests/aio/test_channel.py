@@ -139,6 +139,23 @@ async def test_a_channel_whose_ends_are_read_and_written_may_simply_be_dropped()
 
 
 @virtual
+async def test_nothing_is_kept_of_a_channel_that_was_given_back() -> None:
+    async with pair() as ends:
+        (closed, reset, dropped), theirs = zip(*[await ends.stream() for _ in range(3)], strict=True)
+        await dropped.send_eof()
+        table = ends.client._channels
+        assert [table.find(each.id) for each in (closed, reset, dropped)] == [closed, reset, dropped]
+        await closed.aclose()
+        reset.reset()
+        del dropped
+        gc.collect()
+        await asyncio.sleep(1)
+        assert not table._channels
+        for each in theirs:
+            await each.aclose()
+
+
+@virtual
 async def test_a_dropped_channel_that_was_not_finished_is_reset_with_a_warning() -> None:
     async with pair() as ends:
         mine, theirs = await ends.stream()

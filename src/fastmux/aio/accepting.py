@@ -56,7 +56,11 @@ class Accepting(ABC, Generic[A]):
         tasks = ChannelTasks(handler, log)
         try:
             while True:
-                tasks.start(await self._next())
+                channel = self._take()
+                if channel is not None:
+                    tasks.start(channel)
+                else:
+                    await self._slot.wait()
         except ClosedResourceError:
             await tasks.join()
         except ConnectionClosed as error:

@@ -49,7 +49,7 @@ class Channel:
     def __init__(self, host: ChannelHost, channel_id: int, fields: OpenFields) -> None:
         self._host = host
         self._id = channel_id
-        self._label = fields.label.decode("utf-8", "replace")
+        self._label = fields.label.decode("utf-8", "replace") if fields.label else ""
         self._priority = fields.priority
         self._is_closed = False
         self._is_full = False
@@ -80,7 +80,7 @@ class Channel:
     ) -> None:
         """Close; after an error reset, so that what was cut short does not look whole."""
         if exc_type is None:
-            await self.aclose()
+            self.close_now()
         else:
             self.reset(c.CANCELLED)
 
@@ -207,8 +207,7 @@ class Channel:
 
     def _end_close(self) -> None:
         self._is_send_finished = True
-        self._host.data_path.release(self._id)
-        self._host.schedule()
+        self._host.release(self._id)
 
     # what the connection tells
 

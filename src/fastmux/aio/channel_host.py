@@ -65,6 +65,10 @@ class ChannelHost(Protocol):
         """Data were written: as `schedule`, and where much was written in this turn it leaves at once."""
         ...
 
+    def release(self, channel_id: int) -> None:
+        """This end holds the channel no more; the core was told of what it ended."""
+        ...
+
     def abandon(self, channel_id: int, is_send_finished: bool) -> None:
         """The last reference to an open channel went away. May be called from anywhere, at any time."""
         ...

@@ -139,7 +139,10 @@ class Driver:
 
     def wrote(self, connection: ProtocolConnection) -> None:
         """As `schedule`, for data. Many leave at once: the peer works on them while tasks here write."""
-        self.schedule(connection)
+        if connection not in self.endpoint.touched:
+            self.endpoint.touch(connection)
+        if not self._is_scheduled:
+            self._schedule_flush()
         self._writes += 1
         if self._writes >= WRITES_PER_FLUSH and not self.is_closed:
             self._writes = 0

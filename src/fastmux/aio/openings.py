@@ -6,6 +6,7 @@ is kept; incoming channels.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import cast
 
 from fastmux import constants as c
@@ -25,7 +26,7 @@ class Openings:
         self._channels = channels
         self._openers: dict[int, Openers] = {}
 
-    async def stream(self, label: str, priority: int) -> Stream:
+    def stream(self, label: str, priority: int) -> Coroutine[object, object, Stream]:
         """`Connection.open_stream`."""
         encoded = encode_label(label)
         check_priority(priority)
@@ -36,9 +37,9 @@ class Openings:
             self._channels.schedule()
             return cast(Stream, self._channels.make(channel_id))
 
-        return await self._openers_of(c.KIND_STREAM).open(attempt)
+        return self._openers_of(c.KIND_STREAM).open(attempt)
 
-    async def message_channel(
+    def message_channel(
         self,
         label: str,
         priority: int,
@@ -46,7 +47,7 @@ class Openings:
         reliable: bool,
         max_retransmits: int | None,
         lifetime: float | None,
-    ) -> MessageChannel:
+    ) -> Coroutine[object, object, MessageChannel]:
         """`Connection.open_message_channel`."""
         encoded = encode_label(label)
         check_priority(priority)
@@ -60,7 +61,7 @@ class Openings:
             self._channels.schedule()
             return cast(MessageChannel, self._channels.make(channel_id))
 
-        return await self._openers_of(c.KIND_MESSAGE).open(attempt)
+        return self._openers_of(c.KIND_MESSAGE).open(attempt)
 
     def _openers_of(self, kind: int) -> Openers:
         openers = self._openers.get(kind)

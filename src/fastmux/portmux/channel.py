@@ -61,12 +61,6 @@ class OnPort(Channel):
         self._check_open()
         self._link.mark(dscp)
 
-    def _end_close(self) -> None:
-        """As `release` of the core, but the id stays known: only so does it tell when all is over."""
-        self._is_send_finished = True
-        self._link.data_path.stop(self._id, c.CANCELLED)
-        self._link.release()
-
 
 class PortStream(OnPort, Stream):
     """A `Stream` over a UDP port of its own."""

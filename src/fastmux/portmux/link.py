@@ -183,8 +183,9 @@ class PortLink:
         """Hold it no longer."""
         self._kept = None
 
-    def release(self) -> None:
-        """Nobody here uses the channel any more; what it has not ended was told to the core."""
+    def release(self, channel_id: int) -> None:
+        """This end holds the channel no more. The core keeps its id, and tells when all is over."""
+        self.data_path.stop(channel_id, c.CANCELLED)
         self._is_released = True
         self.schedule()
         self._check_settled()
@@ -199,8 +200,7 @@ class PortLink:
         if self.closed_error is None and not self._is_dropped:
             if not is_send_finished:
                 self.data_path.reset(self.core_id, c.CANCELLED)
-            self.data_path.stop(self.core_id, c.CANCELLED)
-            self.release()
+            self.release(self.core_id)
 
     def _check_settled(self) -> None:
         if self._is_done and self._is_released and not self.is_settled and self.closed_error is None:
