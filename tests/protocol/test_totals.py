@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.rtt import RttEstimator
@@ -19,8 +20,8 @@ def figures(**changes: int) -> ConnectionStatistics:
 
 
 def test_every_count_that_is_documented_as_one_is_summed() -> None:
-    text = ConnectionStatistics.__doc__ or ""
-    items = text.split("    * ")[1:]
+    text = "\n" + (inspect.getdoc(ConnectionStatistics) or "")  # from CPython 3.13 on without indentation
+    items = text.split("\n* ")[1:]
     counts = {
         name.strip("`")
         for item in items
