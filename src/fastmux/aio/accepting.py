@@ -56,7 +56,7 @@ class Accepting(ABC, Generic[A]):
         tasks = ChannelTasks(handler, log)
         try:
             while True:
-                channel = self._take()
+                channel = self._take()  # as `_next` does, without a coroutine for each
                 if channel is not None:
                     tasks.start(channel)
                 else:

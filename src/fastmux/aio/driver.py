@@ -139,10 +139,7 @@ class Driver:
 
     def wrote(self, connection: ProtocolConnection) -> None:
         """As `schedule`, for data. Many leave at once: the peer works on them while tasks here write."""
-        if connection not in self.endpoint.touched:
-            self.endpoint.touch(connection)
-        if not self._is_scheduled:
-            self._schedule_flush()
+        self.schedule(connection)
         self._writes += 1
         if self._writes >= WRITES_PER_FLUSH and not self.is_closed:
             self._writes = 0
@@ -216,10 +213,10 @@ class Driver:
         try:
             now = self._read(transport, via)
         finally:
-            is_woken = wakeups.end() or bool(self._unsent)
-            if is_woken:
+            goes_on = wakeups.end() or bool(self._unsent)
+            if goes_on:
                 self._resume()
-        if not is_woken and not self.is_closed:
+        if not goes_on and not self.is_closed:
             self._arm_timer(now)
 
     def _read(self, transport: TrainTransport, via: int) -> float:
