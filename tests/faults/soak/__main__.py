@@ -63,10 +63,13 @@ class Child:
         said: dict[str, Any] = json.loads(line)
         return said
 
-    async def first_word(self) -> dict[str, Any]:
-        """The same, within half a minute."""
+    async def told(self, name: str) -> Any:
+        """What it says under this name, within half a minute. Raises `RuntimeError` for an error it tells."""
         async with asyncio.timeout(FIRST_WORD):
-            return await self.word()
+            while name not in (said := await self.word()):
+                if said.get("errors"):
+                    raise RuntimeError(f"the {self.name} has failed: {said['errors']}")
+            return said[name]
 
     async def listen(self) -> None:
         """Keep what it says until it has ended."""
@@ -116,10 +119,11 @@ class Soak:
         make_credentials(directory, days=max(int(options.hours / 24) + 2, 2))
         shared = (directory, options.key_update, options.interval)
         server = await Child.start("server", "faults.soak.ends", "serve", *shared)
-        port = (await server.first_word())["port"]
+        port = await server.told("port")
         relay = await Child.start("relay", "faults.soak.relay", port, options.loss)
-        port = (await relay.first_word())["port"]
+        port = await relay.told("port")
         client = await Child.start("client", "faults.soak.ends", "send", *shared, port, options.rate)
+        await client.told("connected")  # only now: on a slow machine it takes seconds to start and connect
         listeners = [asyncio.create_task(child.listen()) for child in (server, client)]
         self._began_at = time.monotonic()
         try:

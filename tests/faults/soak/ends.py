@@ -1,8 +1,8 @@
 """One end of the soak, a process: `python -m faults.soak.ends serve|send DIRECTORY KEY_UPDATE …`.
 
 Owns: the channels and what is checked on them. It tells in lines of JSON on standard output: first its port
-(the server), then once an interval how it is; a process ends when its standard input does. May not know: the
-link between the two.
+(the server) or that it is connected (the client), then once an interval how it is; a process ends when its
+standard input does. May not know: the link between the two.
 """
 
 from __future__ import annotations
@@ -240,6 +240,7 @@ async def send(
     tls = tls_of(directory, "client")
     async with fastmux.connect("127.0.0.1", port, tls=tls, **settings) as conn:
         health.connections.append(conn)
+        print(json.dumps({"connected": True}), flush=True)
         await Sender(conn, rate, health, stop).run()
         health.connections.clear()
 
