@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aio.counting_transport import CountingTransport, make_driver
 from aio.link import Link, LinkTransport
 from aio.pair import Pair, pair, world
 from aio.virtual_loop import VirtualLoop, settle, virtual
@@ -15,37 +16,9 @@ from fastmux import PLAINTEXT, ConnectionClosed
 from fastmux.aio.connection import Connection
 from fastmux.aio.driver import Driver
 from fastmux.aio.stream import Stream
-from fastmux.aio.transport import TRAINS_PER_CALL, Row
+from fastmux.aio.transport import TRAINS_PER_CALL
 from fastmux.constants import MAX_QUICK_TIME, MAX_TRAINS_PER_WAKEUP, WRITES_PER_FLUSH
 from fastmux.protocol.configuration import Configuration
-from fastmux.protocol.events import Address
-
-
-class CountingTransport(LinkTransport):
-    """Counts what the driver does with it."""
-
-    receives = 0
-    sends = 0
-
-    def receive(self) -> list[Row]:
-        self.receives += 1
-        return super().receive()
-
-    def send(
-        self,
-        buffer: memoryview,
-        size: int,
-        segment_size: int,
-        address: Address,
-    ) -> None:
-        self.sends += 1
-        super().send(buffer, size, segment_size, address)
-
-
-def make_driver() -> tuple[Driver, CountingTransport]:
-    transport = CountingTransport(Link(), ("here", 1))
-    loop = asyncio.get_running_loop()
-    return Driver(transport, Configuration(), clock=loop.time), transport
 
 
 @virtual
@@ -293,49 +266,6 @@ async def test_where_datagrams_may_be_cut_no_jumbo_is_tried() -> None:
 
 
 @virtual
-async def test_a_driver_may_have_several_transports_of_which_one_is_used() -> None:
-    driver, first = make_driver()
-    second, third = (CountingTransport(Link(), (name, 1)) for name in ("second", "third"))
-    assert (driver.add_transport(second), driver.add_transport(third)) == (1, 2)
-    assert [driver.transport_of(via) for via in range(4)] == [first, second, third, None]
-    for transport in (first, second, third):
-        transport.take(b"\x40" + bytes(40), 41, ("there", 1))
-    await settle()
-    assert driver.endpoint.counters()["stray"] == 3
-    driver.use_transport(2)
-    assert (driver.via, driver.transport) == (2, third)
-    driver.use_transport(7)
-    assert driver.transport_of(0) is first
-    driver.drop_transport(0)
-    driver.drop_transport(0)
-    driver.drop_transport(2)  # it is used
-    assert first.is_closed
-    assert not third.is_closed
-    driver.close()
-    assert second.is_closed
-    assert third.is_closed
-
-
-@virtual
-async def test_what_goes_by_a_transport_that_is_gone_or_blocked_is_lost() -> None:
-    async with pair() as ends:
-        driver = ends.client._driver
-        second = CountingTransport(Link(), ("second", 1))
-        via = driver.add_transport(second)
-        second.block()
-        ends.client._connection.migrate(via, driver.clock())
-        driver.schedule(ends.client._connection)
-        await settle()
-        assert second.sends == 0
-        second.unblock()
-        await asyncio.sleep(1)
-        assert second.sends > 0
-        driver.drop_transport(via)
-        await asyncio.sleep(10)
-        assert await ends.client.ping() > 0
-
-
-@virtual
 async def test_while_the_transport_is_blocked_time_is_looked_at_seldom() -> None:
     """Guards against a timer that fires every millisecond because what is due cannot be sent."""
     loop = asyncio.get_running_loop()
@@ -372,18 +302,6 @@ async def test_a_driver_whose_socket_is_lost_ends_its_connections_with_one_error
             await waiting
         assert driver.is_closed
         assert not ends.server.is_closed
-
-
-@virtual
-async def test_a_socket_that_is_not_in_use_may_be_lost() -> None:
-    async with pair() as ends:
-        driver = ends.client._driver
-        second = CountingTransport(Link(), ("second", 1))
-        via = driver.add_transport(second)
-        driver._on_lost(second, OSError(9, "Bad file descriptor"))
-        assert driver.transport_of(via) is None
-        assert second.is_closed
-        assert await ends.client.ping() > 0
 
 
 @virtual

@@ -26,6 +26,7 @@ from fastmux.aio import forks
 from fastmux.aio.buffers import send_buffer
 from fastmux.aio.busy_polling import busy_polling
 from fastmux.aio.clock import clock_of
+from fastmux.aio.local_paths import LocalPaths
 from fastmux.aio.loop import BackgroundTask, Handle, Loop, Waiter
 from fastmux.aio.open_transport import open_transport
 from fastmux.aio.transport import TRAINS_PER_CALL, TrainTransport
@@ -72,8 +73,6 @@ class Driver:
     resumed; every connection that still has something to send, because time was up, the transport blocked
     or tasks go first, is in `_unsent`. `_timer` fires at `_timer_at`, never later than the endpoint's
     deadline (but for the granularity), perhaps earlier. `_writes` counts those since the last flush.
-    `transport` is that of local path `via`, where nearly everything goes; `_others` are those of a client
-    that moves, by local path.
     """
 
     def __init__(
@@ -96,10 +95,6 @@ class Driver:
             key = reset_key_of(configuration.reset_key, transport.sockname)
             configuration = replace(configuration, reset_key=key)
         self.wakeups = wakeups_of(self.loop)
-        self.transport = transport
-        self.via = 0
-        self._others: dict[int, TrainTransport] = {}
-        self._paths_made = 1
         self.clock = clock_of(self.loop) if clock is None else clock
         self.configuration = configuration
         self.endpoint = Endpoint(configuration, random_bytes=random_bytes, accept=accept)
@@ -119,8 +114,22 @@ class Driver:
         self._gone: Waiter[None] = self.loop.create_future()
         self.is_closed = False
         self.is_forsaken = False
-        self._start(transport, 0)
+        self.paths = LocalPaths(transport, self._start)
         forks.watch(self)
+
+    def _start(self, transport: TrainTransport, via: int) -> None:
+        read = functools.partial(self._on_readable, transport, via)
+        on_readable = busy_polling(self.loop, self.configuration.busy_poll_time, read)
+        transport.start(on_readable, self._schedule_flush, functools.partial(self._on_lost, transport))
+
+    @property
+    def transport(self) -> TrainTransport:
+        """The one that is in use."""
+        return self.paths.transport
+
+    async def open_transport(self, family: int, local: tuple[object, ...] | None) -> TrainTransport:
+        """One more socket, for a client that moves. Raises OSError if the address cannot be bound."""
+        return await open_transport(family, local)
 
     def connect(self, address: Address, handshake: Handshake) -> ProtocolConnection:
         """Begin a connection. Raises `HandshakeError` if the handshake cannot begin."""
@@ -168,42 +177,6 @@ class Driver:
         now = self.clock()
         self._drive(now, now + MAX_WAKEUP_TIME)
         self._arm_timer(now)
-
-    # --- several sockets --------------------------------------------------------------------------------
-
-    def _start(self, transport: TrainTransport, via: int) -> None:
-        read = functools.partial(self._on_readable, transport, via)
-        on_readable = busy_polling(self.loop, self.configuration.busy_poll_time, read)
-        transport.start(on_readable, self._schedule_flush, functools.partial(self._on_lost, transport))
-
-    async def open_transport(self, family: int, local: tuple[object, ...] | None) -> TrainTransport:
-        """One more socket, for a client that moves. Raises OSError if the address cannot be bound."""
-        return await open_transport(family, local)
-
-    def add_transport(self, transport: TrainTransport) -> int:
-        """Take over one more transport; returns its local path, a number that was never used before."""
-        via = self._paths_made
-        self._paths_made += 1
-        self._others[via] = transport
-        self._start(transport, via)
-        return via
-
-    def transport_of(self, via: int) -> TrainTransport | None:
-        """The transport of a local path, None if it is gone."""
-        return self.transport if via == self.via else self._others.get(via)
-
-    def use_transport(self, via: int) -> None:
-        """Let this local path be the one for nearly everything."""
-        transport = self._others.pop(via, None)
-        if transport is not None:
-            self._others[self.via] = self.transport
-            self.transport, self.via = transport, via
-
-    def drop_transport(self, via: int) -> None:
-        """Close the transport of a local path that is not in use; nothing happens if it is gone."""
-        transport = self._others.pop(via, None)
-        if transport is not None:
-            transport.close()
 
     # --- the network's side -----------------------------------------------------------------------------
 
@@ -341,12 +314,13 @@ class Driver:
         return True
 
     def _transmit(self, connection: ProtocolConnection, now: float, until: float) -> None:
-        transport = self.transport
+        paths = self.paths
+        transport = paths.transport
         while not transport.is_blocked:
             train = connection.transmit(self._buffer, now)
             if train is None:
                 return
-            way = transport if train.via == self.via else self._others.get(train.via)
+            way = transport if train.via == paths.via else paths.get(train.via)
             if way is not None and not way.is_blocked:
                 way.send(self._buffer, train.size, train.segment_size, train.address)
             if not train.has_more:
@@ -376,9 +350,7 @@ class Driver:
 
     def _on_lost(self, transport: TrainTransport, error: OSError) -> None:
         """A socket was closed by somebody else. Without the one in use nothing can be sent any more."""
-        for via in [via for via, other in self._others.items() if other is transport]:
-            self.drop_transport(via)
-        if transport is self.transport and not self.is_closed:
+        if self.paths.lose(transport) and not self.is_closed:
             host, port = transport.sockname[:2]
             count = self.endpoint.connections
             logger.error("the socket at %s port %d is gone, %d connections end: %s", host, port, count, error)
@@ -400,9 +372,7 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
         self._unsent.clear()
-        self.transport.close()
-        for via in list(self._others):
-            self.drop_transport(via)
+        self.paths.close()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -417,8 +387,7 @@ class Driver:
         if self.is_closed:
             return
         self.is_closed = self.is_forsaken = True
-        for transport in (self.transport, *self._others.values()):
-            transport.forsake()
+        self.paths.forsake()
         self._unsent.clear()
         for connection in self.endpoint.forsake():
             error, sink = connection.forsake(), cast(EventSink | None, connection.user_data)

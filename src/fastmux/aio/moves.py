@@ -30,7 +30,7 @@ class Moves:
         driver, connection = self._driver, self._connection
         family = socket.AF_INET6 if ":" in connection.address[0] else socket.AF_INET
         transport = await driver.open_transport(family, local_address)
-        via = driver.add_transport(transport)
+        via = driver.paths.add(transport)
         outcome: Waiter[str | None] = driver.wakeups.create_future()
         self._waiting[via] = outcome
         try:
@@ -40,9 +40,9 @@ class Moves:
             reason = await outcome
             check()
         except BaseException:
-            if driver.via != via:
+            if driver.paths.via != via:
                 connection.give_up_path(via)
-                driver.drop_transport(via)
+                driver.paths.drop(via)
             raise
         finally:
             self._waiting.pop(via, None)
@@ -59,15 +59,15 @@ class Moves:
             case PathFailed(address, via, reason):
                 self._log.info("%s: %s", self._describe(address, via), reason)
                 self._settle(via, reason)
-                self._driver.drop_transport(via)
+                self._driver.paths.drop(via)
             case PathLeft(via):
                 self._settle(via, "it had to make room for others")
-                self._driver.drop_transport(via)
+                self._driver.paths.drop(via)
 
     def _on_moved(self, address: Address, previous: Address, via: int, is_validated: bool) -> None:
         if self._connection.is_client:
             old = self._driver.transport.sockname
-            self._driver.use_transport(via)
+            self._driver.paths.use(via)
             self._log.info("moved from %s to %s", _text(old), _text(self._driver.transport.sockname))
         else:
             state = "" if is_validated else ", not validated yet"
@@ -85,7 +85,7 @@ class Moves:
             outcome.set_result(reason)
 
     def _describe(self, address: Address, via: int) -> str:
-        transport = self._driver.transport_of(via) if self._connection.is_client else None
+        transport = self._driver.paths.get(via) if self._connection.is_client else None
         local = "" if transport is None else f" from {_text(transport.sockname)}"
         return f"the path{local} to {_text(address)}"
 

@@ -19,7 +19,6 @@ from fastmux.exceptions import AuthenticationError
 logger = logging.getLogger(CONNECTION_LOGGER)
 
 
-
 class _Closing(AbstractAsyncContextManager[Any], Protocol):
     """A connection: it closes itself, and has a name for the log."""
 
