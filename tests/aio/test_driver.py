@@ -317,3 +317,43 @@ async def test_a_forsaken_driver_sends_nothing_and_says_so() -> None:
             await ends.client.ping()
         await settle()
         assert link.datagrams == before
+
+
+@virtual
+async def test_a_fault_in_one_connection_ends_that_one_and_no_other() -> None:
+    """Guards against a fault that is met again in each turn, before what the others have to send."""
+    loop = asyncio.get_running_loop()
+    errors: list[BaseException] = []
+    loop.set_exception_handler(lambda _, report: errors.append(report["exception"]))
+    connections: list[Connection] = []
+
+    async def keep(connection: Connection) -> None:
+        connections.append(connection)
+        await connection.wait_closed()
+
+    async with world(keep) as here:
+        clients = [await here.connect() for _ in range(3)]
+        await settle()
+        faulty = connections[1]._connection
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(faulty), "transmit", fault_of(faulty, type(faulty).transmit))
+            pings = [asyncio.create_task(client.ping()) for client in clients]
+            await asyncio.sleep(5)
+        assert [str(error) for error in errors] == ["a fault"]
+        assert [connection.is_closed for connection in connections] == [False, True, False]
+        assert [ping.done() and ping.exception() is None for ping in pings] == [True, False, True]
+        with pytest.raises(ConnectionClosed):
+            await pings[1]
+        for client in clients:
+            client.abort()
+
+
+def fault_of(faulty: Any, transmit: Callable[..., Any]) -> Callable[..., Any]:
+    """What raises for one connection."""
+
+    def checked(connection: Any, *words: Any) -> Any:
+        if connection is faulty and not connection.is_closed:
+            raise ZeroDivisionError("a fault")
+        return transmit(connection, *words)
+
+    return checked

@@ -16,7 +16,7 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol, cast
@@ -252,12 +252,14 @@ class Driver:
         self._timer = None
         self._timer_at = _NEVER
         now = self.clock()
-        self.endpoint.handle_timeout(now)
-        self._drive(now, now + MAX_WAKEUP_TIME)
-        if self._closes_when_idle and self.endpoint.connections == 0:
-            self.close()
-        else:
-            self._arm_timer(now)
+        try:
+            self.endpoint.handle_timeout(now)
+            self._drive(now, now + MAX_WAKEUP_TIME)
+        finally:
+            if self._closes_when_idle and self.endpoint.connections == 0:
+                self.close()
+            else:
+                self._arm_timer(now)
 
     # --- driving ------------------------------------------------------------------------------------
 
@@ -269,17 +271,22 @@ class Driver:
         endpoint = self.endpoint
         if endpoint.accepted:
             self._welcome()
-        for connection in endpoint.take_touched():
-            if self.hand_out(connection):
-                if not self.wakeups.is_open:
-                    # behind the tasks just woken: what they write leaves in the same turn of the loop
-                    self._schedule_flush()
-                elif tasks_first and connection.is_steady:
-                    self._unsent[connection] = None
-                    continue
-                if not connection.wants_transmit(now):
-                    continue
-            self._transmit(connection, now, until)
+        touched = endpoint.take_touched()
+        try:
+            for connection in touched:
+                if self.hand_out(connection):
+                    if not self.wakeups.is_open:
+                        # behind the tasks just woken: what they write leaves in the same turn of the loop
+                        self._schedule_flush()
+                    elif tasks_first and connection.is_steady:
+                        self._unsent[connection] = None
+                        continue
+                    if not connection.wants_transmit(now):
+                        continue
+                self._transmit(connection, now, until)
+        except Exception:
+            self._give_up(connection, touched)
+            raise
         if endpoint.touched:  # sending can end a connection (a graceful close that is done, a used-up key)
             for connection in endpoint.take_touched():
                 self.hand_out(connection)
@@ -287,6 +294,15 @@ class Driver:
                 self._schedule_flush()
         if endpoint.answers.waiting:
             self._send_answers(now)
+
+    def _give_up(self, faulty: ProtocolConnection, touched: Iterable[ProtocolConnection]) -> None:
+        """A fault of ours in one connection ends it, as a stranger to its peer; the others go on."""
+        for connection in touched:
+            if connection is not faulty:
+                self._unsent[connection] = None
+        self._schedule_flush()
+        faulty.abandon(ConnectionClosed(c.INTERNAL, "a fault in fastmux, see the log"), self.clock())
+        self.hand_out(faulty)
 
     def _welcome(self) -> None:
         for connection in self.endpoint.take_accepted():
