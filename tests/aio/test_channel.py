@@ -229,3 +229,49 @@ async def test_a_stream_cut_short_by_a_close_does_not_look_whole() -> None:
         assert await theirs.receive() == b"half"
         with pytest.raises(ConnectionClosed):
             await theirs.receive()
+
+
+@virtual
+async def test_a_channel_is_lost_when_the_peer_gives_it_up_or_the_connection_ends() -> None:
+    async with pair() as ends:
+        channels = []
+        for _ in range(5):
+            mine = await ends.client.open_stream()
+            channels.append((mine, await ends.server.accept()))
+        assert not any(end.is_lost for pair in channels for end in pair)
+        (closed, first), (reset, second), (eof, third), (own, fourth), (last, fifth) = channels
+        await closed.aclose()
+        reset.reset()
+        await eof.send_eof()
+        await own.aclose()
+        await asyncio.sleep(1)
+        theirs = [end.is_lost for end in (first, second, third, fourth, fifth)]
+        assert theirs == [True, True, False, True, False]
+        assert [end.is_lost for end in (closed, reset, own)] == [False, False, False]
+        first.reset()
+        assert first.is_lost  # as it was before
+        ends.server.close()
+        assert fifth.is_lost
+        await asyncio.sleep(1)
+        assert last.is_lost
+        for pair_ in channels:
+            for end in pair_:
+                await end.aclose()
+
+
+@virtual
+async def test_a_code_that_cannot_be_sent_changes_nothing() -> None:
+    """Guards against a channel that counts as closed here and is open for ever in the core."""
+    async with pair(max_streams=1) as ends:
+        mine = await ends.client.open_stream()
+        theirs = await ends.server.accept()
+        bad: Any
+        for bad in ("why", -1, 1 << 62):
+            with pytest.raises((TypeError, ValueError)):
+                theirs.reset(bad)
+        assert not theirs.is_closed
+        theirs.reset(5)
+        with pytest.raises(ChannelReset):
+            await mine.receive()
+        await mine.aclose()
+        await (await ends.client.open_stream()).aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -132,6 +133,36 @@ async def test_a_close_that_nobody_awaits_is_bounded_too() -> None:
         ends.client.close()
         await asyncio.sleep(11)
         assert ends.client.is_closed
+
+
+@virtual
+async def test_aclose_behind_close_has_the_time_that_it_was_given() -> None:
+    loop = asyncio.get_running_loop()
+    for timeout, ends_after in ((2, 2), (20, 20)):
+        async with pair(channel_window=1024) as ends:
+            mine, _theirs = await ends.stream()
+            await mine.send(bytes(20_000))
+            ends.client.close()
+            started = loop.time()
+            await ends.client.aclose(timeout)
+            assert loop.time() - started == pytest.approx(ends_after, abs=0.01)
+
+
+@virtual
+async def test_a_close_that_cannot_be_sent_is_refused_and_closes_nothing() -> None:
+    """Guards against one that is found out too late, in the driver, again in every turn."""
+    async with pair() as ends:
+        bad: Any
+        for end in (ends.client.close, ends.client.abort):
+            for bad in (("done",), (-1,), (1.5,), (0, b"done")):
+                with pytest.raises((TypeError, ValueError)):
+                    end(*bad)
+        assert not ends.client.is_closed
+        assert await ends.client.ping() >= 0
+        ends.client.close(3, "a name like \udcff.txt")
+        await ends.server.wait_closed()
+        with pytest.raises(ConnectionClosed, match="a name like"):
+            await ends.server.accept()
 
 
 @virtual

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from aio.virtual_loop import virtual
+from fastmux import BrokenResourceError, ChannelReset, ClosedResourceError
 from fastmux import constants as c
 from fastmux.aio.handling import handle_channel, handle_connection
 from fastmux.aio.logs import ConnectionLog
@@ -21,7 +22,7 @@ class Subject:
     """A connection or a channel: it remembers how it was ended."""
 
     def __init__(self, is_closed: bool = False) -> None:
-        self.is_closed = is_closed
+        self.is_closed = self.is_lost = is_closed
         self.end: tuple[str, int | None] | None = None
 
     def abort(self, code: int = c.CANCELLED, reason: str = "") -> None:
@@ -72,22 +73,30 @@ def test_a_connection_ends_as_its_handler(
 
 
 @pytest.mark.parametrize(
-    ("error", "end", "is_logged"),
+    ("error", "is_lost", "end", "is_logged"),
     [
-        (None, CLOSED, False),
-        (KeyError("mine"), ("reset", c.INTERNAL), True),
-        (ConnectionResetError("over"), ("reset", c.CANCELLED), False),
+        (None, False, CLOSED, False),
+        (KeyError("mine"), False, ("reset", c.INTERNAL), True),
+        (KeyError("mine"), True, ("reset", c.INTERNAL), True),
+        (ConnectionResetError("over"), True, ("reset", c.CANCELLED), False),
+        (ConnectionRefusedError("of a database"), False, ("reset", c.INTERNAL), True),
+        (BrokenResourceError("over"), True, ("reset", c.CANCELLED), False),
+        (ClosedResourceError("the connection is being closed"), True, ("reset", c.CANCELLED), False),
+        (ClosedResourceError("by the handler itself"), False, ("reset", c.INTERNAL), True),
+        (ExceptionGroup("", [ChannelReset(3), BrokenResourceError()]), True, ("reset", c.CANCELLED), False),
+        (ExceptionGroup("", [ChannelReset(3), KeyError("mine")]), True, ("reset", c.INTERNAL), True),
     ],
 )
 def test_a_channel_ends_as_its_handler(
     error: BaseException | None,
+    is_lost: bool,
     end: tuple[str, int | None],
     is_logged: bool,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     @virtual
     async def main() -> None:
-        subject = Subject()
+        subject = Subject(is_lost)
         await handle_channel(raising(error), subject, LOG)
         assert subject.end == end
 

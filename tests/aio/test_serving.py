@@ -133,3 +133,56 @@ async def test_serve_waits_for_handlers_that_still_read_what_had_arrived() -> No
         await serving
         assert received.startswith(b"a")
         assert received.endswith(b"c")
+
+
+@virtual
+async def test_a_handler_whose_peer_left_early_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Else any peer could fill the log."""
+
+    async def group(channel: AnyChannel) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(echo(channel))
+
+    async def block(channel: AnyChannel) -> None:
+        async with channel:
+            await echo(channel)
+
+    for handler in (echo, group, block):
+        async with pair() as ends:
+            serving = serve(ends, handler)
+            stream = await ends.client.open_stream()
+            await stream.send(bytes(300_000))
+            await stream.aclose()
+            await settle()
+            reset = await ends.client.open_stream()
+            await reset.send(bytes(300_000))
+            reset.reset(7)
+            await settle()
+            await ends.client.aclose()
+            await serving
+    assert caplog.text == ""
+
+
+@virtual
+async def test_an_error_of_something_else_is_logged_though_it_is_a_connection_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def ask_a_database(channel: AnyChannel) -> None:
+        async with channel:
+            raise ConnectionRefusedError("the database is down")
+
+    async def ask_another(channel: AnyChannel) -> None:
+        raise ConnectionRefusedError("another is down")
+
+    for handler, code in ((ask_a_database, c.CANCELLED), (ask_another, c.INTERNAL)):
+        async with pair() as ends:
+            serving = serve(ends, handler)
+            stream = await ends.client.open_stream()
+            with pytest.raises(ChannelReset) as caught:
+                await stream.receive()
+            assert caught.value.code == code
+            await stream.aclose()
+            await ends.client.aclose()
+            await serving
+    assert "the database is down" in caplog.text
+    assert "another is down" in caplog.text

@@ -119,3 +119,34 @@ def test_a_lost_control_connection_ends_every_channel() -> None:
                 await both.client.open_stream()
 
     run(main())
+
+
+def test_aclose_behind_close_keeps_its_own_timeout() -> None:
+    async def main() -> None:
+        for is_cancelled in (False, True):
+            async with port_ends(channel_window=1024, max_channel_window=1024) as both:
+                mine, _ = await both.streams()
+                await mine.send(bytes(100_000))
+                both.client.close(3)
+                closing = asyncio.create_task(both.client.aclose(timeout=60 if is_cancelled else 0.05))
+                if is_cancelled:
+                    await asyncio.sleep(0)
+                    closing.cancel()
+                await asyncio.wait([closing], timeout=5)
+                assert closing.done()
+                assert closing.cancelled() == is_cancelled
+                assert both.client.is_closed
+
+    run(main())
+
+
+def test_what_cannot_be_sent_closes_nothing() -> None:
+    async def main() -> None:
+        async with port_ends() as both:
+            for end in (both.client.close, both.client.abort):
+                with pytest.raises(TypeError):
+                    end("done")  # type: ignore[arg-type]
+            assert not both.client.is_closing
+            assert await both.client.ping() > 0
+
+    run(main())

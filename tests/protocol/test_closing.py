@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from fastmux import constants as c
 from fastmux import core
-from fastmux.protocol.closing import Closing, encode_close
+from fastmux.protocol.closing import Closing, check_close, check_code, encode_close
 from fastmux.protocol.path import Path
 
 ADDRESS = ("127.0.0.1", 4433)
@@ -79,3 +83,31 @@ def test_an_unproved_address_is_sent_no_more_than_three_times_what_it_sent() -> 
     assert len(sent(closing)) == 2
     closing.on_received(100)
     assert sent(closing) == []
+
+
+def test_a_reason_that_is_no_utf_8_is_sent_all_the_same() -> None:
+    ((_, _, reason),) = core.parse_frames(encode_close(c.FRAME_APPLICATION_CLOSE, 1, "no \udcff"))
+    assert reason == b"no ?"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "error"),
+    [
+        ("done", "", TypeError),
+        (1.5, "", TypeError),
+        (None, "", TypeError),
+        (-1, "", ValueError),
+        (1 << 62, "", ValueError),
+        (0, b"done", TypeError),
+        (0, None, TypeError),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_anything_is_done(
+    code: Any, reason: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        check_close(code, reason)
+
+
+def test_codes_are_what_a_varint_holds() -> None:
+    assert [check_code(code) for code in (0, True, c.MAX_VARINT)] == [0, 1, c.MAX_VARINT]

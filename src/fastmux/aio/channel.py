@@ -17,6 +17,7 @@ from fastmux.aio.errors import renewed
 from fastmux.aio.open_fields import check_priority
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import BrokenResourceError, BusyResourceError, ClosedResourceError, EndOfStream
+from fastmux.protocol.closing import check_code
 
 if TYPE_CHECKING:
     from fastmux.records import OpenFields
@@ -29,6 +30,7 @@ class Channel:
     """The part of a channel that does not depend on its kind. Not made by users.
 
     Invariant: until `_is_closed` the core knows the channel's id; from then on it may not, and is not asked.
+    `_was_lost` is what `is_lost` was then.
     `_is_full` is True if the last write left at least `write_limit` unsent (it may have fallen since).
     """
 
@@ -43,6 +45,7 @@ class Channel:
         "_label",
         "_priority",
         "_reader",
+        "_was_lost",
         "_writers",
     )
 
@@ -54,6 +57,7 @@ class Channel:
         self._is_closed = False
         self._is_full = False
         self._is_send_finished = False
+        self._was_lost = False
         self._reader = WaiterSlot(host.wakeups, "receiving from this channel")
         self._writers: WaiterQueue | None = None  # most channels never need one
         self._delivered: WaiterQueue | None = None
@@ -189,8 +193,10 @@ class Channel:
         """Give the channel up in both directions at once; may be repeated.
 
         What is unsent or unread is dropped. The peer's receivers get `ChannelReset` with `code`, its senders
-        `BrokenResourceError`; tasks that wait here `ClosedResourceError`.
+        `BrokenResourceError`; tasks that wait here `ClosedResourceError`. Raises ValueError or TypeError for
+        a code that is no integer from 0 to 2**62 - 1.
         """
+        check_code(code)
         if self._begin_close():
             data_path = self._host.data_path
             data_path.reset(self._id, code)
@@ -201,6 +207,7 @@ class Channel:
         """Close this object. False if there is nothing more to tell the core."""
         if self._is_closed:
             return False
+        self._was_lost = self.is_lost
         self._is_closed = True
         self.wake_all()
         return self._host.closed_error is None
@@ -248,6 +255,19 @@ class Channel:
     def is_stopped(self) -> bool:
         """True if the peer takes no more: what is sent now is lost."""
         return not self._is_closed and self._host.data_path.stop_code(self._id) is not None
+
+    @property
+    def is_lost(self) -> bool:
+        """True if the peer has reset it or takes no more of it, or the connection is over or being closed.
+
+        After `aclose` or `reset` of this end: whether that was so before.
+        """
+        if self._is_closed:
+            return self._was_lost
+        if self._host.closed_error is not None or self._host.is_closing:
+            return True
+        data_path = self._host.data_path
+        return data_path.stop_code(self._id) is not None or data_path.reset_code(self._id) is not None
 
     def call_back(self, reader: WaiterSlot, writers: WaiterQueue) -> None:
         """From now on these are woken in place of tasks, and the channel is kept until `stop_calling_back`.

@@ -29,6 +29,7 @@ from fastmux.aio.stream import Stream
 from fastmux.aio.waiters import WaiterQueue, WaiterSlot
 from fastmux.exceptions import ClosedResourceError
 from fastmux.protocol import events
+from fastmux.protocol.closing import check_close
 from fastmux.protocol.connection import Connection as ProtocolConnection
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.protocol.statistics import ConnectionStatistics
@@ -270,7 +271,9 @@ class Connection(LoopMethods):
         """Begin a graceful close and return: nothing new is taken, what was accepted is delivered first.
 
         After 10 seconds without success the connection is aborted. May be repeated; `wait_closed` waits.
+        The code is yours, 0 to 2**62 - 1; of the reason 512 bytes are sent. Raises ValueError or TypeError.
         """
+        check_close(code, reason)
         if self._begin_close(code, reason):
             self._abort_timer = self._driver.loop.call_later(CLOSE_TIMEOUT, self.abort)
 
@@ -280,6 +283,8 @@ class Connection(LoopMethods):
         After `timeout` seconds (None: never), or when cancelled, the connection is aborted. May be repeated.
         """
         self._begin_close(c.NO_ERROR, "")
+        if self._abort_timer is not None:  # of `close`: from now on `timeout` counts
+            self._abort_timer.cancel()
         timer = None if timeout is None else self._driver.loop.call_later(timeout, self.abort)
         try:
             await self.wait_closed()
@@ -295,7 +300,11 @@ class Connection(LoopMethods):
             await self._life.wait()
 
     def abort(self, code: int = c.CANCELLED, reason: str = "") -> None:
-        """Close at once: what is unsent or unread is lost, and the peer is told `code` and `reason`."""
+        """Close at once: what is unsent or unread is lost, and the peer is told `code` and `reason`.
+
+        Raises ValueError or TypeError for a code or reason that cannot be sent.
+        """
+        check_close(code, reason)
         self._channels.is_closing = True
         if not self._connection.is_closed:
             self._connection.close(code, reason, self._driver.clock())

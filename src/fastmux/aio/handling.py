@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from fastmux import constants as c
 from fastmux.aio.logs import ConnectionLog
+from fastmux.exceptions import BrokenResourceError, ClosedResourceError
 from fastmux.security.names import printable
 
 
@@ -34,6 +35,11 @@ class Handled(Protocol):
 class HandledChannel(Protocol):
     """A channel as its handler's end sees it."""
 
+    @property
+    def is_lost(self) -> bool:
+        """True once the peer gave it up, or its connection is over."""
+        ...
+
     def reset(self, code: int = c.CANCELLED) -> None:
         """Give it up."""
         ...
@@ -48,8 +54,10 @@ H = TypeVar("H", bound=HandledChannel)
 
 
 def is_end(error: BaseException) -> bool:
-    """True for what a handler raises because its connection, or its channel, was over."""
-    return isinstance(error, ConnectionError)
+    """True for what a handler raises because its connection, or its channel, was over; also for a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_end(one) for one in error.exceptions)
+    return isinstance(error, (ConnectionError, BrokenResourceError, ClosedResourceError))
 
 
 async def handle_connection(
@@ -86,12 +94,13 @@ async def handle_channel(
 ) -> None:
     """Run the handler of a channel, then close it: in good order if it returned, else by a reset.
 
-    An error is logged, and the code then INTERNAL, unless it says no more than that all was over (`is_end`).
+    An error is logged, and the code then INTERNAL, unless the channel was lost and the error says no more
+    than that (`is_end`): a `ConnectionError` may as well be that of a database that is down.
     """
     try:
         await handler(channel)
     except Exception as error:
-        if is_end(error):  # its handler did no wrong
+        if channel.is_lost and is_end(error):  # its handler did no wrong
             log.debug("the handler of %r ended with %r", channel, error)
             channel.reset(c.CANCELLED)
         else:

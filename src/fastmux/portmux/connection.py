@@ -27,6 +27,7 @@ from fastmux.portmux.link import PortLink
 from fastmux.portmux.messages import Hello
 from fastmux.portmux.ports import PortPool, check_dscp
 from fastmux.portmux.terms import Terms
+from fastmux.protocol.closing import check_close
 from fastmux.protocol.handshake import PeerIdentity
 from fastmux.protocol.statistics import ConnectionStatistics
 
@@ -72,6 +73,7 @@ class PortConnection:
         self._incoming = Incoming(loop, self, 2 * terms.max_ports)
         self._gone = WaiterQueue(loop)
         self._closing: asyncio.Task[None] | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None
         self._task = loop.create_task(self._run(), name="fastmux ports")
 
     def __repr__(self) -> str:
@@ -225,11 +227,15 @@ class PortConnection:
         return self._is_closing
 
     def close(self, code: int = 0, reason: str = "") -> None:
-        """Begin a graceful close and return: what was accepted is delivered first, for 10 seconds at most."""
+        """Begin a graceful close and return: what was accepted is delivered first, for 10 seconds at most.
+
+        Raises ValueError or TypeError for a code or reason that cannot be sent.
+        """
+        check_close(code, reason)
         self._begin_close()
         if self._closing is None and not self.is_closed:
-            closing = self._finish_close(CLOSE_TIMEOUT, code, reason)
-            self._closing = asyncio.get_running_loop().create_task(closing, name="fastmux close")
+            self._start_closing(code, reason)
+            self._abort_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
 
     async def aclose(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Close gracefully: deliver everything that was accepted for sending, then close, and wait for that.
@@ -237,21 +243,33 @@ class PortConnection:
         After `timeout` seconds (None: never), or when cancelled, the connection is aborted. May be repeated.
         """
         self._begin_close()
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
-        else:
-            await self._finish_close(timeout, c.NO_ERROR, "")
-
-    async def _finish_close(self, timeout: float | None, code: int, reason: str) -> None:
+        if self._abort_timer is not None:  # of `close`: from now on `timeout` counts
+            self._abort_timer.cancel()
+        closing = self._closing or self._start_closing(c.NO_ERROR, "")
+        loop = asyncio.get_running_loop()
+        timer = None if timeout is None else loop.call_later(timeout, self.abort)
         try:
-            async with asyncio.timeout(timeout):
-                while self._exchange.links:
-                    await self._gone.wait()
-                self._control.close(code, reason)
-                await self._control.wait_closed()
-        except TimeoutError:
-            self.abort()
+            await asyncio.shield(closing)
         finally:
+            if timer is not None:
+                timer.cancel()
+            if not self._control.is_closed:
+                self.abort()
+
+    def _start_closing(self, code: int, reason: str) -> asyncio.Task[None]:
+        closing = self._finish_close(code, reason)
+        self._closing = asyncio.get_running_loop().create_task(closing, name="fastmux close")
+        return self._closing
+
+    async def _finish_close(self, code: int, reason: str) -> None:
+        try:
+            while self._exchange.links:
+                await self._gone.wait()
+            self._control.close(code, reason)
+            await self._control.wait_closed()
+        finally:
+            if self._abort_timer is not None:
+                self._abort_timer.cancel()
             if not self._control.is_closed:
                 self.abort()
             await asyncio.wait([self._task])
@@ -272,7 +290,11 @@ class PortConnection:
         await asyncio.wait([self._task])
 
     def abort(self, code: int = c.CANCELLED, reason: str = "") -> None:
-        """Close at once: what is unsent or unread is lost, and the peer is told `code` and `reason`."""
+        """Close at once: what is unsent or unread is lost, and the peer is told `code` and `reason`.
+
+        Raises ValueError or TypeError for a code or reason that cannot be sent.
+        """
+        check_close(code, reason)
         self._is_closing = True
         self._end(ConnectionClosed(code, reason))
         self._control.abort(code, reason)

@@ -1,12 +1,14 @@
 """The end of a connection: closing, draining, gone (RFC 9000 §10.2; docs/wire-format.md §11).
 
-Owns: the last packets, when they are sent again and when everything may be forgotten. May not know: keys
-(the packets are sealed already), why it ended.
+Owns: what a code and a reason may be, the last packets, when they are sent again and when everything may be
+forgotten. May not know: keys (the packets are sealed already), why it ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
+from typing import SupportsIndex
 
 from fastmux import constants as c
 from fastmux import core
@@ -14,9 +16,28 @@ from fastmux.protocol.events import Transmit
 from fastmux.protocol.path import Path
 
 
+def check_code(code: SupportsIndex) -> int:
+    """Check an application's code before anything is done for it. Raises TypeError, or ValueError."""
+    number = index(code)
+    if not 0 <= number <= c.MAX_VARINT:
+        raise ValueError(f"a code is an integer from 0 to {c.MAX_VARINT}, not {number}")
+    return number
+
+
+def check_close(code: SupportsIndex, reason: str) -> int:
+    """The same for a code with its reason."""
+    if not isinstance(reason, str):
+        raise TypeError(f"a reason is text, not {type(reason).__name__}")
+    return check_code(code)
+
+
 def encode_close(frame_type: int, code: int, reason: str) -> bytes:
-    """Encode CONNECTION_CLOSE or APPLICATION_CLOSE; a reason over 512 bytes is cut between characters."""
-    text = reason.encode()[: c.MAX_REASON_SIZE].decode(errors="ignore")
+    """Encode CONNECTION_CLOSE or APPLICATION_CLOSE.
+
+    A reason over 512 bytes is cut between characters; surrogates, as in a file's name that is no UTF-8,
+    become question marks.
+    """
+    text = reason.encode(errors="replace")[: c.MAX_REASON_SIZE].decode(errors="ignore")
     return core.encode_frame((frame_type, code, text.encode()))
 
 

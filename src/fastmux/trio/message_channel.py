@@ -42,6 +42,11 @@ class MessageChannel(trio.abc.Channel[bytes]):
         """The text that its opener gave it."""
         return self._inner.label
 
+    @property
+    def is_lost(self) -> bool:
+        """True if the peer gave it up, or the connection is over or being closed."""
+        return self._inner.is_lost
+
     async def send(self, value: bytes) -> None:
         """Wait while `write_limit` or more bytes are unsent, then take the message."""
         await trio.lowlevel.checkpoint()

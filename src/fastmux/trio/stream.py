@@ -53,6 +53,11 @@ class Stream(trio.abc.HalfCloseableStream):
         """The text that its opener gave it."""
         return self._inner.label
 
+    @property
+    def is_lost(self) -> bool:
+        """True if the peer gave it up, or the connection is over or being closed."""
+        return self._inner.is_lost
+
     async def send_all(self, data: Buffer) -> None:
         """Wait while `write_limit` or more are unsent, then take all of `data`, or none if cancelled."""
         with self._sending:
