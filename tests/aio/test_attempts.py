@@ -118,3 +118,26 @@ async def test_a_cancelled_search_cancels_its_attempts() -> None:
     with pytest.raises(asyncio.CancelledError):
         await search
     assert started[-1] == ("a cancelled", 1.0)
+
+
+@virtual
+async def test_who_gives_up_while_the_others_end_leaves_no_result_behind() -> None:
+    """The winner has nobody to go to any more: it is given back as a late one is."""
+
+    async def slow_to_end() -> str:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(5)
+        return "never"
+
+    async def second() -> str:
+        return "b"
+
+    discarded: list[str] = []
+    caller = asyncio.create_task(first_success([slow_to_end, second], discarded.append))
+    await asyncio.sleep(1)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert discarded == ["b"]

@@ -145,3 +145,13 @@ async def test_a_connection_that_is_over_serves_nothing() -> None:
             await ends.server.create_server(Recording, "host", 23)
         with pytest.raises((ConnectionClosed, ClosedResourceError)):
             await ends.client.create_server(Recording, "host", 23)
+
+
+@virtual
+async def test_a_place_is_the_same_however_it_is_spelled() -> None:
+    async with pair() as ends:
+        for host, port in ((None, 80), ("Host", 81), ("0:0::1", 82)):
+            await serve(ends, "first", host, port)
+        for host, port in (("*", 80), ("0.0.0.0", 80), ("host.", 81), ("::1", 82)):
+            with pytest.raises(OSError, match="is served already"):
+                await serve(ends, "again", host, port)

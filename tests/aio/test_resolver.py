@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from typing import Any
 
 import pytest
 
-from fastmux.aio.resolver import addresses_of
+from fastmux.aio.resolver import addresses_of, check_port
 
 
 def resolve(host: str | None, *, flags: int = 0) -> list[tuple[int, Any]]:
@@ -60,3 +61,36 @@ def test_a_name_is_looked_up_and_each_address_comes_once(lookups: list[object]) 
 def test_a_name_that_nobody_has_is_an_error() -> None:
     with pytest.raises(OSError):
         resolve("no-such-host.invalid")
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 4433 + 65536])
+def test_what_is_no_port_is_refused_instead_of_taken_modulo(port: int) -> None:
+    with pytest.raises(ValueError, match=f"a port is 1 to 65535, not {port}"):
+        check_port(port)
+
+
+def test_a_listeners_port_may_be_0_and_every_port_is_an_integer() -> None:
+    assert check_port(0, 0) == 0
+    assert check_port(65535) == 65535
+    for port in ("4433", None, 1.5):
+        with pytest.raises(TypeError):
+            check_port(port)  # type: ignore[arg-type]
+
+
+def test_where_there_is_no_ipv6_any_address_is_that_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, socket.AF_INET6)
+    assert resolve(None, flags=socket.AI_PASSIVE) == [(socket.AF_INET, ("0.0.0.0", 4433))]
+    refuse(monkeypatch, socket.AF_INET, socket.AF_INET6)
+    assert resolve(None, flags=socket.AI_PASSIVE) != []  # binding says what is wrong
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, *families: int) -> None:
+    """Let this system have no sockets of these families."""
+    make = socket.socket
+
+    def checked(family: int = -1, *args: Any, **options: Any) -> socket.socket:
+        if family in families:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return make(family, *args, **options)
+
+    monkeypatch.setattr("fastmux.aio.resolver.socket.socket", checked)

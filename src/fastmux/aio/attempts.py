@@ -26,26 +26,38 @@ async def first_success(
     """
     if len(attempts) == 1:  # nothing to choose from: no task beside the caller's
         return await attempts[0]()
-    waiting = list(attempts)
     tasks: list[asyncio.Task[T]] = []
+    winner: asyncio.Task[T] | None = None
     try:
-        while True:
-            if waiting:
-                tasks.append(asyncio.ensure_future(waiting.pop(0)()))
-            running = [task for task in tasks if not task.done()]
-            await asyncio.wait(
-                running,
-                timeout=ATTEMPT_DELAY if waiting else None,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            winner = _winner(tasks)
-            if winner is not None:
-                tasks.remove(winner)
-                return winner.result()
-            if not waiting and all(task.done() for task in tasks):
-                return tasks[0].result()  # raises
+        winner = await _race(list(attempts), tasks)
     finally:
-        await _discard(tasks, discard)
+        try:
+            await _discard([task for task in tasks if task is not winner], discard)
+        except asyncio.CancelledError:  # nobody gets the winner's result any more
+            if winner is not None:
+                discard(winner.result())
+            raise
+    return winner.result()
+
+
+async def _race(
+    waiting: list[Callable[[], Coroutine[Any, Any, T]]], tasks: list[asyncio.Task[T]]
+) -> asyncio.Task[T]:
+    """The task that wins; `tasks` gets all of them. Raises as `first_success`."""
+    while True:
+        if waiting:
+            tasks.append(asyncio.ensure_future(waiting.pop(0)()))
+        running = [task for task in tasks if not task.done()]
+        await asyncio.wait(
+            running,
+            timeout=ATTEMPT_DELAY if waiting else None,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        winner = _winner(tasks)
+        if winner is not None:
+            return winner
+        if not waiting and all(task.done() for task in tasks):
+            tasks[0].result()  # raises
 
 
 def _winner(tasks: list[asyncio.Task[T]]) -> asyncio.Task[T] | None:

@@ -18,7 +18,7 @@ from fastmux.aio.driver import Driver
 from fastmux.aio.open_transport import open_transport
 from fastmux.aio.opening import Opening, R
 from fastmux.aio.reconnecting import connections
-from fastmux.aio.resolver import addresses_of
+from fastmux.aio.resolver import addresses_of, check_port
 from fastmux.aio.settings import Settings, client_configuration
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
@@ -49,7 +49,7 @@ class ConnectorOf(Opening[R]):
         configuration: Configuration,
     ) -> None:
         self._host = host
-        self._port = port
+        self._port = check_port(port)
         self._tls = tls
         self._open_timeout = open_timeout
         self._local_address = local_address
@@ -129,7 +129,7 @@ def connect(
 
     Raises, when awaited, `AuthenticationError` if one end could not prove who it is, `HandshakeError` for
     anything else that the peer or the path said, TimeoutError, OSError if the name or the local address is of
-    no use; ValueError at once for a setting that cannot work.
+    no use; ValueError at once for a setting or port that cannot work.
     """
     configuration = client_configuration(settings, qlog)
     return Connector(host, port, tls, open_timeout, local_address, backoff, configuration)

@@ -37,11 +37,11 @@ class Ports:
     def listen(self, factory: ProtocolFactory, host: str, port: int) -> StreamServer:
         """Make a server. Raises OSError if there is one of the same place already."""
         self._servers = [server for server in self._servers if server.is_serving()]
-        if any(server.get_addresses() == [(host, port)] for server in self._servers):
+        server = StreamServer(factory, host, port)
+        if any(other.place == server.place for other in self._servers):
             raise OSError(
                 errno.EADDRINUSE, f"{host or '*'} port {port or '*'} is served already on this connection"
             )
-        server = StreamServer(factory, host, port)
         self._servers.append(server)
         return server
 

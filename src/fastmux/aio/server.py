@@ -26,7 +26,7 @@ from fastmux.aio.listening import Listening
 from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.open_transport import open_transport, open_transport_on
 from fastmux.aio.opening import Opening
-from fastmux.aio.resolver import addresses_of
+from fastmux.aio.resolver import addresses_of, check_port
 from fastmux.aio.settings import Settings, server_configuration
 from fastmux.aio.transport import TrainTransport
 from fastmux.aio.worker_group import WorkerPlace
@@ -215,7 +215,7 @@ def listen(
             raise ValueError(
                 "reset_key and reuse_port do not go together: a process would end the connections of another"
             )
-        open_transports = partial(_open_addresses, host, port, reuse_port)
+        open_transports = partial(_open_addresses, host, check_port(port, 0), reuse_port)
     else:
         if host is not None or port is not None or reuse_port:
             raise ValueError("a worker's place is bound already: leave out host, port and reuse_port")

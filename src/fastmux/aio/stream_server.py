@@ -122,6 +122,11 @@ class StreamServer(asyncio.AbstractServer):
 
     # for the connection
 
+    @property
+    def place(self) -> tuple[str | None, int]:
+        """Host (None: any) and port (0: any), equal for every spelling of the same."""
+        return self._host, self._port
+
     def takes(self, host: str, port: int) -> bool:
         """Whether a stream to this place is for this server."""
         if self._closed.is_set():

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from fastmux.aio.resolver import without_missing_families
 from fastmux.aio.socket_options import create_udp_socket
 from fastmux.aio.steering import attach_program, check_steering, steering_program
 from fastmux.protocol.connection_ids import check_worker
@@ -85,6 +86,8 @@ def bind_group(host: str | None, port: int, workers: int) -> list[WorkerPlace]:
     if workers > 1:
         check_steering()
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+    if not host:
+        found = without_missing_families(found)
     rows: list[list[socket.socket]] = []
     try:
         for family, _, _, _, address in dict.fromkeys(found):

@@ -17,6 +17,7 @@ from fastmux.aio.backoff import Backoff
 from fastmux.aio.client import ConnectorOf, HandshakeMaker, open_connection
 from fastmux.aio.connection import Connection as Inner
 from fastmux.aio.reconnecting import connections
+from fastmux.aio.resolver import without_missing_families
 from fastmux.aio.settings import Settings, client_configuration
 from fastmux.protocol.events import Address
 from fastmux.trio.attempts import first_success
@@ -55,6 +56,8 @@ async def addresses_of(host: str | None, port: int, *, flags: int = 0) -> list[t
     found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)
     if not found:
         raise OSError(f"{host} has no address that UDP can reach")
+    if host is None:
+        found = without_missing_families(found)
     return list(dict.fromkeys((int(family), cast(Address, address)) for family, _, _, _, address in found))
 
 

@@ -22,6 +22,7 @@ from fastmux.aio.driver import Driver
 from fastmux.aio.handling import handle_connection
 from fastmux.aio.listening import Listening
 from fastmux.aio.logs import ConnectionLog
+from fastmux.aio.resolver import check_port
 from fastmux.aio.settings import Settings, server_configuration
 from fastmux.aio.transport import TrainTransport
 from fastmux.protocol.configuration import Configuration
@@ -173,4 +174,5 @@ def listen(
     code INTERNAL. At the end of the block handlers get `close_timeout` seconds (None: unlimited) to end.
     Arguments and errors are else those of `fastmux.listen`.
     """
-    return _serving(handler, host, port, tls, close_timeout, server_configuration(settings, qlog))
+    configuration = server_configuration(settings, qlog)
+    return _serving(handler, host, check_port(port, 0), tls, close_timeout, configuration)
