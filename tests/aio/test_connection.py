@@ -250,3 +250,13 @@ async def test_one_channel_that_nobody_reads_does_not_hold_up_the_others() -> No
         await stuck
         stalled.reset()
         _unread.reset()
+
+
+@virtual
+async def test_after_a_close_of_this_end_no_datagram_is_given() -> None:
+    async with pair() as ends:
+        ends.client.send_datagram(b"x")
+        await asyncio.sleep(1)
+        ends.server.close()
+        with pytest.raises(ClosedResourceError):
+            await ends.server.receive_datagram()

@@ -10,7 +10,7 @@ import pytest
 
 from aio.pair import pair
 from aio.virtual_loop import settle, virtual
-from fastmux.exceptions import BusyResourceError, ChannelReset, EndOfStream
+from fastmux.exceptions import BusyResourceError, ChannelReset, ClosedResourceError, EndOfStream
 
 
 @virtual
@@ -130,3 +130,14 @@ async def test_a_reader_and_a_writer_that_are_dropped_give_their_stream_back() -
         await theirs.aclose()
         await asyncio.sleep(1)
         assert ends.client.stats.channel_count == 0
+
+
+@virtual
+async def test_a_closed_stream_has_no_reader_and_writer() -> None:
+    """Guards against a reader that says "end" where nothing was ever read."""
+    async with pair() as ends:
+        mine, theirs = await ends.stream()
+        for end in (mine, theirs):
+            await end.aclose()
+            with pytest.raises(ClosedResourceError):
+                end.to_asyncio()

@@ -142,7 +142,7 @@ class Channel:
         """Wait until the peer's end has acknowledged everything that was sent, and the end if there is one.
 
         Raises `ClosedResourceError` after `reset` or `aclose`, `BrokenResourceError` if the peer asked to
-        stop, `ConnectionClosed`.
+        stop, `ConnectionClosed` if that is not known yet when the connection ends, however it ends.
         """
         while True:
             self._check_open()
@@ -176,8 +176,8 @@ class Channel:
         """Close both directions and give the channel back.
 
         Does not wait, cannot be cancelled, may be repeated. What was sent before is still delivered, with
-        the end after it (`wait_delivered` waits for that). What was not received is discarded, and the peer
-        is asked to stop. Tasks that wait here get `ClosedResourceError`.
+        the end after it; `send_eof` and `wait_delivered` before this wait for that. What was not received is
+        discarded, and the peer is asked to stop. Tasks that wait here get `ClosedResourceError`.
         """
         self.close_now()
 

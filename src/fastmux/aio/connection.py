@@ -192,7 +192,7 @@ class Connection(LoopMethods):
         `ConnectionClosed`.
         """
         self._datagram_reader.check()
-        while not self._datagrams:
+        while not self._datagrams or self._channels.is_closing:
             self._channels.check_usable()
             await self._datagram_reader.wait()
         return self._datagrams.pop()

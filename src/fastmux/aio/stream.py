@@ -109,8 +109,8 @@ class Stream(Channel):
 
         Use them alone from then on. `limit` (bytes) is that of the reader. `writer.drain()` waits while
         `write_limit` is unsent; a reset raises `ChannelReset` in the reader; close the writer in the end.
-        Raises `BusyResourceError` while a task receives or waits to send here, RuntimeError on another event
-        loop.
+        Raises `BusyResourceError` while a task receives or waits to send here, `ClosedResourceError`
+        after a close of this end, RuntimeError on another event loop.
         """
         from fastmux.aio.reader_and_writer import reader_and_writer
 

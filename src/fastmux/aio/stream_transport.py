@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from asyncio.constants import _SendfileMode
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 READS_PER_TURN: Final = 8  # then others have their turn
 
 
-class StreamTransport(asyncio.Transport):
+class StreamTransport(asyncio.transports._FlowControlMixin):
     """One stream with one protocol. Made by `create_connection`, `create_server` and `Stream.to_asyncio`.
 
     The protocol's `connection_lost` is called once: with None after `close`, `abort` and a clean end, with
@@ -50,17 +51,19 @@ class StreamTransport(asyncio.Transport):
         "_is_closing",
         "_is_ended",
         "_is_lost",
-        "_is_protocol_paused",
         "_is_reading_paused",
         "_is_scheduled",
         "_is_writing_news",
-        "_loop",
         "_on_lost",
         "_stream",
     )
 
-    # asyncio looks for this name to see whether `loop.start_tls` may put TLS on top.
+    # asyncio looks for these names, and for its own base class with `_loop` and `_protocol_paused`, to see
+    # whether `loop.start_tls` may put TLS on top and `loop.sendfile` may read and write in turn.
     _start_tls_compatible = True
+    _sendfile_compatible = _SendfileMode.FALLBACK
+    _loop: asyncio.AbstractEventLoop
+    _protocol_paused: bool
 
     def __init__(
         self,
@@ -70,13 +73,14 @@ class StreamTransport(asyncio.Transport):
     ) -> None:
         """Takes over `stream`. `on_lost` is called after the protocol's `connection_lost`.
 
-        Raises `BusyResourceError` while a task receives or waits to send there, RuntimeError on another event
-        loop than the stream's.
+        Raises `BusyResourceError` while a task receives or waits to send there, `ClosedResourceError` after a
+        close of this end, RuntimeError on another event loop than the stream's.
         """
-        super().__init__()
-        self._loop = asyncio.get_running_loop()
+        super().__init__(loop=asyncio.get_running_loop())
         if stream.host.loop is not self._loop:
             raise RuntimeError("the stream belongs to another event loop")
+        if stream.is_closed:
+            raise ClosedResourceError("this channel is closed")
         self._stream = stream
         self._on_lost = on_lost
         self._buffer = WriteBuffer()
@@ -87,7 +91,6 @@ class StreamTransport(asyncio.Transport):
         self._is_closing = False
         self._is_ended = False  # `write_eof` was called
         self._is_lost = False
-        self._is_protocol_paused = False
         self._is_reading_paused = False
         self._is_scheduled = False
         self._is_writing_news = False
@@ -265,13 +268,13 @@ class StreamTransport(asyncio.Transport):
         self._schedule()
 
     def _pause_protocol_if(self, size: int) -> None:
-        if size > self._buffer.high and not self._is_protocol_paused:
-            self._is_protocol_paused = True
+        if size > self._buffer.high and not self._protocol_paused:
+            self._protocol_paused = True
             self._calls.call(self._calls.protocol.pause_writing)
 
     def _resume_protocol_if_due(self) -> None:
-        if self._is_protocol_paused and self.get_write_buffer_size() <= self._buffer.low:
-            self._is_protocol_paused = False
+        if self._protocol_paused and self.get_write_buffer_size() <= self._buffer.low:
+            self._protocol_paused = False
             self._calls.call(self._calls.protocol.resume_writing)
 
     # --- a peer that takes no more ----------------------------------------------------------------------
@@ -280,7 +283,7 @@ class StreamTransport(asyncio.Transport):
         """The peer takes no more. What it sent before may still be coming: it closed both directions."""
         self._is_broken = True
         self._dropped_size = self._buffer.size
-        self._has_lost_data |= self._is_protocol_paused or self._buffer.size > 0
+        self._has_lost_data |= self._protocol_paused or self._buffer.size > 0
         self._buffer.clear()
         self._look_at_broken()
 
@@ -292,7 +295,7 @@ class StreamTransport(asyncio.Transport):
 
     def _look_at_broken(self) -> None:
         """End with an error once nothing more can come, or the protocol waits for what cannot be."""
-        is_stuck = self._is_reading_paused and self._is_protocol_paused
+        is_stuck = self._is_reading_paused and self._protocol_paused
         if self._is_broken and self._has_lost_data and (self._is_at_end or is_stuck or self._is_closing):
             self._end(BrokenPipeError(errno.EPIPE, "the peer takes no more of this stream"))
 
