@@ -13,8 +13,8 @@ REQUIRE_EXTENSIONS = "FASTMUX_REQUIRE_EXTENSIONS"
 SANITIZE = "FASTMUX_SANITIZE"
 REMEDY = (
     "install a C compiler and this Python's headers, then"
-    " `pip install --force-reinstall --no-cache-dir --no-binary fastmux fastmux`"
-    " (in a checkout: `make build`)"
+    " `pip install --force-reinstall --no-deps .` in a copy of the repository"
+    " (while working on it: `make build`)"
 )
 
 
