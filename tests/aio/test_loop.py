@@ -44,18 +44,3 @@ def test_a_loop_calls_back_soon_later_and_when_something_can_be_read(loop_factor
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main())
-
-
-def test_a_background_task_says_when_it_has_ended(loop_factory: LoopFactory) -> None:
-    async def main() -> None:
-        loop: WatchingLoop = asyncio.get_running_loop()
-        ended = loop.create_future()
-
-        async def work() -> None:
-            await asyncio.sleep(0)
-
-        loop.create_task(work(), name="work").add_done_callback(lambda _: ended.set_result(None))
-        await ended
-
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(main())

@@ -12,6 +12,7 @@ from fastmux import PLAINTEXT, connect, listen
 from fastmux.aio.backoff import Backoff
 from fastmux.aio.connection import Connection
 from fastmux.aio.reconnecting import connections
+from fastmux.aio.stream import Stream
 from fastmux.exceptions import AuthenticationError, ConnectionClosed, HandshakeError
 
 BACKOFF = Backoff(initial=1.0, maximum=8.0, stable=10.0)
@@ -155,3 +156,36 @@ def test_connect_can_be_iterated_over_real_sockets() -> None:
                     break
 
     asyncio.run(main())
+
+
+@virtual
+async def test_a_loop_that_is_left_closes_as_gracefully_as_one_that_goes_on() -> None:
+    """Guards against an abort, which would lose what was sent: `break` and `return` are no errors."""
+    received: list[bytes] = []
+
+    async def take(connection: Connection) -> None:
+        stream = await connection.accept()
+        assert isinstance(stream, Stream)
+        received.append(b"".join([chunk async for chunk in stream]))
+        await stream.aclose()
+
+    async def by_break(w: World) -> None:
+        async for connection in connections(w.connect, BACKOFF):
+            await send(connection)
+            break
+
+    async def by_return(w: World) -> None:
+        async for connection in connections(w.connect, BACKOFF):
+            await send(connection)
+            return
+
+    async def send(connection: Connection) -> None:
+        async with await connection.open_stream() as stream:
+            await stream.send(bytes(3_000_000))
+
+    async with world(take) as w:
+        await by_break(w)
+        await by_return(w)
+        await asyncio.sleep(5)
+        assert [len(data) for data in received] == [3_000_000] * 2
+        assert not w.server.connections

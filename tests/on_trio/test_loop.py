@@ -164,19 +164,17 @@ def test_a_watched_socket_calls_until_it_is_watched_no_more_and_may_then_be_clos
     trio.run(main)
 
 
-def test_a_background_task_ends_with_the_run_at_the_latest() -> None:
+def test_what_is_to_be_done_at_the_end_of_the_run_is_done_once_unless_cancelled() -> None:
     ended: list[str] = []
 
     async def main() -> None:
         loop = running_loop()
-
-        async def quick() -> None:
-            await trio.lowlevel.checkpoint()
-
-        loop.create_task(quick(), name="quick").add_done_callback(lambda _: ended.append("quick"))
-        loop.create_task(trio.sleep_forever(), name="slow").add_done_callback(lambda _: ended.append("slow"))
+        loop.at_end(lambda: ended.append("kept"))
+        cancelled = loop.at_end(lambda: ended.append("cancelled"))
+        cancelled.cancel()
+        cancelled.cancel()
         await trio.testing.wait_all_tasks_blocked()
-        assert ended == ["quick"]
+        assert ended == []
 
     trio.run(main)
-    assert ended == ["quick", "slow"]
+    assert ended == ["kept"]

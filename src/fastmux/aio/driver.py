@@ -27,7 +27,8 @@ from fastmux.aio.buffers import send_buffer
 from fastmux.aio.busy_polling import busy_polling
 from fastmux.aio.clock import clock_of
 from fastmux.aio.local_paths import LocalPaths
-from fastmux.aio.loop import BackgroundTask, Handle, Loop, Waiter
+from fastmux.aio.loop import Handle, Loop
+from fastmux.aio.loop_end import LoopEnd
 from fastmux.aio.open_transport import open_transport
 from fastmux.aio.transport import TRAINS_PER_CALL, TrainTransport
 from fastmux.aio.wakeups import wakeups_of
@@ -110,17 +111,20 @@ class Driver:
         self._timer_at = _NEVER
         self._looked_at = -_NEVER
         self._closes_when_idle = False
-        self._lingering: BackgroundTask | None = None
-        self._gone: Waiter[None] = self.loop.create_future()
         self.is_closed = False
         self.is_forsaken = False
         self.paths = LocalPaths(transport, self._start)
+        self._loop_end = self._at_loop_end(self._on_loop_end)
         forks.watch(self)
 
     def _start(self, transport: TrainTransport, via: int) -> None:
         read = functools.partial(self._on_readable, transport, via)
         on_readable = busy_polling(self.loop, self.configuration.busy_poll_time, read)
         transport.start(on_readable, self._schedule_flush, functools.partial(self._on_lost, transport))
+
+    @staticmethod
+    def _at_loop_end(callback: Callable[[], object]) -> Handle:
+        return LoopEnd(callback)
 
     @property
     def transport(self) -> TrainTransport:
@@ -356,13 +360,12 @@ class Driver:
             return
         if self.endpoint.connections == 0:
             self.loop.call_soon(self.close)
-        elif self._lingering is None:
-            self._lingering = self.loop.create_task(self._linger(), name="fastmux linger")
-            self._lingering.add_done_callback(lambda _: self.close())
 
-    async def _linger(self) -> None:
-        """Wait for the close. As a task, which `asyncio.run` cancels, it does not outlive the loop."""
-        await self._gone
+    def _on_loop_end(self) -> None:
+        """Nothing more can be waited for: tell every peer, and go."""
+        now = self.clock()
+        self.endpoint.close(c.CANCELLED, "the program ends", now)
+        self.close()
 
     def _on_lost(self, transport: TrainTransport, error: OSError) -> None:
         """A socket was closed by somebody else. Without the one in use nothing can be sent any more."""
@@ -383,17 +386,13 @@ class Driver:
         """Send what may go at once and free the transport; may be called twice."""
         if self.is_closed:
             return
+        self._loop_end.cancel()
         self._flush()
         self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._unsent.clear()
         self.paths.close()
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if not self._gone.done():
-            self._gone.set_result(None)
 
     def forsake(self) -> None:
         """In a child of fork: all of this is the parent's. Nothing is sent, and who waits here is told.
@@ -403,6 +402,7 @@ class Driver:
         if self.is_closed:
             return
         self.is_closed = self.is_forsaken = True
+        self._loop_end.cancel()
         self.paths.forsake()
         self._unsent.clear()
         for connection in self.endpoint.forsake():
@@ -410,5 +410,3 @@ class Driver:
             if error is not None and sink is not None:
                 with suppress(RuntimeError):  # its loop is closed, or another thread's: nobody waits here
                     sink.handle_event(Closed(error))
-        with suppress(RuntimeError):
-            self._let_go()

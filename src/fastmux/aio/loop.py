@@ -6,7 +6,7 @@ one out of trio's: driver, connections and channels run on either without knowin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -36,14 +36,6 @@ class Handle(Protocol):
         ...
 
 
-class BackgroundTask(Protocol):
-    """A task that nobody awaits."""
-
-    def add_done_callback(self, callback: Callable[[Any], object], /) -> object:
-        """Call this when it has ended, however it did."""
-        ...
-
-
 class Waiters(Protocol):
     """Makes waiters: a loop, or the wake-ups of a driver on it (`aio/wakeups.py`)."""
 
@@ -65,10 +57,6 @@ class Loop(Waiters, Protocol):
 
     def call_later(self, delay: float, callback: Callable[[], object], /) -> Handle:
         """Call it when the delay is over."""
-        ...
-
-    def create_task(self, coroutine: Coroutine[Any, Any, None], /, *, name: str) -> BackgroundTask:
-        """Run it until it ends, or until the loop does, which cancels it."""
         ...
 
 

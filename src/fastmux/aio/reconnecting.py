@@ -20,11 +20,19 @@ logger = logging.getLogger(CONNECTION_LOGGER)
 
 
 class _Closing(AbstractAsyncContextManager[Any], Protocol):
-    """A connection: it closes itself, and has a name for the log."""
+    """A connection: it can be closed, and has a name for the log."""
 
     @property
     def id(self) -> str:
         """That name."""
+        ...
+
+    def close(self) -> None:
+        """Begin a graceful close."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close gracefully."""
         ...
 
 
@@ -50,7 +58,8 @@ async def connections(
 ) -> AsyncGenerator[C, None]:
     """Yield open connections, one after the other.
 
-    When the body of the loop comes back its connection is closed, gracefully, if it is not over. What could
+    When the body of the loop comes back its connection is closed, gracefully, if it is not over; when the
+    loop is left, too, but not waited for. What could
     not be connected is tried again; `AuthenticationError`, errors of certificate and key files, and whatever
     is no OSError end the iteration. `clock` (None: asyncio's) and `sleep` are those of the loop that runs.
     """
@@ -66,8 +75,12 @@ async def connections(
             logger.info("not connected, again in %.1f s: %s", delay, error)
         else:
             opened_at = clock()
-            async with connection:
+            try:
                 yield connection
+            except GeneratorExit:  # the loop was left, and nobody may be waited for here
+                connection.close()
+                raise
+            await connection.aclose()
             if clock() - opened_at >= backoff.stable:
                 delays = backoff.delays(draw)
             delay = next(delays)

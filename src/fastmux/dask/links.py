@@ -280,7 +280,7 @@ class Pool:
             await link.serve(take)
             await connection.wait_closed()
         except asyncio.CancelledError:
-            _abort_at_once(connection)
+            connection.abort()
             raise
         finally:
             self.forget(link)
@@ -309,14 +309,6 @@ class Pool:
             logger.debug("closing %r: nobody uses it", link)
             self.forget(link)
             link.connection.close()
-
-
-def _abort_at_once(connection: Connection) -> None:
-    """Abort where the loop is about to end: what lingers for the peer's stragglers must not outlive it."""
-    before = asyncio.all_tasks()
-    connection.abort()
-    for task in asyncio.all_tasks() - before:
-        task.cancel()
 
 
 _pools: Final[dict[asyncio.AbstractEventLoop, Pool]] = {}

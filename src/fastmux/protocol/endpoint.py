@@ -112,6 +112,12 @@ class Endpoint:
         self._register(connection)
         return connection
 
+    def close(self, code: int, reason: str, now: float) -> None:
+        """Close every connection at once, with a code of the application."""
+        for connection in set(self._by_id.values()):
+            connection.close(code, reason, now)
+            self._settle(connection)
+
     def abandon(self, error: ConnectionError, now: float) -> None:
         """End every connection with this error, without a word to its peer."""
         for connection in set(self._by_id.values()):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 import trio
 
@@ -41,23 +41,19 @@ class _Timer:
             self._loop.on_timer_cancelled()
 
 
-class _Background:
-    """A system task, for whoever wants to know of its end."""
+class _End:
+    """A call to come when the run ends."""
 
-    def __init__(self) -> None:
-        self._callbacks: list[Callable[[Any], object]] = []
+    __slots__ = ("_calls", "callback")
 
-    def add_done_callback(self, callback: Callable[[Any], object], /) -> None:
-        """Call this when the task has ended."""
-        self._callbacks.append(callback)
+    def __init__(self, calls: dict[_End, None], callback: Callable[[], object]) -> None:
+        self._calls = calls
+        self.callback = callback
+        calls[self] = None
 
-    async def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Be that task."""
-        try:
-            await coroutine
-        finally:
-            for callback in self._callbacks:
-                callback(self)
+    def cancel(self) -> None:
+        """Do not call; may be repeated, also after the call."""
+        self._calls.pop(self, None)
 
 
 class _Watch:
@@ -108,6 +104,7 @@ class TrioLoop:
         self._pump: trio.lowlevel.Task | None = None
         self._readers: dict[int, _Watch] = {}
         self._writers: dict[int, _Watch] = {}
+        self._ends: dict[_End, None] = {}
         self._is_closed = False
         trio.lowlevel.spawn_system_task(self._run, name="fastmux loop")
 
@@ -133,11 +130,9 @@ class TrioLoop:
         self._scope.deadline = min(self._scope.deadline, timer.at)
         return timer
 
-    def create_task(self, coroutine: Coroutine[Any, Any, None], /, *, name: str) -> _Background:
-        """Run it until it ends, or until the run does."""
-        background = _Background()
-        trio.lowlevel.spawn_system_task(background.run, coroutine, name=name)
-        return background
+    def at_end(self, callback: Callable[[], object]) -> _End:
+        """Call it when the run ends, before its sockets are closed."""
+        return _End(self._ends, callback)
 
     # --- WatchingLoop -------------------------------------------------------------------------------
 
@@ -200,6 +195,9 @@ class TrioLoop:
                     await self._call_ready()
                 self._call_due()
         finally:
+            for end in list(self._ends):
+                end.cancel()
+                call(end.callback)
             self._is_closed = True
 
     async def _call_ready(self) -> None:
