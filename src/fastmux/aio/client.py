@@ -117,10 +117,9 @@ def connect(
 
     `async for connection in connect(…)` connects again and again. Each turn of the loop has an open
     connection. When the body is done with it, because it was lost (catch `ConnectionError` there) or for any
-    other reason, it is closed, and the next one is opened after a wait that `backoff` bounds. By `break` and
-    the like it is closed, too, but not waited for: `await connection.aclose()` first if the program ends then.
-    A failure to connect is tried again; `AuthenticationError` and errors of certificate and key files are
-    raised.
+    other reason, it is closed, and the next one is opened after a wait that `backoff` bounds. A `break` closes
+    it too, but does not wait: `await connection.aclose()` first if the program ends then. A failure to connect
+    is tried again; `AuthenticationError` and errors of certificate and key files are raised.
 
     `tls` is a `TLSConfig` or `PLAINTEXT`; the server's certificate must have the name `host`, or the
     `server_hostname` of the configuration. The host's addresses are tried in order, a quarter of a second
