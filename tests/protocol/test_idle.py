@@ -55,7 +55,7 @@ def test_receiving_restarts_the_timer() -> None:
     assert idle.deadline == 150.0
 
 
-def test_only_the_first_packet_sent_after_receiving_restarts_the_timer() -> None:
+def test_without_keep_alives_the_first_packet_sent_after_receiving_restarts_the_timer() -> None:
     idle = timer()
     idle.on_sent_eliciting(110.0)
     idle.on_sent_eliciting(125.0)
@@ -63,6 +63,25 @@ def test_only_the_first_packet_sent_after_receiving_restarts_the_timer() -> None
     idle.on_received(126.0)
     idle.on_sent_eliciting(127.0)
     assert idle.deadline == 157.0
+
+
+def test_with_keep_alives_nothing_that_is_sent_restarts_the_timer() -> None:
+    """Guards against a dead peer that is noticed after one and a half timeouts."""
+    idle = timer(30.0, 15.0)
+    idle.on_sent_eliciting(114.0)
+    idle.on_sent_eliciting(129.0)
+    assert idle.deadline == 130.0
+
+
+def test_the_probes_of_the_first_packet_sent_get_their_time() -> None:
+    """A timeout of three PTO alone, half over when a PING goes, would leave room for no second one."""
+    idle = timer(1.0, 15.0)
+    idle.pto = 0.8
+    at = idle.keep_alive_at
+    assert at == pytest.approx(101.2)
+    idle.on_sent_eliciting(101.2)
+    idle.on_sent_eliciting(102.0)
+    assert idle.deadline == pytest.approx(101.2 + 3 * 0.8)
 
 
 def test_a_client_that_only_sends_times_out_too() -> None:
@@ -110,4 +129,4 @@ def test_pings_that_nobody_answers_do_not_hold_off_the_timeout() -> None:
         keep_alive_at = idle.keep_alive_at
         assert keep_alive_at is not None
         idle.on_sent_eliciting(keep_alive_at)
-    assert idle.deadline == 115.0 + 30.0
+    assert idle.deadline == 130.0

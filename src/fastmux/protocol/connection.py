@@ -310,7 +310,7 @@ class Connection(ConnectionLife):
             self._closing.handle_timeout(now)
             return
         if self._data.liveness.is_silent(now):
-            text = f"the peer was silent for {self._data.liveness.timeout:g} s"
+            text = f"the peer was silent for {round(now - self._data.liveness.last_seen, 1):g} s"
             self._end(ConnectionClosed(c.IDLE_TIMEOUT, text), [], now, is_gone=True)
             return
         try:

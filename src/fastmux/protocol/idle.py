@@ -14,15 +14,17 @@ class IdleTimer:
     """Times are seconds; a timeout of None (0 on the wire) never fires.
 
     `pto` is set by the owner when the round trip becomes known.
-    Invariant: the timer restarts with every packet received, and with the first ack-eliciting packet
-    sent after one.
+    Invariant: the timer runs from the last packet received. `_asked_at` is when the first ack-eliciting
+    packet since then was sent, None if none was. Without keep-alives, that may be late, so the timer begins
+    anew with it (RFC 9000 §10.1). With them it goes after half a timeout at the latest, and beginning anew
+    would only put off when a dead peer is noticed: then the probes of that packet get their time, no more.
     """
 
     __slots__ = (
         "_active_at",
-        "_has_sent_since",
+        "_asked_at",
+        "_heard_at",
         "_keep_alive",
-        "_restarted_at",
         "_smaller",
         "_timeout",
         "pto",
@@ -33,9 +35,9 @@ class IdleTimer:
         self._timeout = timeout or None
         self._smaller = self._timeout
         self._keep_alive = keep_alive
-        self._restarted_at: float | None = None
+        self._heard_at: float | None = None
         self._active_at: float | None = None
-        self._has_sent_since = False
+        self._asked_at: float | None = None
 
     def set_peer_timeout(self, timeout: float | None) -> None:
         """Take the peer's own timeout; the smaller of both counts, as either end may go silently."""
@@ -52,9 +54,12 @@ class IdleTimer:
     def deadline(self) -> float | None:
         """When the connection is idle for too long; None before anything was sent or received."""
         timeout = self.timeout
-        if timeout is None or self._restarted_at is None:
+        if timeout is None or self._heard_at is None:
             return None
-        return self._restarted_at + timeout
+        at = self._heard_at + timeout
+        if self._asked_at is None:
+            return at
+        return max(at, self._asked_at + (timeout if self._keep_alive is None else _MIN_PTOS * self.pto))
 
     @property
     def keep_alive_at(self) -> float | None:
@@ -67,12 +72,13 @@ class IdleTimer:
 
     def on_received(self, now: float) -> None:
         """A packet was received and authenticated."""
-        self._restarted_at = self._active_at = now
-        self._has_sent_since = False
+        self._heard_at = self._active_at = now
+        self._asked_at = None
 
     def on_sent_eliciting(self, now: float) -> None:
         """An ack-eliciting packet was sent."""
         self._active_at = now
-        if not self._has_sent_since:
-            self._has_sent_since = True
-            self._restarted_at = now
+        if self._heard_at is None:
+            self._heard_at = now
+        if self._asked_at is None:
+            self._asked_at = now
