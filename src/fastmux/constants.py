@@ -370,6 +370,18 @@ QLOG_BACKLOG_SIZE: Final = 8 * 2**20  # bytes that wait for a slow disk; more ar
 QLOG_METRICS_INTERVAL: Final = 0.001  # seconds between two records of metrics, unless something was lost
 QLOG_MAX_TRAINS: Final = 4096  # of a connection in flight, some 100 bytes each: 256 MiB in trains of 64 KiB
 
+# --- What may be set -----------------------------------------------------------------------------------
+MIN_TIMEOUT_SETTING: Final = 0.001  # seconds: the wire says them in milliseconds
+MAX_TIMEOUT_SETTING: Final = 1e9  # thirty years; infinity has no place in a timer or on the wire
+MIN_WINDOW_SETTING: Final = 1024  # bytes: less than a packet's worth of credit would cost a packet each
+MAX_SIZE_SETTING: Final = 1 << 56  # bytes: sums of some of them stay far below the 63 bits of the core
+MAX_COUNT_SETTING: Final = 1 << 32  # connections
+MAX_DATAGRAM_FRAME_SIZE_SETTING: Final = 65535  # what peers of QUIC say that take any (RFC 9221 §3)
+MAX_ACK_DELAY_SETTING: Final = 16.383  # seconds: in milliseconds below MAX_ACK_DELAY_LIMIT
+MAX_INITIAL_RTT_SETTING: Final = 60.0  # seconds: the first probe would go after three times that
+MIN_RATE_SETTING: Final = 0.001  # a second: one in a quarter of an hour
+MAX_RATE_SETTING: Final = 1e9  # a second: more than any machine does; None is no limit
+
 # --- Figures -------------------------------------------------------------------------------------------
 MAX_IDENTITY_LABELS: Final = 200  # values of a label, each a time series for ever; the rest are added up
 

@@ -15,6 +15,7 @@ from documentation.pages import DOCS, ROOT, blocks, cells_of
 from fastmux import exceptions
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection_ids import RandomIds
+from fastmux.protocol.setting_ranges import RANGES
 from fastmux.protocol.statistics import ConnectionStatistics
 
 API = (DOCS / "reference/api.md").read_text("utf-8") + (DOCS / "reference/errors.md").read_text("utf-8")
@@ -69,6 +70,12 @@ def ways_of(value: object) -> set[str]:
 def test_every_setting_is_in_the_reference_with_its_default(field: dataclasses.Field[object]) -> None:
     rows = {row[0]: row[1] for row in cells_of(DOCS / "reference/settings.md", "setting")}
     assert rows[f"`{field.name}`"] in ways_of(field.default)
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_the_range_of_every_number_is_in_the_reference(name: str) -> None:
+    rows = {row[0]: row[2] for row in cells_of(DOCS / "reference/settings.md", "setting")}
+    assert rows[f"`{name}`"] == str(RANGES[name])
 
 
 def test_the_reference_has_no_setting_that_does_not_exist() -> None:

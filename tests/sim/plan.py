@@ -385,7 +385,9 @@ def _draw_configuration(random: Random, has_large: bool, mtu: int) -> Configurat
             ),
             "max_message_size": MAX_SMALL_MESSAGE_SIZE,
         }
-        settings["budget"] = int(log_uniform(random, settings["connection_window"], 1 << 23))
+        window = settings["connection_window"]
+        settings["max_connection_window"] = max(settings["max_connection_window"], window)
+        settings["budget"] = int(log_uniform(random, window, 1 << 23))
     return Configuration(
         idle_timeout=PATIENCE,
         handshake_timeout=PATIENCE,

@@ -12,14 +12,16 @@ from fastmux import constants as c
 from fastmux.protocol.congestion import choice
 from fastmux.protocol.connection_ids import ConnectionIds, RandomIds, check_size
 from fastmux.protocol.observer import ObserverFactory
+from fastmux.protocol.setting_ranges import RANGES
 
 RETRY_CHOICES: Final = ("auto", "always", "never")
-_POSITIVE: Final = (
-    "idle_timeout",
-    "keep_alive",
-    "handshake_timeout",
-    "max_handshake_rate",
-    "max_handshake_rate_per_address",
+# The first of a pair is at most the second. What was granted must find room in the budget; and a window that
+# begins above its own maximum would hold more than its owner asked for.
+_ORDER: Final = (
+    ("channel_window", "connection_window"),
+    ("connection_window", "budget"),
+    ("channel_window", "max_channel_window"),
+    ("connection_window", "max_connection_window"),
 )
 
 
@@ -42,7 +44,8 @@ class Configuration:
     more) lets a server that was restarted with the same key and address tell old clients at once that their
     connections are gone; without it they notice by silence.
 
-    Raises `ValueError` for a setting that cannot work.
+    Raises `ValueError` for a setting that cannot work, TypeError for one of the wrong type. `RANGES` has what
+    each number may be.
     """
 
     idle_timeout: float | None = c.DEFAULT_IDLE_TIMEOUT
@@ -75,24 +78,23 @@ class Configuration:
     observe: ObserverFactory | None = None
 
     def __post_init__(self) -> None:
+        for name, allowed in RANGES.items():
+            object.__setattr__(self, name, allowed.checked(name, getattr(self, name)))
+        for smaller, larger in _ORDER:
+            least, value = getattr(self, smaller), getattr(self, larger)
+            if value < least:
+                raise ValueError(f"{larger} ({value:,}) must be at least {smaller} ({least:,}): change both")
+        if not hasattr(self.connection_ids, "size"):
+            raise TypeError(f"connection_ids must be RandomIds or RoutableIds, not {self.connection_ids!r}")
         check_size(self.connection_ids.size)
-        if not c.BASE_PLPMTU <= self.max_datagram_size <= c.MAX_UDP_PAYLOAD:
-            raise ValueError(f"max_datagram_size must be 1200 to 65507, not {self.max_datagram_size}")
-        if self.channel_window < 1024 or self.connection_window < self.channel_window:
-            raise ValueError("channel_window must be at least 1024 and at most connection_window")
-        if self.budget < self.connection_window:
-            raise ValueError("budget must be at least connection_window: what was granted must find room")
-        if not 1 <= self.key_update_interval <= c.KEY_UPDATE_INTERVAL:
-            raise ValueError(f"key_update_interval must be 1 to 4194304, not {self.key_update_interval}")
         if self.congestion not in choice.NAMES:
             raise ValueError(f"congestion must be one of {', '.join(choice.NAMES)}, not {self.congestion!r}")
         if self.retry not in RETRY_CHOICES:
             raise ValueError(f"retry must be one of {', '.join(RETRY_CHOICES)}, not {self.retry!r}")
-        if not 0 <= self.busy_poll_time <= c.MAX_BUSY_POLL_TIME:
-            raise ValueError(f"busy_poll_time must be 0 to {c.MAX_BUSY_POLL_TIME}, not {self.busy_poll_time}")
-        if self.reset_key is not None and len(self.reset_key) < c.MIN_RESET_KEY_SIZE:
-            raise ValueError(f"reset_key must have at least {c.MIN_RESET_KEY_SIZE} bytes")
-        for name in _POSITIVE:
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} must be positive or None, not {value}")
+        if self.reset_key is not None:
+            if not isinstance(self.reset_key, bytes):
+                raise TypeError(f"reset_key must be bytes or None, not {type(self.reset_key).__name__}")
+            if len(self.reset_key) < c.MIN_RESET_KEY_SIZE:
+                raise ValueError(f"reset_key must have at least {c.MIN_RESET_KEY_SIZE} bytes")
+        if self.observe is not None and not callable(self.observe):
+            raise TypeError(f"observe must be a function or None, not {self.observe!r}")
