@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fastmux import constants as c
@@ -14,7 +16,7 @@ from fastmux.aio.open_fields import check_priority, encode_label, reliability_of
         (True, None, None, (c.RELIABLE, 0)),
         (False, None, None, (c.UNRELIABLE, 0)),
         (True, 0, None, (c.MAX_RETRANSMITS, 0)),
-        (False, 3, None, (c.MAX_RETRANSMITS, 3)),
+        (True, 3, None, (c.MAX_RETRANSMITS, 3)),
         (True, None, 0.25, (c.LIFETIME, 250)),
     ],
 )
@@ -28,6 +30,20 @@ def test_the_limit_that_is_given_decides(
 def test_limits_that_cannot_be_are_refused(max_retransmits: int | None, lifetime: float | None) -> None:
     with pytest.raises(ValueError, match="must|both"):
         reliability_of(True, max_retransmits, lifetime)
+
+
+@pytest.mark.parametrize(("max_retransmits", "lifetime"), [(0, None), (3, None), (None, 1.0), (1, 1.0)])
+def test_unreliable_channels_have_no_limits_of_reliability(
+    max_retransmits: int | None, lifetime: float | None
+) -> None:
+    with pytest.raises(ValueError, match="reliable=False|both"):
+        reliability_of(False, max_retransmits, lifetime)
+
+
+@pytest.mark.parametrize("label", [b"x", None, 7])
+def test_a_label_that_is_no_text_is_refused(label: Any) -> None:
+    with pytest.raises(TypeError, match=r"a label is text \(str\), not"):
+        encode_label(label)
 
 
 def test_a_label_has_at_most_255_bytes_of_utf8() -> None:

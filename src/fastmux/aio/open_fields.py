@@ -9,7 +9,9 @@ from fastmux import constants as c
 
 
 def encode_label(label: str) -> bytes:
-    """The label as UTF-8. Raises ValueError above 255 bytes."""
+    """The label as UTF-8. Raises ValueError above 255 bytes, TypeError for what is no text."""
+    if not isinstance(label, str):
+        raise TypeError(f"a label is text (str), not {type(label).__name__}")
     encoded = label.encode()
     if len(encoded) > c.MAX_LABEL_SIZE:
         raise ValueError(f"a label has at most {c.MAX_LABEL_SIZE} bytes of UTF-8, not {len(encoded)}")
@@ -26,9 +28,11 @@ def check_priority(priority: int) -> int:
 def reliability_of(reliable: bool, max_retransmits: int | None, lifetime: float | None) -> tuple[int, int]:
     """The reliability of an OPEN frame and its value. `lifetime` is in seconds.
 
-    A limit may be given with `reliable` True or False; it alone decides. Raises ValueError for both limits
-    together, or a negative one.
+    A limit makes a reliable channel one that gives messages up. Raises ValueError for both limits together,
+    for one beside `reliable=False`, which sends each message once, and for one that cannot be.
     """
+    if not reliable and (max_retransmits is not None or lifetime is not None):
+        raise ValueError("reliable=False sends each message once: give it, or max_retransmits or lifetime")
     if max_retransmits is not None and lifetime is not None:
         raise ValueError("give max_retransmits or lifetime, not both")
     if max_retransmits is not None:
