@@ -20,6 +20,7 @@ from fastmux.aio.opening import Opening, R
 from fastmux.aio.reconnecting import connections
 from fastmux.aio.resolver import addresses_of, check_port
 from fastmux.aio.settings import Settings, client_configuration
+from fastmux.aio.tls_argument import check_tls
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake import Handshake
@@ -130,7 +131,8 @@ def connect(
 
     Raises, when awaited, `AuthenticationError` if one end could not prove who it is, `HandshakeError` for
     anything else that the peer or the path said, TimeoutError, OSError if the name or the local address is of
-    no use; ValueError at once for a setting or port that cannot work.
+    no use; ValueError or TypeError at once for a setting, a port or a `tls` that cannot work.
     """
+    check_tls(tls)
     configuration = client_configuration(settings, qlog)
     return Connector(host, port, tls, open_timeout, local_address, backoff, configuration)

@@ -28,6 +28,7 @@ from fastmux.aio.open_transport import open_transport, open_transport_on
 from fastmux.aio.opening import Opening
 from fastmux.aio.resolver import addresses_of, check_port
 from fastmux.aio.settings import Settings, server_configuration
+from fastmux.aio.tls_argument import check_tls
 from fastmux.aio.transport import TrainTransport
 from fastmux.aio.worker_group import WorkerPlace
 from fastmux.exceptions import ClosedResourceError
@@ -203,9 +204,10 @@ def listen(
     ports, so a client whose address changes, or any client when a process comes or goes, may reach one that
     does not know it.
 
-    Raises OSError, when awaited, if an address cannot be bound; ValueError at once for a setting that cannot
-    work.
+    Raises OSError, when awaited, if an address cannot be bound; ValueError or TypeError at once for a
+    setting, a port or a `tls` that cannot work.
     """
+    check_tls(tls)
     if worker is None:
         if port is None:
             raise ValueError("listen needs a port, or the place of a worker")

@@ -11,6 +11,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from fastmux.aio.client import HandshakeMaker
+from fastmux.aio.tls_argument import check_tls
 from fastmux.portmux.keys import Root, root_of
 from fastmux.protocol.handshake import Handshake, PacketKeys, PeerIdentity
 
@@ -89,9 +90,10 @@ class ExportingHandshake:
 
 
 class ExportingTls:
-    """A `tls` argument like the one inside it, whose handshakes are exporting."""
+    """A `tls` argument like the one inside it, whose handshakes are exporting. TypeError for what is none."""
 
     def __init__(self, inner: HandshakeMaker) -> None:
+        check_tls(inner)
         self._inner = inner
 
     def create_handshake(self, is_client: bool, server_hostname: str | None = None) -> Handshake:

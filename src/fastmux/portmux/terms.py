@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Final, Unpack, cast
 
 from fastmux import constants as c
-from fastmux.aio.settings import Settings
+from fastmux.aio.settings import OF_CONNECT, OF_LISTEN, Settings, check_names
 from fastmux.portmux.messages import Hello
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection_ids import RandomIds
 from fastmux.protocol.parameters import encode_parameters, parameters_of
+from fastmux.protocol.setting_ranges import RANGES
 
+_ARGUMENTS: Final = (*OF_CONNECT, *OF_LISTEN, "ports", "max_ports", "max_total_ports")
 _NOT_HERE: Final = ("max_streams", "max_message_channels")
 _MESSAGE_SHARE: Final = (
     4  # of a port's share goes to the largest message if nothing is said: windows want more
@@ -52,21 +54,26 @@ class Terms:
 
         `rtt` is what the control connection measured: the first guess.
         """
+        guess = RANGES["initial_rtt"]
         return replace(
             self.port,
             max_streams=int(accepts == c.KIND_STREAM),
             max_message_channels=int(accepts == c.KIND_MESSAGE),
-            initial_rtt=rtt,
+            initial_rtt=min(max(rtt, guess.lowest), guess.highest),
         )
 
 
 def make_terms(max_ports: int, **settings: Unpack[Settings]) -> Terms:
-    """Split the settings of a user. Raises ValueError for those that cannot work."""
+    """Split the settings of a user. Raises ValueError for those that cannot work, TypeError as `connect`."""
     if not 1 <= max_ports <= c.MAX_PORTS_LIMIT:
         raise ValueError(f"max_ports must be 1 to {c.MAX_PORTS_LIMIT}, not {max_ports}")
+    check_names(settings, _ARGUMENTS)
     for name in _NOT_HERE:
         if name in settings:
             raise ValueError(f"{name} is no setting of portmux: max_ports limits channels of both kinds")
+    for name, value in settings.items():
+        if name in RANGES:
+            RANGES[name].checked(name, value)
     return Terms(max_ports, _control_settings(settings), _port_configuration(max_ports, settings))
 
 

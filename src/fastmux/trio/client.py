@@ -19,6 +19,7 @@ from fastmux.aio.connection import Connection as Inner
 from fastmux.aio.reconnecting import connections
 from fastmux.aio.resolver import without_missing_families
 from fastmux.aio.settings import Settings, client_configuration
+from fastmux.aio.tls_argument import check_tls
 from fastmux.protocol.events import Address
 from fastmux.trio.attempts import first_success
 from fastmux.trio.connection import Connection
@@ -80,5 +81,6 @@ def connect(
     Arguments and errors are those of `fastmux.connect`. The connection belongs to the trio run, not to a
     nursery: it ends with its block, with `aclose`, or with the run.
     """
+    check_tls(tls)
     configuration = client_configuration(settings, qlog)
     return Connector(host, port, tls, open_timeout, local_address, backoff, configuration)

@@ -24,6 +24,7 @@ from fastmux.aio.listening import Listening
 from fastmux.aio.logs import ConnectionLog
 from fastmux.aio.resolver import check_port
 from fastmux.aio.settings import Settings, server_configuration
+from fastmux.aio.tls_argument import check_tls
 from fastmux.aio.transport import TrainTransport
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection as ProtocolConnection
@@ -174,5 +175,6 @@ def listen(
     code INTERNAL. At the end of the block handlers get `close_timeout` seconds (None: unlimited) to end.
     Arguments and errors are else those of `fastmux.listen`.
     """
+    check_tls(tls)
     configuration = server_configuration(settings, qlog)
     return _serving(handler, host, check_port(port, 0), tls, close_timeout, configuration)
