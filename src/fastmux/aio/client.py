@@ -117,10 +117,10 @@ def connect(
     """Connect to a listener: `await connect(…)` or `async with connect(…) as connection`.
 
     `async for connection in connect(…)` connects again and again. Each turn of the loop has an open
-    connection. When the body is done with it, because it was lost (catch `ConnectionError` there) or for any
-    other reason, it is closed, and the next one is opened after a wait that `backoff` bounds. A `break` closes
-    it too, but does not wait: `await connection.aclose()` first if the program ends then. A failure to connect
-    is tried again; `AuthenticationError` and errors of certificate and key files are raised.
+    connection. When the body is done with it, because it was lost (catch `ConnectionError` there) or for
+    any other reason, it is closed, and the next one is opened after a wait that `backoff` bounds. A `break`
+    closes it too, but does not wait: `await connection.aclose()` first if the program ends then. A failure
+    to connect is tried again; `AuthenticationError` and errors of certificate and key files are raised.
 
     `tls` is a `TLSConfig` or `PLAINTEXT`; the server's certificate must have the name `host`, or the
     `server_hostname` of the configuration. The host's addresses are tried in order, a quarter of a second
