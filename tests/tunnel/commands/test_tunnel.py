@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,31 @@ def test_a_port_that_is_taken_ends_a_strict_tunnel(keys: Path) -> None:
         result = tunnel(keys, "127.0.0.1:9", "-L", f"{port}:a:1", "--exit-on-forward-failure")
     assert result.exit_code == 3
     assert f"-L 127.0.0.1:{port}" in result.stderr
+
+
+_WITHOUT_H11 = """
+import sys
+
+class NoH11:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "h11":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NoH11())
+from fastmux.tunnel.cli import main
+main()
+"""
+
+
+def test_an_http_proxy_without_its_extra_says_what_to_install(keys: Path) -> None:
+    """It ended with a traceback: `exits` knew the error only as long as nobody made another kind of it."""
+    files = [f"--cert={keys}/client.pem", f"--key={keys}/client.key", f"--ca={keys}/ca.pem"]
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_H11, "tunnel", "127.0.0.1:9", *files, "--control=none", "--http=0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr == "fastmux: h11 is not installed; run: pip install 'fastmux[tunnel]'\n"

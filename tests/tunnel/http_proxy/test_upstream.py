@@ -127,3 +127,24 @@ async def test_a_limit_holds_the_bytes_back() -> None:
         await upstream.stream.aclose()
         assert (await receive_all(origin)).endswith(bytes(5000))
         await origin.aclose()
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 103 Early\r\n\r\n"])
+def test_an_end_without_an_answer_is_told_as_that(before: bytes) -> None:
+    """h11 spoke of an event type that its role cannot handle."""
+
+    @virtual
+    async def run() -> None:
+        async with pair() as ends:
+            upstream, origin, _ = await upstream_of(ends)
+            await upstream.send(GET)
+            await upstream.send(h11.EndOfMessage())
+            await origin.send(before)
+            await origin.send_eof()
+            with pytest.raises(UpstreamFailed, match="it ended the connection without an answer"):
+                while isinstance(await upstream.receive(), h11.InformationalResponse):
+                    pass
+            origin.reset()
+            upstream.stream.reset()
+
+    run()

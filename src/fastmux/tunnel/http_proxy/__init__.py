@@ -6,7 +6,9 @@
 
 try:
     import h11 as _h11
-except ImportError as error:
-    raise ImportError("the HTTP proxy needs h11: pip install 'fastmux[tunnel]'") from error
+except ModuleNotFoundError as error:  # the same kind, by which `exits` knows an extra that is missing
+    raise ModuleNotFoundError(
+        "the HTTP proxy needs h11: pip install 'fastmux[tunnel]'", name="h11"
+    ) from error
 
 del _h11

@@ -12,7 +12,7 @@ import h11
 
 from fastmux.security.names import printable
 from fastmux.tunnel import constants as c
-from fastmux.tunnel.http_proxy.errors import RequestRefused
+from fastmux.tunnel.http_proxy.errors import RequestRefused, reason_of
 from fastmux.tunnel.http_proxy.fields import connection_options
 from fastmux.tunnel.http_proxy.request_head import HeadCutter, check_head
 
@@ -133,4 +133,4 @@ def has_length(request: h11.Request) -> bool:
 
 def _refused(error: h11.ProtocolError) -> RequestRefused:
     """h11's reason; where it quotes the client, the client gets that back, and nobody else."""
-    return RequestRefused(error.error_status_hint, printable(str(error)))
+    return RequestRefused(error.error_status_hint, printable(reason_of(error)))

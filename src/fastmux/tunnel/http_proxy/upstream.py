@@ -16,7 +16,7 @@ from fastmux.exceptions import BrokenResourceError, ClosedResourceError, EndOfSt
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.forwarding.counters import ChannelRecord
 from fastmux.tunnel.forwarding.rate import RateLimit, take_all
-from fastmux.tunnel.http_proxy.errors import UpstreamFailed
+from fastmux.tunnel.http_proxy.errors import UpstreamFailed, reason_of
 
 if TYPE_CHECKING:
     from fastmux.aio.stream import Stream
@@ -54,17 +54,26 @@ class Upstream:
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
-                raise UpstreamFailed(f"its answer is not whole, or not HTTP/1.1: {error}") from error
+                raise UpstreamFailed(
+                    f"its answer is not whole, or not HTTP/1.1: {reason_of(error)}"
+                ) from error
             if event is h11.NEED_DATA:
-                self._http.receive_data(await self._read())
+                data = await self._read()
+                if not data and self._is_silent():  # of which h11 would say that it knows no such event
+                    raise UpstreamFailed("it ended the connection without an answer")
+                self._http.receive_data(data)
             elif isinstance(event, ResponseEvent):
                 return event
             else:
-                raise UpstreamFailed("it ended the connection without an answer")
+                raise UpstreamFailed("its answer was over already")
 
     def take_rest(self) -> bytes:
         """What came behind the answer that switched to another protocol."""
         return self._http.trailing_data[0]
+
+    def _is_silent(self) -> bool:
+        """Whether nothing of a final answer has come."""
+        return self._http.their_state is h11.SEND_RESPONSE and not self._http.trailing_data[0]
 
     async def _read(self) -> bytes:
         try:
