@@ -151,6 +151,24 @@ def test_a_certificate_lasts_its_days_and_no_longer_than_its_issuer() -> None:
     assert short.not_valid_before_utc < NOW
 
 
+def test_a_server_is_for_hosts_only_and_its_wildcards_are_those_that_match() -> None:
+    """Others were issued, and no client accepted them."""
+    ca = make_ca()
+    with pytest.raises(
+        ValueError, match="'http://gw.example' is a URI, and clients know a server by its host"
+    ):
+        issue_server(ca, "gw", ["http://gw.example"])
+    for issue in (issue_server, issue_peer, issue_client):
+        with pytest.raises(ValueError, match=r"give \*\.NAME\.example, or the host names"):
+            issue(ca, "gw", ["*.example"])
+    with pytest.raises(ValueError, match="at least one host name or address"):
+        issue_peer(ca, "node", ["spiffe://corp.example/node"])
+    both = issue_peer(ca, "node", ["spiffe://corp.example/node", "node.example"]).certificate
+    assert extension(both, x509.SubjectAlternativeName) == x509.SubjectAlternativeName(
+        [x509.UniformResourceIdentifier("spiffe://corp.example/node"), x509.DNSName("node.example")]
+    )
+
+
 def test_what_makes_no_sense_is_refused() -> None:
     ca = make_ca()
     with pytest.raises(ValueError, match="at least one day, not 0"):
@@ -180,5 +198,5 @@ def test_a_peers_certificate_does_for_a_server_and_for_a_client() -> None:
     issued = issue_peer(ca, "worker", ["worker.example", "10.0.0.1"], now=NOW).certificate
     usages = issued.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert set(usages) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
-    with pytest.raises(ValueError, match="at least one name"):
+    with pytest.raises(ValueError, match="at least one host name"):
         issue_peer(ca, "worker", [])

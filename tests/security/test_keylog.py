@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -138,3 +139,20 @@ def test_secrets_and_their_log_show_in_no_repr(world: World, variable: Path) -> 
 
 def test_a_path_has_one_log(path: Path) -> None:
     assert key_log({VARIABLE: str(path)}) is key_log({VARIABLE: str(path)})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs")
+def test_a_fifo_that_nobody_reads_holds_up_nobody(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Opening it waited for a reader, and with it every handshake."""
+    os.mkfifo(path)
+    log = KeyLog(str(path))
+    log.write(b"line")
+    assert "no secrets are written" in warnings(caplog)[0]
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        read = KeyLog(str(path))
+        read.write(b"line")
+        assert os.read(reader, 100) == b"line\n"
+        read.close()
+    finally:
+        os.close(reader)

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from fastmux.security.names import listed, matches, parse_host, printable
+from fastmux.security.names import listed, matches, parse_host, parse_pattern, printable
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,13 @@ def test_a_long_list_is_cut_and_counted() -> None:
     assert listed(str(number) for number in range(7)) == "0, 1, 2, 3, 4 and 2 more"
     assert listed(["a", "b\n"]) == "a, b?"
     assert listed([]) == ""
+
+
+def test_a_wildcard_that_can_be_made_is_one_that_matches() -> None:
+    assert parse_pattern("*.B.example.") == "*.b.example"
+    assert matches("a.b.example", [str(parse_pattern("*.b.example"))], [])
+    assert parse_pattern("a.example") == "a.example"
+    assert parse_pattern("::1") == ipaddress.ip_address("::1")
+    for name in ("*.example", "*.example.", "*.10.0.0.1", "*", "*.*.example", "a.*.example"):
+        with pytest.raises(ValueError, match=r"top-level domain|neither a host name"):
+            parse_pattern(name)

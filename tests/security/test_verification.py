@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL, crypto
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
@@ -113,6 +114,19 @@ def test_the_refused_name_and_the_names_there_are_both_stand_in_the_reason(host:
     verifier = PeerVerifier(True, parse_host(host))
     assert not verifier.check(judged(SERVER), Codes.OK, 0, ok=True)
     assert str(verifier.refusal) == f"the peer's certificate is for {HOST}, not {host}"
+
+
+def test_a_certificate_for_uris_only_is_said_to_be_that() -> None:
+    verifier = PeerVerifier(True, parse_host(HOST))
+    uris = x509.SubjectAlternativeName([x509.UniformResourceIdentifier("spiffe://corp.example/gw")])
+    builder = x509.CertificateBuilder().subject_name(SERVER.certificate.subject)
+    builder = builder.issuer_name(CA.certificate.subject).public_key(SERVER.key.public_key())
+    builder = builder.serial_number(1).not_valid_before(NOW).not_valid_after(NOW)
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    builder = builder.add_extension(uris, critical=False).add_extension(usage, critical=False)
+    made = builder.sign(CA.key, hashes.SHA256())
+    assert not verifier.check(judged(Credential(made, SERVER.key)), Codes.OK, 0, ok=True)
+    assert "is for no host (subject server, only spiffe://corp.example/gw)" in str(verifier.refusal)
 
 
 def test_a_connection_without_a_verifier_is_refused() -> None:

@@ -6,8 +6,8 @@ Owns: what is in them, and the names of their files. May not know: connections, 
 from __future__ import annotations
 
 import datetime
-import ipaddress
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from fastmux.security.files import make_private_directory, write_private_file
-from fastmux.security.names import parse_host
+from fastmux.security.names import parse_pattern, printable
 
 DEFAULT_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 _FILE_NAMES: Final = ("ca", "server", "client")
@@ -93,11 +93,13 @@ def issue_server(
     """Issue a server's certificate for `names` (host names, `*.` wildcards, addresses).
 
     It ends no later than its issuer. Raises ValueError for names that are none, or if there are
-    none at all. A name may be a URI too (`spiffe://…`), which says who it is, not where.
+    none at all.
     """
     every = tuple(names)
     if not every:
         raise ValueError("a server's certificate needs at least one name")
+    for name in every:
+        host_name(name)
     return _issue(issuer, common_name, every, (_SERVER_AUTH,), days, now)
 
 
@@ -109,10 +111,13 @@ def issue_peer(
     days: int = DEFAULT_DAYS,
     now: datetime.datetime | None = None,
 ) -> Credential:
-    """Issue a certificate for an end that both listens and connects: as `issue_server`, a client's too."""
+    """Issue a certificate for an end that both listens and connects: as `issue_server`, a client's too.
+
+    Beside the hosts `names` may have URIs (`spiffe://…`), which say who it is, not where.
+    """
     every = tuple(names)
-    if not every:
-        raise ValueError("a certificate for listening needs at least one name")
+    if all(_URI.fullmatch(name) for name in every):
+        raise ValueError("a certificate for listening needs at least one host name or address")
     return _issue(issuer, common_name, every, (_SERVER_AUTH, _CLIENT_AUTH), days, now)
 
 
@@ -166,7 +171,11 @@ def make_credentials(
     make_private_directory(directory)
     for path in (directory / f"{name}{suffix}" for name in _FILE_NAMES for suffix in (".pem", ".key")):
         if path.is_symlink() or path.exists():
-            raise FileExistsError(f"{path} exists already: it is not replaced")
+            raise FileExistsError(
+                f"{path} exists already: it is not replaced. With that CA "
+                f"`fastmux cert issue NAME --server --name HOST --dir {shlex.quote(str(directory))}` makes a "
+                "certificate for another server or name"
+            )
     return CredentialFiles(
         *write_credential(directory, "ca", ca),
         *write_credential(directory, "server", server),
@@ -182,15 +191,21 @@ def write_credential(directory: Path, name: str, credential: Credential) -> tupl
 
 def general_name(name: str) -> x509.GeneralName:
     """Return a host name (`*.` may be in front), address or URI as an alternative name. Raises ValueError."""
+    return x509.UniformResourceIdentifier(name) if _URI.fullmatch(name) else host_name(name)
+
+
+def host_name(name: str) -> x509.DNSName | x509.IPAddress:
+    """Return a host name (`*.` may be in front) or address as an alternative name: what a server is known by.
+
+    Raises ValueError that says what to give.
+    """
     if _URI.fullmatch(name):
-        return x509.UniformResourceIdentifier(name)
-    if name.startswith("*."):
-        parsed = parse_host(name.removeprefix("*."))
-        if isinstance(parsed, str):
-            return x509.DNSName(f"*.{parsed}")
-        raise ValueError(f"{name!r} is neither a host name nor an IP address")
-    host = parse_host(name)
-    return x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(ipaddress.ip_address(host))
+        raise ValueError(
+            f"{printable(name)!r} is a URI, and clients know a server by its host name or address: "
+            "give that alone, such as gw.example or 192.0.2.7"
+        )
+    host = parse_pattern(name)
+    return x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(host)
 
 
 def _issue(

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Final
 
 VARIABLE: Final = "SSLKEYLOGFILE"
+_NO_WAIT: Final[int] = getattr(os, "O_NONBLOCK", 0)  # a FIFO without a reader, or one that lags, is an error
 _LABELS: Final = ("FASTMUX_CLIENT_TRAFFIC", "FASTMUX_SERVER_TRAFFIC")
 
 logger = logging.getLogger("fastmux.security")
@@ -49,7 +50,7 @@ class KeyLog:
         if self._has_failed:
             return
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_WAIT, 0o600)
             self._warn(os.fstat(self._descriptor))
         os.write(self._descriptor, data)
 

@@ -1,7 +1,7 @@
 """Host names and addresses, and whether a certificate is for one of them (RFC 9525).
 
-Owns: parsing of the name that a client asks for, matching it with subject alternative names, and
-making text from a certificate safe to print. May not know: X.509, OpenSSL.
+Owns: parsing of the names that a client asks for and that a certificate is made for, matching one with the
+others, and making text from a certificate safe to print. May not know: X.509, OpenSSL.
 """
 
 from __future__ import annotations
@@ -37,6 +37,25 @@ def parse_host(host: str) -> str | IPAddress:
     if len(name) > _MAX_NAME_SIZE or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(f"{printable(host)!r} is neither a host name nor an IP address")
     return name
+
+
+def parse_pattern(name: str) -> str | IPAddress:
+    """Return what a certificate can be for: an address, or a name as `parse_host`, `*.` may be in front.
+
+    Raises ValueError if it is none of these, or a wildcard so wide that nothing here matches it.
+    """
+    if not name.startswith("*."):
+        return parse_host(name)
+    rest = name.removeprefix("*.")
+    parsed = parse_host(rest)
+    if not isinstance(parsed, str):
+        raise ValueError(f"{printable(name)!r} is neither a host name nor an IP address")
+    if parsed.count(".") < _MIN_WILDCARD_LABELS - 2:
+        raise ValueError(
+            f"{printable(name)!r} would be for a whole top-level domain, which no client accepts: "
+            f"give *.NAME.{printable(rest)}, or the host names themselves"
+        )
+    return f"*.{parsed}"
 
 
 def _to_ascii(host: str) -> str:

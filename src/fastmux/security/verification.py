@@ -134,7 +134,8 @@ class PeerVerifier:
             return ""
         names = listed((*identity.dns_names, *identity.ip_addresses))
         if not names:
-            names = f"no host (subject {describe(facts.certificate)}, no subject alternative name)"
+            others = f"only {listed(identity.uris)}" if identity.uris else "no subject alternative name"
+            names = f"no host (subject {describe(facts.certificate)}, {others})"
         return f"the peer's certificate is for {names}, not {self._host}"
 
     def _pin_reason(self, facts: Facts) -> str:

@@ -27,6 +27,7 @@ from fastmux.security.certificates import (
     DEFAULT_NAMES,
     Credential,
     general_name,
+    host_name,
     issue_client,
     issue_peer,
     issue_server,
@@ -145,15 +146,16 @@ def default_server_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*DEFAULT_NAMES, str(host))))
 
 
-def check_names(name: str, names: Iterable[str]) -> None:
+def check_names(name: str, names: Iterable[str], role: Role = "client") -> None:
     """Refuse, with a ValueError, what `issue` would not take for `name` or one of `names`."""
     if not _NAME.fullmatch(name):
         raise ValueError(
             f"{printable(name)!r} is not a name for certificates: 1 to 64 letters, digits, '.', '_' and '-', "
             "not starting with a dot"
         )
+    parse = host_name if role == "server" else general_name
     for each in names:
-        general_name(each)
+        parse(each)
 
 
 def issue(
@@ -167,17 +169,21 @@ def issue(
 ) -> Issued:
     """Issue `name.pem` and `name.key` in a directory with `ca.pem` and `ca.key`.
 
-    `role` "both" is for an end that listens and connects. `names` are host names, addresses and URIs; who
-    listens and has none gets `name` itself. The subject's CN is `name`: 1 to 64 letters, digits, `.`, `_` and
-    `-`, the first no dot. Raises FileExistsError rather than replace a file, ValueError, OSError.
+    `role` "both" is for an end that listens and connects. `names` are host names, addresses and (not for
+    "server") URIs; who listens and has none gets `name` itself. The subject's CN is `name`: 1 to 64 letters,
+    digits, `.`, `_` and `-`, the first no dot. Raises FileExistsError rather than replace a file, ValueError,
+    OSError.
     """
     every = tuple(names)
-    check_names(name, every)
+    check_names(name, every, role)
     ca = read_ca(directory, now)
     make_private_directory(directory)  # it is there: this refuses one that others can write in
     for path in (directory / f"{name}.pem", directory / f"{name}.key"):
         if path.is_symlink() or path.exists():
-            raise FileExistsError(f"{path} exists already; `fastmux cert renew` renews a certificate")
+            raise FileExistsError(
+                f"{path} exists already; `fastmux cert renew` renews it for the same names; for others give "
+                "the certificate another NAME and its hosts by --name"
+            )
     if role == "client":
         credential = issue_client(ca, name, every, days=days, now=now)
     else:

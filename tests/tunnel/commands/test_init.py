@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import stat
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fastmux.tunnel.certs import facts_of, read_certificates
+from fastmux.tunnel.cli import main
 from fastmux.tunnel.commands.init import command
 from fastmux.tunnel.settings.credentials import default_directory
 
@@ -49,13 +52,39 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
     before = (tmp_path / "ca.key").read_bytes()
     result = run("--dir", str(tmp_path))
     assert result.exit_code == 3
-    assert result.stderr == f"fastmux: {tmp_path}/ca.pem exists already: it is not replaced\n"
+    assert result.stderr.startswith(f"fastmux: {tmp_path}/ca.pem exists already: it is not replaced. ")
     assert (tmp_path / "ca.key").read_bytes() == before
 
 
 def test_a_name_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
     result = run("--dir", str(tmp_path / "d"), "--name", "a b")
     assert result.exit_code == 2 and "neither a host name" in result.stderr
+    assert not (tmp_path / "d").exists()
+
+
+def test_another_name_for_the_server_takes_the_command_that_the_refusal_shows(tmp_path: Path) -> None:
+    """Neither `init` nor `cert renew` gives a server another name: whoever began without --name was stuck."""
+    place = tmp_path / "my keys"
+    assert run("--dir", str(place)).exit_code == 0
+    result = run("--dir", str(place), "--name", "gw.example")
+    shown = re.search(r"`fastmux (cert issue [^`]*)`", result.stderr)
+    assert shown is not None
+    words = shlex.split(shown[1].replace("NAME", "gw").replace("HOST", "gw.example"))
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert facts_of(read_certificates(place / "gw.pem")[0]).names == ("gw.example",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("http://gw.example", "give that alone, such as gw.example"),
+        ("spiffe://corp.example/gw", "is a URI"),
+        ("*.example", "give *.NAME.example"),
+    ],
+)
+def test_a_name_that_no_client_would_accept_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    result = run("--dir", str(tmp_path / "d"), "--name", name)
+    assert result.exit_code == 2 and text in result.stderr
     assert not (tmp_path / "d").exists()
 
 

@@ -74,7 +74,7 @@ def issue(
     role: certs.Role = ("both" if is_client else "server") if is_server else "client"
 
     try:
-        certs.check_names(name, names)
+        certs.check_names(name, names, role)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with configuration_failures():

@@ -20,6 +20,7 @@ Next, each in a terminal of its own:
 
 A client elsewhere gets client.pem, client.key and ca.pem; ca.key stays here.
   fastmux cert issue NAME --client --dir {directory}      makes one for the next client
+  fastmux cert issue NAME --server --name HOST --dir {directory}      and one for another name of the server
 """
 
 
@@ -59,7 +60,7 @@ def command(directory: Path | None, names: tuple[str, ...], days: int) -> None:
     from fastmux.tunnel.settings.credentials import default_directory
 
     try:
-        check_names("server", names)
+        check_names("server", names, "server")
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with configuration_failures():
