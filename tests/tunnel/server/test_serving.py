@@ -227,7 +227,7 @@ def test_an_address_that_is_taken_is_a_configuration_error(keys: Path) -> None:
 def test_certificates_are_looked_at_before_anything_starts(keys: Path, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(ConfigurationError, match=r"ca\.pem"):
-        checked_tls(replace(credentials(keys, "server"), ca=str(tmp_path / "ca.pem")))
+        checked_tls(replace(credentials(keys, "server"), ca=str(tmp_path / "ca.pem")), "server")
 
 
 def test_a_server_has_no_forwards(keys: Path) -> None:

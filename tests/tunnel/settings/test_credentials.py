@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from fastmux.security.certificates import issue_client, make_ca, write_credential
 from fastmux.tunnel.exits import ConfigurationError
 from fastmux.tunnel.settings.configuration import TlsFiles
-from fastmux.tunnel.settings.credentials import Credentials
+from fastmux.tunnel.settings.credentials import Credentials, checked_tls
 from tunnel.served import credentials
 
 
@@ -80,3 +83,25 @@ def test_the_key_of_resets_comes_from_the_private_key_and_the_host(
     assert server.reset_key() != key
     with pytest.raises(ConfigurationError):
         Credentials(key=str(keys / "none.key")).reset_key()
+
+
+@pytest.mark.parametrize(("name", "role"), [("client", "server"), ("server", "client")])
+def test_a_certificate_of_the_other_role_is_refused_before_anything_starts(
+    keys: Path, name: str, role: Literal["server", "client"]
+) -> None:
+    """`serve` said that it served, and could only refuse everybody."""
+    with pytest.raises(
+        ConfigurationError, match=f"{name}.pem may not act as a {role}: it is for {name}; the"
+    ):
+        checked_tls(credentials(keys, name), role)
+
+
+def test_a_certificate_that_has_ended_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """No error: it may be renewed while it runs, and a reload may be there to revoke somebody."""
+    tmp_path.chmod(0o700)
+    then = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=50)
+    ca = make_ca()
+    write_credential(tmp_path, "ca", ca)
+    write_credential(tmp_path, "client", issue_client(ca, "laptop", days=9, now=then))
+    checked_tls(credentials(tmp_path, "client"), "client")
+    assert "client.pem: the certificate of laptop ended at " in caplog.text

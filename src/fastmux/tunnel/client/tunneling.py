@@ -49,7 +49,7 @@ class Tunneling:
 
     def _supervisor(self, on_open: Callable[[fastmux.Connection], None]) -> Supervisor:
         host, port = self._settings.server
-        tls = checked_tls(self._settings.credentials)
+        tls = checked_tls(self._settings.credentials, "client")
 
         async def connect() -> fastmux.Connection:
             return await fastmux.connect(
@@ -128,7 +128,7 @@ class Tunneling:
     async def reload(self) -> str:
         """Read the configuration anew: forwards that are new begin, those that are gone end."""
         settings = tunnel_settings(self._options, os.getpid())
-        checked_tls(settings.credentials)
+        checked_tls(settings.credentials, "client")
         wanted = {_hashable(forward): forward for forward in settings.forwards}
         gone = [key for key in self._forwards if key not in wanted]
         former = {_hashable(forward): forward for forward in self._settings.forwards}

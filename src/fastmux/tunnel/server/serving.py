@@ -50,7 +50,7 @@ class Serving:
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
         """Serve until drained or stopped. Raises `ConfigurationError` for what keeps it from starting."""
-        tls = checked_tls(self._settings.credentials)
+        tls = checked_tls(self._settings.credentials, "server")
         async with AsyncExitStack() as stack:
             for listener in self._listeners(tls):
                 try:
@@ -103,7 +103,7 @@ class Serving:
         """Read configuration and certificates anew, and end what is no longer allowed."""
         lookups = self._service.policy.access.lookups
         settings = serve_settings(self._options, os.getpid(), lookups)
-        checked_tls(settings.credentials)
+        checked_tls(settings.credentials, "server")
         self._warn_of_what_stays(settings)
         return await self._service.apply(settings.policy)
 

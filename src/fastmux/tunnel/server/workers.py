@@ -89,7 +89,7 @@ class WorkerGroup:
 
         Raises `ConfigurationError` for what keeps it from starting, `CommandError` if workers do not stay.
         """
-        checked_tls(self._settings.credentials)
+        checked_tls(self._settings.credentials, "server")
         count = self._settings.workers
         try:
             for host, port in self._settings.listen:
@@ -230,7 +230,7 @@ class WorkerGroup:
 
     async def reload(self) -> str:
         """Have every worker read configuration and certificates anew."""
-        checked_tls(serve_settings(self._options, os.getpid()).credentials)
+        checked_tls(serve_settings(self._options, os.getpid()).credentials, "server")
         answers = await self._ask_all("reload")
         return "; ".join(f"worker {index}: {text}" for index, text in enumerate(answers))
 

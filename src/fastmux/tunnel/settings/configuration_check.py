@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastmux.security.config import TLSConfig
 from fastmux.tunnel.access.host_patterns import AnyHost
 from fastmux.tunnel.access.identity_patterns import IdentityKind
 from fastmux.tunnel.access.rules import HostPorts
-from fastmux.tunnel.certs import facts_of, read_certificates
-from fastmux.tunnel.constants import CERTIFICATE_WARNING_DAYS
 from fastmux.tunnel.notation.hosts import host_and_port
+from fastmux.tunnel.settings.certificate_check import end_warnings, role_fault
 from fastmux.tunnel.settings.configuration import (
     Client,
     Configuration,
@@ -93,26 +91,6 @@ def _tls_findings(tls: TlsFiles, roles: list[str], now: datetime.datetime) -> li
     from fastmux.security.contexts import make_context
 
     make_context(TLSConfig(tls.cert, tls.key, tls.ca, pins=tls.pins))
-    warnings = [text for path in (tls.cert, tls.ca) for text in _end_warnings(path, now)]
-    has = facts_of(read_certificates(tls.cert)[0]).roles
-    for role in roles:
-        if role not in has:
-            is_for = " and ".join(has) or "no role"
-            warnings.append(
-                f"{tls.cert} may not act as a {role}: it is for {is_for}; the other end refuses it"
-            )
-    return warnings
-
-
-def _end_warnings(path: Path, now: datetime.datetime) -> list[str]:
-    warnings = []
-    for certificate in read_certificates(path):
-        facts = facts_of(certificate)
-        if facts.ends <= now:
-            warnings.append(f"{path}: the certificate of {facts.subject} ended at {facts.ends:%Y-%m-%d}")
-        elif facts.ends - now < datetime.timedelta(days=CERTIFICATE_WARNING_DAYS):
-            warnings.append(
-                f"{path}: the certificate of {facts.subject} ends in {(facts.ends - now).days} days; "
-                f"fastmux cert renew {path}"
-            )
-    return warnings
+    warnings = [text for path in (tls.cert, tls.ca) for text in end_warnings(path, now)]
+    faults = (role_fault(tls.cert, role) for role in roles)
+    return [*warnings, *(fault for fault in faults if fault)]

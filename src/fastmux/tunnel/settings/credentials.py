@@ -5,19 +5,25 @@ Owns: that merge, and what is said when a file is missing or of no use. May not 
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import hmac
+import logging
 import os
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fastmux.tunnel.exits import ConfigurationError
 
 if TYPE_CHECKING:
     from fastmux.security.config import TLSConfig
     from fastmux.tunnel.settings.configuration import TlsFiles
+
+logger = logging.getLogger("fastmux.tunnel")
+
+Role: TypeAlias = Literal["server", "client"]
 
 
 def default_directory() -> Path:
@@ -51,7 +57,7 @@ class Credentials:
             reload=files.reload,
         )
 
-    def or_initial(self, role: Literal["server", "client"]) -> Credentials:
+    def or_initial(self, role: Role) -> Credentials:
         """These, or if none is given those that `fastmux init` makes where nothing else is said."""
         if self.cert or self.key or self.ca:
             return self
@@ -99,13 +105,27 @@ class Credentials:
         return hmac.digest(hashlib.sha256(secret).digest(), label, "sha256")
 
 
-def checked_tls(credentials: Credentials) -> TLSConfig:
-    """The TLS configuration, after a look at what is in its files. Raises `ConfigurationError`."""
+def checked_tls(credentials: Credentials, role: Role) -> TLSConfig:
+    """The TLS configuration, after a look at what is in its files; a certificate that ends is a warning.
+
+    An end is no error: files may be renewed while it runs, and a reload may have to revoke somebody.
+    Raises `ConfigurationError`, also for a certificate that is not for `role`: nobody would accept it.
+    """
     from fastmux.security.contexts import make_context
+    from fastmux.tunnel.settings.certificate_check import end_warnings, role_fault
 
     tls = credentials.tls()
+    now = datetime.datetime.now(datetime.UTC)
     try:
         make_context(tls)  # a handshake would be content with what was loaded before
+        fault = role_fault(Path(credentials.cert), role)
+        warnings = [
+            text for path in (credentials.cert, credentials.ca) for text in end_warnings(Path(path), now)
+        ]
     except (OSError, ValueError) as error:
         raise ConfigurationError(str(error)) from error
+    if fault:
+        raise ConfigurationError(fault)
+    for text in warnings:
+        logger.warning("%s", text)
     return tls
