@@ -24,6 +24,7 @@ from fastmux.tunnel.constants import ACCESS_DENIED
         (HandshakeError("the peer does not speak TLS"), 5, "does not speak TLS"),
         (TimeoutError("no connection to gw port 4433 within 10 s"), 5, "is `fastmux serve` running"),
         (socket.gaierror(-2, "Name or service not known"), 5, "cannot be resolved: Name or service"),
+        (socket.gaierror(-2, "unknown", "gw\x1b"), 5, "the name 'gw?' cannot be resolved: unknown"),
         (ConnectionRefusedError(111, "Connection refused"), 5, "Connection refused"),
         (ConnectionError("the far end ended the channel"), 255, "the far end ended the channel"),
         (ModuleNotFoundError("No module named 'h11'", name="h11"), 3, "pip install 'fastmux[tunnel]'"),
@@ -55,3 +56,11 @@ def test_a_wrong_pin_says_how_pins_are_shown() -> None:
 def test_what_the_peer_gives_as_a_reason_is_printable() -> None:
     error = exits.command_error(ConnectionClosed(ACCESS_DENIED, "\x1b[31mred", True))
     assert "\x1b" not in str(error)
+
+
+def test_a_look_up_that_fails_names_the_host() -> None:
+    with pytest.raises(socket.gaierror) as caught, exits.naming("gw.example"):
+        raise socket.gaierror(-2, "Name or service not known")
+    assert str(exits.command_error(caught.value)).startswith("the name 'gw.example' cannot be resolved: Name")
+    with pytest.raises(ConnectionError, match="other"), exits.naming("gw.example"):
+        raise ConnectionError("other")

@@ -6,7 +6,8 @@ Owns: which error means which code, and what the sentence says to do. May not kn
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from fastmux.exceptions import AuthenticationError, ChannelReset, ConnectionClosed, HandshakeError
@@ -49,6 +50,15 @@ def command_error(error: BaseException) -> CommandError | None:
     return None
 
 
+@contextmanager
+def naming(host: str) -> Iterator[None]:
+    """Have an error of a look-up inside name the host, which the system does not."""
+    try:
+        yield
+    except socket.gaierror as error:
+        raise socket.gaierror(error.errno, error.strerror, host) from error
+
+
 def _explain_closed(error: ConnectionClosed) -> CommandError:
     if error.remote and error.code == ACCESS_DENIED:
         reason = printable(error.reason)
@@ -63,6 +73,10 @@ def _explain_authentication(error: AuthenticationError) -> CommandError:
 def _explain_timeout(error: TimeoutError) -> CommandError:
     hint = "is `fastmux serve` running there, and does UDP reach it?"
     return CommandError(UNREACHABLE, f"{str(error) or 'no answer in time'}: {hint}")
+
+
+def _quoted(name: str | None) -> str:
+    return f"{printable(name)!r} " if name else ""
 
 
 def _explain_system(error: OSError) -> CommandError:
@@ -88,7 +102,9 @@ _EXPLANATIONS: Final[tuple[tuple[type[BaseException], Callable[[Any], CommandErr
     (ModuleNotFoundError, _explain_missing),
     (
         socket.gaierror,
-        lambda error: CommandError(UNREACHABLE, f"the name cannot be resolved: {error.strerror}"),
+        lambda error: CommandError(
+            UNREACHABLE, f"the name {_quoted(error.filename)}cannot be resolved: {error.strerror}"
+        ),
     ),
     (OSError, _explain_system),
 )

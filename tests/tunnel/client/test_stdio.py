@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 
 import pytest
 
@@ -41,6 +43,20 @@ class Script:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+class BrokenInput(Script):
+    """A descriptor that is none."""
+
+    async def read(self) -> bytes:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+class BrokenOutput(Script):
+    """A disk that is full."""
+
+    async def write(self, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 async def start(ends: Pair, script: Script) -> tuple[asyncio.Task[None], Stream]:
@@ -133,8 +149,9 @@ async def test_a_reset_is_never_shown_as_an_end() -> None:
         await far.send(CONNECTED + b"half a")
         await asyncio.sleep(1)
         far.reset()
-        with pytest.raises(ChannelReset):
+        with pytest.raises(CommandError, match="to the target was reset at the far end") as caught:
             await running
+        assert caught.value.code == LOST
         assert script.written == b"half a"
         assert not script.is_closed
 
@@ -148,6 +165,22 @@ async def test_a_lost_connection_is_raised() -> None:
         ends.server.abort()
         with pytest.raises(ConnectionClosed):
             await running
+
+
+@virtual
+async def test_what_is_wrong_with_input_or_output_names_it() -> None:
+    """It was said to be the target that cannot be reached."""
+    for script, sent, text in (
+        (BrokenInput(ends=False), b"", "standard input: Bad file"),
+        (BrokenOutput(ends=False), b"x", "standard output: No space left"),
+    ):
+        async with pair() as ends:
+            running, far = await start(ends, script)
+            await far.send(CONNECTED + sent)
+            with pytest.raises(CommandError, match=text) as caught:
+                await running
+            assert caught.value.code == LOST
+            far.reset()
 
 
 @virtual

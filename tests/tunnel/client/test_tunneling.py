@@ -95,6 +95,21 @@ def test_a_forward_that_fails_is_logged_and_the_others_go_on_or_it_ends(keys: Pa
     run(main())
 
 
+def test_a_tunnel_of_which_no_forward_can_begin_ends(keys: Path) -> None:
+    """It said that the others go on, and ran on with nothing."""
+
+    async def main() -> None:
+        async with echo_target() as target, served(keys, EVERYTHING) as world:
+            given = options(keys, world.server.port, f"{target}:a:1", f"{target}:b:1")
+            with pytest.raises(ConfigurationError) as caught:
+                await make(given).run(lambda _: None)
+            lines = str(caught.value).splitlines()
+            assert len(lines) == 2
+            assert all(line.startswith(f"-L 127.0.0.1:{target}: cannot listen at ") for line in lines)
+
+    run(main())
+
+
 def test_a_refused_reverse_forward_ends_a_strict_tunnel(keys: Path) -> None:
     async def main() -> None:
         async with served(keys, policy("client=127.0.0.1:1")) as world:

@@ -76,3 +76,13 @@ def test_it_loads_nothing_that_it_does_not_need() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert set(done.stdout.split()) & TOO_HEAVY == set()
+
+
+@pytest.mark.parametrize(("closed", "name"), [("<&-", "input"), (">&-", "output")])
+def test_standard_input_or_output_that_is_closed_is_named(keys: Path, closed: str, name: str) -> None:
+    """Its number is then another file's, with an error that leads nowhere."""
+    files = f"--cert {keys}/client.pem --key {keys}/client.key --ca {keys}/ca.pem"
+    line = f"exec {sys.executable} -m fastmux connect 127.0.0.1:9 a:1 {files} {closed}"
+    done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert f"standard {name} is closed" in done.stderr

@@ -128,10 +128,16 @@ def test_an_address_that_is_taken_is_a_configuration_error_and_nothing_is_left_o
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            with pytest.raises(ConfigurationError, match="in use"):
+            at = "{}:{}".format(*taken.getsockname())
+            with pytest.raises(ConfigurationError, match=f"--metrics {at}: .*in use"):
                 async with Front(Remembering(), control=path, metrics=taken.getsockname()):
                     pass
         assert not path.exists()
+        nowhere = tmp_path / "file" / "c.sock"
+        nowhere.parent.touch()
+        with pytest.raises(ConfigurationError, match=f"--control {nowhere}: "):
+            async with Front(Remembering(), control=nowhere, metrics=None):
+                pass
 
     run(main())
 

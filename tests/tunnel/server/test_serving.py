@@ -217,7 +217,7 @@ def test_an_address_that_is_taken_is_a_configuration_error(keys: Path) -> None:
         with socket.socket(type=socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
             given = replace(options(keys, "*:1"), listen=(f"127.0.0.1:{taken.getsockname()[1]}",))
-            with pytest.raises(ConfigurationError, match="cannot listen"):
+            with pytest.raises(ConfigurationError, match=rf"-l {given.listen[0]}: cannot listen: .*in use"):
                 async with started(given):
                     pass
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import fastmux
 from fastmux.aio.answers import OpenRefused, read_answer
-from fastmux.exceptions import BrokenResourceError, EndOfStream
+from fastmux.exceptions import BrokenResourceError, ChannelReset, EndOfStream
 from fastmux.tunnel.constants import OPEN_TIMEOUT
-from fastmux.tunnel.exits import LOST, UNREACHABLE, CommandError
+from fastmux.tunnel.exits import LOST, UNREACHABLE, CommandError, naming
 
 if TYPE_CHECKING:
     from fastmux.aio.client import HandshakeMaker
@@ -53,11 +53,12 @@ async def connect_stdio(
     Raises `CommandError` if the target cannot be reached (5) or a direction broke (255), and what
     `fastmux.connect` raises.
     """
-    async with (
-        fastmux.connect(*server, tls=tls, open_timeout=OPEN_TIMEOUT) as connection,
-        await connection.open_stream(label) as stream,
-    ):
-        await relay(stream, source, sink)
+    with naming(server[0]):
+        async with (
+            fastmux.connect(*server, tls=tls, open_timeout=OPEN_TIMEOUT) as connection,
+            await connection.open_stream(label) as stream,
+        ):
+            await relay(stream, source, sink)
 
 
 async def relay(stream: Stream, source: Source, sink: Sink) -> None:
@@ -80,11 +81,27 @@ async def relay(stream: Stream, source: Source, sink: Sink) -> None:
 
 async def _send(stream: Stream, source: Source) -> None:
     try:
-        while data := await source.read():
+        while data := await _read(source):
             await stream.send(data)
         await stream.send_eof()
     except BrokenResourceError:
         logger.debug("the target takes no more; what it sends still comes")
+
+
+async def _read(source: Source) -> bytes:
+    try:
+        return await source.read()
+    except OSError as error:  # which says nothing of the network: another code than for a target out of reach
+        raise CommandError(LOST, f"standard input: {error.strerror or error}") from error
+
+
+async def _write(sink: Sink, data: bytes) -> None:
+    try:
+        await sink.write(data)
+    except BrokenPipeError:
+        raise CommandError(LOST, "standard output was closed before the end") from None
+    except OSError as error:
+        raise CommandError(LOST, f"standard output: {error.strerror or error}") from error
 
 
 async def _receive(stream: Stream, sink: Sink) -> None:
@@ -94,8 +111,8 @@ async def _receive(stream: Stream, sink: Sink) -> None:
         raise CommandError(UNREACHABLE, str(error)) from error
     try:
         while True:
-            await sink.write(await stream.receive(_CHUNK_SIZE))
+            await _write(sink, await stream.receive(_CHUNK_SIZE))
     except EndOfStream:
         sink.close()
-    except BrokenPipeError:
-        raise CommandError(LOST, "standard output was closed before the end") from None
+    except ChannelReset as error:
+        raise CommandError(LOST, "the connection to the target was reset at the far end") from error

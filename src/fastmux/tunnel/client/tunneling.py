@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import fastmux
 from fastmux.aio.answers import OpenRefused
@@ -17,7 +17,7 @@ from fastmux.tunnel.client.client import TunnelClient
 from fastmux.tunnel.client.supervisor import Supervisor
 from fastmux.tunnel.control.lines import ControlError
 from fastmux.tunnel.control.status import Fields
-from fastmux.tunnel.exits import UNREACHABLE, CommandError, ConfigurationError
+from fastmux.tunnel.exits import UNREACHABLE, CommandError, ConfigurationError, naming
 from fastmux.tunnel.notation.targets import Forward
 from fastmux.tunnel.operation.exposition import Family
 from fastmux.tunnel.settings.configuration import ClientForward
@@ -52,9 +52,10 @@ class Tunneling:
         tls = checked_tls(self._settings.credentials, "client")
 
         async def connect() -> fastmux.Connection:
-            return await fastmux.connect(
-                host, port, tls=tls, open_timeout=c.ATTEMPT_TIMEOUT, congestion=self._settings.congestion
-            )
+            with naming(host):
+                return await fastmux.connect(
+                    host, port, tls=tls, open_timeout=c.ATTEMPT_TIMEOUT, congestion=self._settings.congestion
+                )
 
         return Supervisor(connect, retry_max=self._settings.retry_max, on_open=on_open)
 
@@ -68,8 +69,7 @@ class Tunneling:
         supervising: asyncio.Task[None] | None = None
         ending = asyncio.create_task(self._ending.wait())
         try:
-            for forward in self._settings.forwards:
-                await self._begin(forward)
+            await self._begin_all(self._settings.forwards)
             if not self._settings.forwards:
                 logger.info("nothing is forwarded yet: `fastmux ctl forward` adds what you like")
             on_ready("tunnel to {} port {}".format(*self._settings.server))
@@ -100,15 +100,26 @@ class Tunneling:
             task.cancel()
         await asyncio.gather(draining, stopped, return_exceptions=True)
 
-    async def _begin(self, forward: ClientForward) -> None:
+    async def _begin_all(self, forwards: Sequence[ClientForward]) -> None:
+        """Begin what can be. Raises `ConfigurationError` if nothing can: a tunnel of nothing helps nobody."""
+        failures = [failure for forward in forwards if (failure := await self._begin(forward))]
+        if failures and len(failures) == len(forwards):
+            raise ConfigurationError("\n".join(failures))
+        for failure in failures:
+            logger.error("%s; the others go on", failure)
+
+    async def _begin(self, forward: ClientForward) -> str:
+        """Returns why it cannot be, "" if it can. Raises `ConfigurationError` where that is to end all."""
         self._forwards.add(_hashable(forward))
         try:
             await self.client.add(forward)
         except (OSError, ValueError, ControlError) as error:
-            message = f"{KINDS[forward.kind]} {forward.listen}: {error}"
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            message = f"{KINDS[forward.kind]} {forward.listen}: {reason}"
             if self._exits_on_failure:
                 raise ConfigurationError(message) from error
-            logger.error("%s; the others go on", message)
+            return message
+        return ""
 
     def _on_refused(self, forward: Forward, refusal: OpenRefused) -> None:
         if self._exits_on_failure:
@@ -140,7 +151,8 @@ class Tunneling:
                 logger.info("%s", error)  # `ctl cancel` was first, or it never began
         new = [forward for key, forward in wanted.items() if key not in self._forwards]
         for forward in new:
-            await self._begin(forward)
+            if failure := await self._begin(forward):
+                logger.error("%s; the others go on", failure)
         for name in ("server", "credentials", "metrics"):
             if getattr(settings, name) != getattr(self._settings, name):
                 logger.warning("the configuration has another value for %s: it takes a restart", name)

@@ -7,6 +7,7 @@ needs when it needs it, and nothing else.
 from __future__ import annotations
 
 import select
+import sys
 
 import click
 
@@ -42,6 +43,9 @@ def command(
         credentials = o.merged_credentials(credentials, config)
         if not hasattr(select, "poll"):
             raise ConfigurationError("this system cannot wait for standard input: use `fastmux tunnel -L`")
+        for stream, name in ((sys.__stdin__, "input"), (sys.__stdout__, "output")):
+            if stream is None:  # its number is another file's by now
+                raise ConfigurationError(f"standard {name} is closed: where nothing is wanted give /dev/null")
         _connect(server, credentials, o.stream_label(target))
 
 

@@ -12,7 +12,7 @@ import click
 from fastmux.tunnel.command_line import options as o
 from fastmux.tunnel.command_line.failures import reported
 from fastmux.tunnel.constants import MAX_PING_SIZE, MIN_PING_INTERVAL, MIN_PING_SIZE, OPEN_TIMEOUT
-from fastmux.tunnel.exits import DONE, UNREACHABLE
+from fastmux.tunnel.exits import DONE, UNREACHABLE, naming
 from fastmux.tunnel.settings.credentials import Credentials
 
 
@@ -79,13 +79,16 @@ def _ping(
 
     async def main() -> None:
         tls = credentials.tls()
-        async with fastmux.connect(*server, tls=tls, open_timeout=OPEN_TIMEOUT) as connection:
-            pinger = Pinger(connection, size=size, interval=interval, on_answer=print_answer, result=result)
-            try:
-                await pinger.run(count)
-            except asyncio.CancelledError:
-                await connection.aclose()
-                raise
+        with naming(server[0]):
+            async with fastmux.connect(*server, tls=tls, open_timeout=OPEN_TIMEOUT) as connection:
+                pinger = Pinger(
+                    connection, size=size, interval=interval, on_answer=print_answer, result=result
+                )
+                try:
+                    await pinger.run(count)
+                except asyncio.CancelledError:
+                    await connection.aclose()
+                    raise
 
     try:
         run_until_signal(main())

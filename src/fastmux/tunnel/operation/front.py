@@ -20,6 +20,7 @@ from fastmux.tunnel.control.lines import ControlError, Request
 from fastmux.tunnel.control.server import ControlServer
 from fastmux.tunnel.control.status import Fields
 from fastmux.tunnel.exits import ConfigurationError
+from fastmux.tunnel.notation.hosts import host_and_port
 from fastmux.tunnel.operation.exposition import Family, render
 from fastmux.tunnel.operation.metrics_server import MetricsServer
 from fastmux.tunnel.operation.notify import Notifier
@@ -83,20 +84,23 @@ class Front:
         self._stack = contextlib.AsyncExitStack()
         self._control = ControlServer(control, self.answer) if control is not None else None
         self._metrics = MetricsServer(*metrics, self.exposition) if metrics is not None else None
+        self._places = {"--control": str(control), "--metrics": host_and_port(*metrics) if metrics else ""}
         self._is_ending = False
 
     async def __aenter__(self) -> Front:
         """Open everything. Raises `ConfigurationError` if an address or path cannot be used."""
+        option = "--control"
         try:
             if self._control is not None:
                 await self._stack.enter_async_context(self._control)
                 logger.info("control socket at %s", self._control.path)
+            option = "--metrics"
             if self._metrics is not None:
                 await self._stack.enter_async_context(self._metrics)
                 logger.info("metrics at http://%s:%d/metrics", *self._metrics.address)
         except (OSError, ValueError) as error:
             await self._stack.aclose()
-            raise ConfigurationError(str(error)) from error
+            raise ConfigurationError(f"{option} {self._places[option]}: {_reason(error)}") from error
         self._watch_signals()
         if self._notifier.watchdog_interval is not None:
             self._start(self._feed_watchdog(self._notifier.watchdog_interval))
@@ -207,6 +211,11 @@ class Front:
         while True:
             self._notifier.watchdog()
             await asyncio.sleep(interval)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """The system's sentence without its number; the place is said beside it."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 _ACTS: Final[dict[str, Callable[[Front], None]]] = {

@@ -17,6 +17,7 @@ from fastmux.aio.settings import Settings
 from fastmux.tunnel.control.lines import ControlError
 from fastmux.tunnel.control.status import Fields, address_text
 from fastmux.tunnel.exits import ConfigurationError
+from fastmux.tunnel.notation.hosts import host_and_port
 from fastmux.tunnel.operation.exposition import Family
 from fastmux.tunnel.server.service import Service
 from fastmux.tunnel.settings.credentials import checked_tls
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from fastmux.aio.worker_group import WorkerPlace
 
 logger = logging.getLogger("fastmux.tunnel.serve")
+
+
+def cannot_listen(address: tuple[str, int], error: OSError) -> ConfigurationError:
+    """What is said of an address of `-l` that cannot be used: which one, and why."""
+    return ConfigurationError(f"-l {host_and_port(*address)}: cannot listen: {error.strerror or error}")
 
 
 class Serving:
@@ -52,11 +58,11 @@ class Serving:
         """Serve until drained or stopped. Raises `ConfigurationError` for what keeps it from starting."""
         tls = checked_tls(self._settings.credentials, "server")
         async with AsyncExitStack() as stack:
-            for listener in self._listeners(tls):
+            for address, listener in self._listeners(tls):
                 try:
                     self._servers.append(await stack.enter_async_context(listener))
                 except OSError as error:
-                    raise ConfigurationError(f"cannot listen: {error}") from error
+                    raise cannot_listen(address, error) from error
             on_ready("serving on " + ", ".join(self.listening))
             await self._ending.wait()
             for server in self._servers:
@@ -64,7 +70,8 @@ class Serving:
             for server in self._servers:
                 await server.wait_closed()
 
-    def _listeners(self, tls: fastmux.TLSConfig) -> list[Listener]:
+    def _listeners(self, tls: fastmux.TLSConfig) -> list[tuple[tuple[str, int], Listener]]:
+        """Each with the address that it is for."""
         timeout = self._settings.drain_timeout
         more: Settings = {
             "congestion": self._settings.congestion,
@@ -76,11 +83,17 @@ class Serving:
         handle = self._service.handle
         if self._places:
             return [
-                fastmux.listen(handle, worker=place, tls=tls, close_timeout=timeout, **more)
+                (
+                    place.sockets[0].getsockname()[:2],
+                    fastmux.listen(handle, worker=place, tls=tls, close_timeout=timeout, **more),
+                )
                 for place in self._places
             ]
         return [
-            fastmux.listen(handle, host or None, port, tls=tls, close_timeout=timeout, **more)
+            (
+                (host, port),
+                fastmux.listen(handle, host or None, port, tls=tls, close_timeout=timeout, **more),
+            )
             for host, port in self._settings.listen
         ]
 

@@ -18,8 +18,9 @@ from typing import Any, Final
 import fastmux
 from fastmux.tunnel import constants as c
 from fastmux.tunnel.control import lines, status
-from fastmux.tunnel.exits import CommandError, ConfigurationError
+from fastmux.tunnel.exits import CommandError
 from fastmux.tunnel.operation.exposition import Family, merged
+from fastmux.tunnel.server.serving import cannot_listen
 from fastmux.tunnel.server.worker import Order
 from fastmux.tunnel.settings.credentials import checked_tls
 from fastmux.tunnel.settings.settings import ServeOptions, ServeSettings, serve_settings
@@ -91,12 +92,12 @@ class WorkerGroup:
         """
         checked_tls(self._settings.credentials, "server")
         count = self._settings.workers
-        try:
-            for host, port in self._settings.listen:
+        for host, port in self._settings.listen:
+            try:
                 self._groups.append(fastmux.bind_group(host or None, port, count))
-        except OSError as error:
-            self._close_places()
-            raise ConfigurationError(f"cannot listen: {error}") from error
+            except OSError as error:
+                self._close_places()
+                raise cannot_listen((host, port), error) from error
         started = [asyncio.Event() for _ in range(count)]
         keeping = [asyncio.create_task(self._keep(index, started[index])) for index in range(count)]
         ready = asyncio.create_task(self._report(started, on_ready))
