@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from e2e.support import LoopFactory, run
+from e2e.support import LoopFactory, linux_only, run
 from fastmux.tunnel.forwarding.socket_end import ProactorSocketEnd, SocketEnd, reset_socket, socket_end
 from tunnel.ends import BlindLoop, on_all_loops, read_all, tcp_pair, until
 
@@ -112,3 +114,43 @@ def test_a_cancelled_reader_takes_nothing_with_it() -> None:
             end.close()
 
     run(main())
+
+
+@linux_only
+def test_the_death_of_the_process_is_a_reset_and_no_clean_end() -> None:
+    """A transfer that was cut off by a kill looked whole."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        program = (
+            "import asyncio, os, signal, socket\n"
+            "from fastmux.tunnel.forwarding.socket_end import socket_end\n"
+            "async def main():\n"
+            f"    end = socket_end(socket.create_connection(('127.0.0.1', {port})))\n"
+            "    await end.send(b'half of it')\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n"
+            "asyncio.run(main())\n"
+        )
+        subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+        theirs, _ = server.accept()
+    with theirs:
+        theirs.settimeout(30)
+        with pytest.raises(ConnectionResetError):
+            while theirs.recv(100):
+                pass
+
+
+def test_an_orderly_close_delivers_all_that_the_system_holds() -> None:
+    async def main() -> bytes:
+        ours, theirs = tcp_pair()
+        with theirs:
+            end = socket_end(ours)
+            sent = 0
+            try:
+                while True:
+                    sent += ours.send(bytes(65536))
+            except BlockingIOError:
+                end.close()
+            assert len(await read_all(theirs)) == sent
+            return await read_all(theirs)
+
+    assert run(main()) == b""

@@ -14,7 +14,7 @@ from fastmux.aio.answers import OpenRefused
 from fastmux.exceptions import ClosedResourceError
 from fastmux.tunnel.forwarding.counters import ChannelRecord, ChannelRegistry
 from fastmux.tunnel.forwarding.rate import RateLimit
-from fastmux.tunnel.forwarding.socket_end import reset_socket
+from fastmux.tunnel.forwarding.socket_end import prepare, reset_socket
 from fastmux.tunnel.forwarding.splice import splice
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ async def carry(
     """
     outcome = CANCELLED
     try:
+        prepare(sock)  # not only when its stream is open: until then this process may be killed
         try:
             stream = await open_stream()
         except (OpenRefused, OSError, ClosedResourceError) as error:

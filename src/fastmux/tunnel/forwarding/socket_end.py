@@ -1,7 +1,8 @@
 """A stream socket as one end of a splice: TCP or Unix.
 
 Owns: reading, writing and the ways to end such a socket. May not know: what stands at the other side of the
-splice. A socket that is `reset` shows its peer a broken connection (RST), never a clean end.
+splice. A socket that is `reset` shows its peer a broken connection (RST), never a clean end. So does one
+whose process is killed, on Linux: only `SocketEnd.close` ends one in order.
 """
 
 from __future__ import annotations
@@ -18,15 +19,24 @@ from fastmux.aio.open_transport import has_add_reader
 from fastmux.tunnel.forwarding.readiness import Readiness
 
 # struct linger: two ints, on Windows two unsigned shorts. On, and no time: close sends RST.
-_NO_LINGER: Final = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+_LINGER_FORM: Final = "HH" if sys.platform == "win32" else "ii"
+_NO_LINGER: Final = struct.pack(_LINGER_FORM, 1, 0)
+_IN_ORDER: Final = struct.pack(_LINGER_FORM, 0, 0)
+# Elsewhere a socket that has ended both ways may take no options any more, and could not be closed in order.
+_RESETS_WHEN_KILLED: Final = sys.platform == "linux"
 _IP_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 def prepare(sock: socket.socket) -> None:
-    """Make a socket non-blocking, and a TCP one send small pieces at once."""
+    """Make a socket non-blocking, and a TCP one send small pieces at once and be reset if this process dies.
+
+    The system closes what a dead process had: without that the peer would see a clean end.
+    """
     sock.setblocking(False)
     if sock.family in _IP_FAMILIES:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if _RESETS_WHEN_KILLED:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
 
 def reset_socket(sock: socket.socket) -> None:
@@ -87,6 +97,8 @@ class SocketEnd:
     def close(self) -> None:
         """Close it; what was sent is still delivered. May be repeated."""
         self._readiness.forget()
+        if _RESETS_WHEN_KILLED and self._sock.fileno() >= 0 and self._sock.family in _IP_FAMILIES:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _IN_ORDER)
         self._sock.close()
 
     def reset(self) -> None:
