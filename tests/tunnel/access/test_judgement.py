@@ -97,6 +97,30 @@ def test_a_public_address_is_allowed_by_name_address_or_any(
     assert refusal(rules, name, address) == ""
 
 
+@pytest.mark.parametrize(
+    ("rules", "name", "address", "reason"),
+    [
+        ("*", None, "9.9.9.9", "9.9.9.9 is this host's own"),
+        ("0.0.0.0/0 9.0.0.0/8", None, "9.9.9.9", "9.9.9.9 is this host's own"),
+        ("gw.example *.example *", "gw.example", "9.9.9.9", "9.9.9.9 is this host's own"),
+        ("*", None, "::ffff:9.9.9.9", "::ffff:9.9.9.9 leads to 9.9.9.9, which is this host's own"),
+        ("*", None, "64:ff9b::909:909", "64:ff9b::909:909 leads to 9.9.9.9, which is this host's own"),
+        ("9.9.9.9", None, "9.9.9.9", ""),
+        ("9.9.9.9", "gw.example", "9.9.9.9", ""),
+        ("*", None, "9.9.9.8", ""),
+    ],
+)
+def test_a_public_address_of_this_host_is_named_by_itself_or_refused(
+    rules: str, name: str | None, address: str, reason: str
+) -> None:
+    """`*` reached services of the server itself that a firewall closes to everybody outside."""
+    patterns = [parse_host_pattern(text) for text in rules.split()]
+    own = ipaddress.ip_address("9.9.9.9")
+    given = ipaddress.ip_address(address)
+    found = judgement.refusal(patterns, name, given, lambda each: each == own)
+    assert found.replace("::ffff:909:909", "::ffff:9.9.9.9") == reason
+
+
 def test_localhost_names_loopback_for_localhost_only() -> None:
     assert refusal("localhost", "localhost", "127.0.0.1") == ""
     assert refusal("localhost", "localhost", "::1") == ""
