@@ -15,7 +15,7 @@ def test_options_are_handed_on_and_the_verdict_is_the_exit_code(
 ) -> None:
     given: list[run.DemoOptions] = []
 
-    def run_demo(options: run.DemoOptions) -> int:
+    async def run_demo(options: run.DemoOptions) -> int:
         given.append(options)
         return code
 

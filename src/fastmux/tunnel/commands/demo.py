@@ -48,7 +48,10 @@ def command(core: str, size: int | None, loss: float, plaintext: bool, seed: int
       fastmux demo --loss 10 --size 16    a worse link, a smaller file
       fastmux demo --plaintext            without TLS
     """
+    from fastmux.tunnel.command_line.failures import reported
+    from fastmux.tunnel.command_line.signals import run_until_signal
     from fastmux.tunnel.demo.run import DemoOptions, run_demo
 
     options = DemoOptions(core=core, size=size, loss=loss / 100, plaintext=plaintext, seed=seed)
-    sys.exit(run_demo(options))
+    with reported():
+        sys.exit(run_until_signal(run_demo(options)))

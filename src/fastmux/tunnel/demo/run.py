@@ -43,11 +43,14 @@ class DemoError(Exception):
     """A process of the demo did not do its part; the text says which and what it printed."""
 
 
-def run_demo(options: DemoOptions) -> int:
-    """Run both legs; returns the exit status: 0 only if everything was right."""
+async def run_demo(options: DemoOptions) -> int:
+    """Run both legs; returns the exit status: 0 only if everything was right.
+
+    Cancelled, it leaves no process and no file.
+    """
     display = Display()
     try:
-        return asyncio.run(_run(options, display))
+        return await _run(options, display)
     except DemoError as error:
         display.fail(str(error))
         return 1
