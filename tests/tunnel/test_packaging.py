@@ -60,6 +60,12 @@ def test_a_unit_is_hardened_as_far_as_openssl_lets_it(unit: Path) -> None:
     assert not any(line.startswith("MemoryDenyWriteExecute=yes") for line in lines)
 
 
+def test_the_page_of_the_tunnel_says_which_type_the_units_are() -> None:
+    page = (PACKAGING.parent / "docs" / "tunnel.md").read_text()
+    types = {line for unit in UNITS for line in unit.read_text().splitlines() if line.startswith("Type=")}
+    assert [f"units for systemd (`{each}`" in page for each in types] == [True]
+
+
 def test_the_container_starts_the_command_as_a_user_of_its_own() -> None:
     lines = (PACKAGING / "Containerfile").read_text().splitlines()
     assert "USER fastmux" in lines

@@ -113,6 +113,9 @@ WORKER_STOP_TIMEOUT: Final = 5.0  # seconds for a worker that is to exit at once
 MAX_CONTROL_REQUEST_SIZE: Final = 16384  # bytes of one line: a request is a name and a few words
 MAX_CONTROL_ANSWER_SIZE: Final = 8 * 2**20  # bytes of one line: a status is 4 MB with everything at its limit
 MAX_CONTROL_CLIENTS: Final = 16  # of one user, each for a moment
+REVERSE_ANSWER_TIMEOUT: Final = (
+    5.0  # seconds that `ctl forward -R` waits for the server; below CONTROL_TIMEOUT
+)
 CONTROL_TIMEOUT: Final = 10.0  # seconds that a client may take for a request, and `ctl` waits for an answer
 MAX_STATUS_CHANNELS: Final = 4096  # listed one by one in a status; the rest are counted
 MAX_STATUS_CONNECTIONS: Final = 1024

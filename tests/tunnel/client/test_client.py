@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -158,6 +159,59 @@ def test_a_refused_reverse_forward_is_told_and_shown(keys: Path) -> None:
             while not refused:
                 await asyncio.sleep(0.001)
             assert "refused: " in client.status()["forwards"][0]
+
+    run(main())
+
+
+def test_a_reverse_forward_that_is_added_now_says_where_the_server_listens(keys: Path) -> None:
+    async def main() -> None:
+        async with echo_target() as target, forwarding(keys, EVERYTHING) as (client, _):
+            text = await client.add_now(forward_of("remote", f"0:127.0.0.1:{target}"))
+            assert re.fullmatch(rf"-R 127.0.0.1:[1-9]\d* at the server goes to 127.0.0.1:{target} here", text)
+            assert "goes to" in await client.add_now(forward_of("local", f"0:127.0.0.1:{target}"))
+
+    run(main())
+
+
+def test_a_reverse_forward_that_is_added_now_and_refused_is_an_error_and_not_kept(keys: Path) -> None:
+    """`ctl` spoke of success, and whoever asked had to look into the log."""
+
+    async def main() -> None:
+        async with forwarding(keys, policy("client=127.0.0.1:1")) as (client, _):
+            refused = forward_of("remote", "2201:127.0.0.1:22")
+            with pytest.raises(ControlError, match="-R 127.0.0.1:2201:127.0.0.1:22 is refused: .*not allow"):
+                await client.add_now(refused)
+            assert client.status()["forwards"] == []
+            await client.add(refused)
+            with pytest.raises(ControlError, match="is refused"):
+                await client.add_now(refused)
+            assert len(client.status()["forwards"]) == 1  # it was wanted before
+
+    run(main())
+
+
+def test_a_server_that_is_not_there_is_waited_for_and_no_longer_than_it_may(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        with socket.socket(type=socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            async with tunnel(keys, silent.getsockname()[1]) as (client, _):
+                text = await client.add_now(forward_of("remote", "2201:127.0.0.1:22"))
+                assert text.endswith("once the server answers: it has not yet")
+
+    monkeypatch.setattr("fastmux.tunnel.client.client.REVERSE_ANSWER_TIMEOUT", 0.01)
+    run(main())
+
+
+def test_an_open_proxy_is_warned_of(keys: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with forwarding(keys, EVERYTHING) as (client, _):
+            await client.add(forward_of("socks5", "0"))
+            await client.add(forward_of("http", "0.0.0.0:0", {"ann": "secret"}))
+            assert "is open" not in caplog.text
+            await client.add(forward_of("socks5", "*:0"))
+            assert "the SOCKS5 proxy at *:0 is open" in caplog.text
 
     run(main())
 

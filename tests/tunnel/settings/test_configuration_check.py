@@ -68,6 +68,12 @@ def test_a_client_is_told_what_it_forwards_and_no_password(directory: Path) -> N
             0,
             "may not act as a server: it is for client",
         ),
+        (
+            "[client]\n[[client.forward]]\ntype = 'socks5'\nlisten = '*:1080'\n"
+            + TLS.replace("server", "client"),
+            0,
+            "the SOCKS5 proxy at *:1080 is open",
+        ),
         ("[client]\n" + TLS, 0, "may not act as a client: it is for server"),
         ("[server]\n" + TLS + ALLOW, 340, "the certificate of server ends in "),
         ("[server]\n" + TLS + ALLOW, 400, "the certificate of server ended at "),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from fastmux.aio.answers import OpenRefused
 from fastmux.security.peer_names import name_of
 from fastmux.tunnel.client.supervisor import Supervisor
+from fastmux.tunnel.constants import REVERSE_ANSWER_TIMEOUT
 from fastmux.tunnel.control import status
 from fastmux.tunnel.control.lines import ControlError
 from fastmux.tunnel.forwarding.counters import ChannelRegistry
@@ -32,6 +33,7 @@ from fastmux.tunnel.operation.metrics import (
     connection_families,
 )
 from fastmux.tunnel.settings.configuration import ClientForward
+from fastmux.tunnel.settings.open_proxies import open_proxy_warning
 from fastmux.tunnel.settings.settings import KINDS
 
 if TYPE_CHECKING:
@@ -128,7 +130,31 @@ class TunnelClient:
         self._locals[key] = local
         text = _description(forward, local.bound)
         logger.info("%s", text)
+        if warning := open_proxy_warning(forward):
+            logger.warning("%s", warning)
         return text
+
+    async def add_now(self, forward: ClientForward) -> str:
+        """As `add`, and of a -R what the server says to it, if that comes in time.
+
+        Raises `ControlError` if the server refuses; the forward is then not kept.
+        """
+        if forward.kind != "remote":
+            return await self.add(forward)
+        assert forward.to is not None
+        reverse = Forward(forward.listen, forward.to)
+        was_there = reverse in self._reverse.forwards
+        text = await self.add(forward)
+        try:
+            async with asyncio.timeout(REVERSE_ANSWER_TIMEOUT):
+                bound = await self._reverse.answered(reverse)
+        except TimeoutError:
+            return f"{text}, once the server answers: it has not yet"
+        except OpenRefused as refusal:
+            if not was_there:
+                await self._reverse.remove(reverse)
+            raise ControlError(f"-R {reverse} is refused: {refusal}") from refusal
+        return f"-R {bound} at the server goes to {forward.to} here"
 
     async def cancel(self, forward: ClientForward) -> str:
         """End a forward; what it carries goes on. Raises `ControlError` if there is none."""

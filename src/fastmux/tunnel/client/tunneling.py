@@ -173,7 +173,7 @@ class Tunneling:
 
     async def forward(self, kind: str, spec: str) -> str:
         """Add a forward."""
-        return await self.client.add(forward_of(kind, spec, self._options.users))
+        return await self.client.add_now(forward_of(kind, spec, self._options.users))
 
     async def cancel(self, kind: str, spec: str) -> str:
         """Remove a forward."""

@@ -61,6 +61,7 @@ class Reverse:
         self._connection: Connection | None = None
         self._by_stream: dict[int, Forward] = {}
         self._tasks: dict[Forward, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()  # of `bound`, `refusals` or `forwards`: set once, and replaced
 
     @property
     def forwards(self) -> list[Forward]:
@@ -84,10 +85,28 @@ class Reverse:
         """Listen there no more; what was accepted goes on. Does nothing if it is not wanted."""
         self._forwards.pop(forward, None)
         self.refusals.pop(forward, None)
+        self._tell()
         task = self._tasks.pop(forward, None)
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+
+    async def answered(self, forward: Forward) -> Target:
+        """Wait until the far end has answered; returns where it listens, with the port that it chose.
+
+        It waits for a connection, too: bound it. Raises OpenRefused, also if the forward is not wanted.
+        """
+        while forward not in self.bound:
+            if forward in self.refusals:
+                raise self.refusals[forward]
+            if forward not in self._forwards:
+                raise OpenRefused(AnswerCode.GENERAL_FAILURE, "it is not wanted any more")
+            await self._news.wait()
+        return self.bound[forward]
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def run(self, connection: Connection) -> None:
         """Keep every listener on this connection until it is over. Raises RuntimeError if it runs already."""
@@ -145,6 +164,7 @@ class Reverse:
             except OpenRefused as refusal:
                 is_news = forward not in self.refusals
                 self.refusals[forward] = refusal
+                self._tell()
                 if refusal.code in _FINAL:
                     logger.error("no listener at %s at the far end: %s", forward.listen, refusal)
                     return
@@ -199,6 +219,7 @@ class Reverse:
         """The far end listens, and says where."""
         self.refusals.pop(forward, None)
         self.bound[forward] = _bound_target(forward.listen, text)
+        self._tell()
         logger.info("the far end listens at %s for %s", self.bound[forward], forward.to)
 
 

@@ -21,6 +21,7 @@ from fastmux.tunnel.settings.configuration import (
     Server,
     TlsFiles,
 )
+from fastmux.tunnel.settings.open_proxies import open_proxy_warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def check(configuration: Configuration, now: datetime.datetime | None = None) ->
         warnings += _rule_warnings(configuration)
     if configuration.client is not None:
         lines += _client_lines(configuration.client)
+        warnings += [text for each in configuration.client.forwards if (text := open_proxy_warning(each))]
     roles = [("server", configuration.server), ("client", configuration.client)]
     warnings += _tls_findings(configuration.tls, [name for name, table in roles if table], now)
     if configuration.revoked.crl is not None and configuration.tls.ca is not None:
