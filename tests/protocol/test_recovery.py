@@ -192,3 +192,17 @@ def test_a_peer_that_was_heard_before_the_last_pto_is_not_answered() -> None:
     recovery, fired_at = backed_off()
     recovery.on_heard(fired_at - 0.01)
     assert recovery.probe_at(fired_at, MAX_ACK_DELAY) == pytest.approx(fired_at + min(PTO * 64, MAX_PTO))
+
+
+@pytest.mark.parametrize("later", [0.01, 1.0, 3600.0])
+def test_the_flight_after_an_answered_outage_has_a_pto_of_its_own(later: float) -> None:
+    """Guards: its PTO counted from that of the outage, which was over, so it fired at once (§6.2.1)."""
+    recovery, now = backed_off()
+    recovery.on_heard(now + 1.0)
+    answered_at = recovery.probe_at(now, MAX_ACK_DELAY)
+    assert answered_at is not None
+    recovery.on_probe_timeout(answered_at)
+    recovery.on_summary(acked(1200, answered_at), answered_at + 0.1)
+    assert recovery.pto_count == 0
+    sent_at = answered_at + 0.1 + later
+    assert recovery.probe_at(sent_at, MAX_ACK_DELAY) == pytest.approx(sent_at + PTO)

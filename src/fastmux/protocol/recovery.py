@@ -64,6 +64,7 @@ class Recovery:
                 self._first_sample_at = now
         if is_progress and (summary.acked_packets or summary.latest_rtt is not None):
             self.pto_count = 0
+            self._answered_at = float("-inf")  # an answer belongs to its back-off, not to the next flight
         if summary.largest_lost_sent_at is not None and self.is_persistent_congestion(summary):
             self._rtt.restart_min_rtt()
 
