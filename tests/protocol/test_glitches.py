@@ -56,3 +56,10 @@ def test_spurious_retransmissions_among_useful_packets_are_forgiven_at_any_rate(
 def test_a_peer_that_sends_mostly_useless_packets_is_stopped() -> None:
     limit = GlitchLimit()
     assert any(limit.add(60, batch / 1000, useful_packets=40) for batch in range(1000))
+
+
+def test_a_clock_that_goes_back_and_forth_forgives_nothing() -> None:
+    limit = GlitchLimit()
+    limit.add(GLITCH_BURST, 1000.0)
+    limit.add(0, 0.0)
+    assert limit.add(1, 1000.0)

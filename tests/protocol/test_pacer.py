@@ -176,3 +176,10 @@ def test_jumbo_datagrams_keep_the_rate(datagram_size: int) -> None:
         assert pacer.next_at is not None
         now = pacer.next_at
     assert sent == pytest.approx(rate, rel=0.01)
+
+
+def test_a_clock_that_goes_back_and_forth_lets_nothing_more_go() -> None:
+    pacer = Pacer()
+    pacer.on_sent(pacer.budget(100.0, 1e6, PLENTY, DATAGRAM), 100.0)
+    assert pacer.budget(40.0, 1e6, PLENTY, DATAGRAM) == 0
+    assert pacer.budget(100.0, 1e6, PLENTY, DATAGRAM) == 0

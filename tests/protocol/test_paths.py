@@ -150,3 +150,14 @@ def test_the_limit_gives_a_burst_and_then_so_many_a_second() -> None:
     assert sum(limit.take(NOW) for _ in range(100)) == c.PATH_BURST
     assert sum(limit.take(NOW + n / 100) for n in range(1001)) == pytest.approx(10 * c.PATH_RATE, abs=1)
     assert sum(limit.take(NOW + 1000) for _ in range(100)) == c.PATH_BURST
+
+
+def test_a_clock_that_goes_back_takes_no_path_away_and_gives_none() -> None:
+    """Guards: sixty seconds back left the limit 120 paths in debt."""
+    limit = PathLimit(NOW)
+    assert limit.take(NOW)
+    assert limit.take(NOW - 60.0)
+    while limit.take(NOW):
+        pass
+    assert not limit.take(NOW - 60.0)
+    assert not limit.take(NOW)

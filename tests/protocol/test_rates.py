@@ -48,6 +48,8 @@ def test_a_clock_that_goes_back_fills_no_bucket() -> None:
     assert bucket.take(10.0)
     assert not bucket.take(5.0)
     assert not bucket.take(5.5)
+    assert not bucket.take(10.5)  # five seconds that were counted before
+    assert bucket.take(11.0)
 
 
 def test_each_network_has_a_bucket_of_its_own() -> None:

@@ -31,6 +31,7 @@ class GlitchLimit:
         if self._added_at is not None:
             refill = max(now - self._added_at, 0.0) * self._rate + useful_packets
             self._tokens = min(self._tokens + refill, self._burst)
+            now = max(now, self._added_at)  # a clock that went back gives no time twice
         self._added_at = now
         if count > self._tokens:
             self.is_exceeded = True

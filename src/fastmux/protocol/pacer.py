@@ -67,6 +67,7 @@ class Pacer:
             self._tokens = burst
         else:
             self._tokens += max(now - self._accrued_at, 0.0) * self._rate
+            now = max(now, self._accrued_at)  # a clock that went back gives no time twice
         # A debt made at a high rate must not be paid off at a low one.
         debt = self._rate * _TIMER_GRANULARITY + self._datagram_size
         self._tokens = min(max(self._tokens, -debt), burst)

@@ -12,26 +12,21 @@ from typing import Final
 from fastmux import constants as c
 from fastmux.protocol.events import Address
 from fastmux.protocol.path import Path
+from fastmux.protocol.rates import TokenBucket
 from fastmux.protocol.validation import Validation
 
 
 class PathLimit:
     """A token bucket for new paths and for moves to unproven ones: PATH_BURST at once, PATH_RATE a second."""
 
-    __slots__ = ("_at", "_tokens")
+    __slots__ = ("_bucket",)
 
     def __init__(self, now: float) -> None:
-        self._tokens = c.PATH_BURST
-        self._at = now
+        self._bucket = TokenBucket(c.PATH_BURST, c.PATH_RATE, now)
 
     def take(self, now: float) -> bool:
         """True if one more is allowed."""
-        self._tokens = min(self._tokens + (now - self._at) * c.PATH_RATE, c.PATH_BURST)
-        self._at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+        return self._bucket.take(now)
 
 
 _RESPONSES_PER_PATH: Final = c.MAX_PATH_CHALLENGES

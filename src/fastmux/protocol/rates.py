@@ -41,7 +41,7 @@ class TokenBucket:
         """True if `take` would be."""
         refill = max(now - self._at, 0.0) * self._rate
         self._tokens = min(self._tokens + refill, self._burst)
-        self._at = now
+        self._at = max(self._at, now)  # time that was counted is not counted again when a clock went back
         return self._tokens >= 1.0
 
     def take(self, now: float) -> bool:
