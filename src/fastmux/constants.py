@@ -290,6 +290,16 @@ ASK_AFTER_PTOS: Final = 3
 HANDSHAKE_TIMEOUT: Final = 10.0
 MAX_HANDSHAKE_BUFFER: Final = 65536  # bytes of TLS ahead of or in the handshake (H6)
 MAX_HANDSHAKE_BUFFER_AFTER: Final = 16384
+# Of a handshake packet, which anybody can seal. Ours have 1,200 bytes at most, and some fifteen frames.
+MAX_HANDSHAKE_PACKET_SIZE: Final = 1472  # bytes: what passes an Ethernet; a larger one is not opened (H7)
+MAX_HANDSHAKE_FRAMES: Final = 48  # a run of PADDING is one; of more nothing is made (H7)
+MAX_HANDSHAKE_RUNS: Final = 8  # of TLS bytes in a packet of ours: a peer that counts frames takes it
+MAX_HANDSHAKE_SPANS: Final = 32  # of TLS bytes behind gaps: a window is 14 packets of a peer of ours (H6)
+# Our packets that a peer leaves unacknowledged: eleven probe timeouts of a whole window, which is all of
+# HANDSHAKE_TIMEOUT on a path of a millisecond. Then nothing goes until it acknowledges (H6).
+MAX_HANDSHAKE_UNACKED: Final = 192
+HANDSHAKE_PACKET_BURST: Final = 256.0  # packets at once from an address that is not proved (H7)
+HANDSHAKE_PACKET_RATE: Final = 50.0  # and per second: until then a client sends its hello, and probes
 MAX_CHAIN_SIZE: Final = 10  # certificates from the peer's to its root, both counted (H13)
 # Certificates that are not read again when they come again: 256 KiB of DER at most, and what was read of it.
 MAX_FACTS_CERTIFICATES: Final = 64

@@ -76,7 +76,7 @@ _HANDSHAKE: dict[str, Bound] = {
     "handshaking.Handshaking._peer_blob": at_most(c.MAX_PARAMETERS_SIZE, "MAX_PARAMETERS_SIZE"),
     "handshaking.Handshaking._parameters": at_most(c.MAX_PARAMETERS_SIZE, "ours"),
     "handshaking.Handshaking._hint[]": at_most(c.MAX_REASON_SIZE, "MAX_REASON_SIZE"),
-    "handshake_space.HandshakeSpace._carried": at_most(1024, "a flight for each PTO of handshake_timeout"),
+    "handshake_space.HandshakeSpace._carried": at_most(c.MAX_HANDSHAKE_UNACKED, "MAX_HANDSHAKE_UNACKED"),
     "handshake_space.HandshakeSpace._responses": at_most(c.MAX_PATH_CHALLENGES, "MAX_PATH_CHALLENGES"),
     "flight.Flight._unacked": _flight,
     "flight.Flight._due": _flight,

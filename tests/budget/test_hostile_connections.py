@@ -197,7 +197,9 @@ def test_handshake_bytes_out_of_order_stop_at_the_buffer(endpoint: Endpoint) -> 
 
 def test_parameters_are_measured_before_they_are_kept(endpoint: Endpoint) -> None:
     stranger = Stranger(endpoint)
-    stranger.say(100.0, (c.FRAME_PARAMETERS, bytes(60_000)))
+    stranger.say(100.0, (c.FRAME_PARAMETERS, bytes(60_000)))  # its packet is not even opened
+    assert endpoint.connections == 0
+    stranger.say(100.0, (c.FRAME_PARAMETERS, bytes(c.MAX_PARAMETERS_SIZE + 1)))
     check(endpoint)
     assert connection_of(endpoint).is_closed
 

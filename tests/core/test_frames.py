@@ -115,3 +115,20 @@ def test_arbitrary_bytes_give_frames_or_a_protocol_error(core: Any, payload: byt
 @given(drawn=st.lists(frames, min_size=1, max_size=5))
 def test_what_is_encoded_is_parsed_back(core: Any, drawn: list[tuple[Any, ...]]) -> None:
     assert core.parse_frames(b"".join(map(core.encode_frame, drawn))) == drawn
+
+
+@pytest.mark.parametrize("frame", [b"\x01", bytes.fromhex("06000141"), bytes.fromhex("33") + bytes(8)])
+def test_no_more_frames_are_made_than_were_asked_for(core: Any, frame: bytes) -> None:
+    assert len(core.parse_frames(frame * 5, 5)) == 5
+    assert len(core.parse_frames(frame * 5 + bytes(100), 6)) == 6  # a run of PADDING is one
+    for most in (0, 1, 4):
+        with pytest.raises(ProtocolError) as caught:
+            core.parse_frames(frame * 5, most)
+        assert caught.value.code == c.FRAME_ENCODING_ERROR
+        assert "too many frames" in str(caught.value)
+
+
+@pytest.mark.parametrize(("most", "error"), [(-1, OverflowError), (1 << 62, OverflowError), (1.0, TypeError)])
+def test_a_number_of_frames_is_an_integer(core: Any, most: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        core.parse_frames(b"\x01", most)

@@ -80,6 +80,34 @@ def handshake_bytes_far_ahead(attacker: Attacker) -> Shots:
             yield half.say((c.FRAME_HANDSHAKE, 1000 + 1500 * place, bytes(1000)))
 
 
+def handshake_bytes_with_gaps(attacker: Attacker) -> Shots:
+    """H6: a byte here and a byte there."""
+    for number in count():
+        half = attacker.half(number)
+        yield half.knock()
+        for place in range(40):
+            frames = ((c.FRAME_HANDSHAKE, 1001 + 40 * place + 2 * byte, b"x") for byte in range(8))
+            yield half.say(*frames)
+
+
+def challenges_in_handshakes(attacker: Attacker) -> Shots:
+    """H6: challenges, each of which is answered, and no acknowledgement."""
+    half = attacker.half(1)
+    yield half.knock()
+    for number in count():
+        yield half.say((c.FRAME_PATH_CHALLENGE, number.to_bytes(8, "big")))
+
+
+def packets_full_of_frames(attacker: Attacker) -> Shots:
+    """H7: packets of a thousand frames, and such as are larger than any peer makes them."""
+    for number in count():
+        half = attacker.half(number)
+        yield half.knock()
+        for _ in range(40):
+            yield half.raw(bytes((c.FRAME_PING,)) * 1000)
+            yield half.raw(bytes((c.FRAME_PING,)) * 60_000)
+
+
 def malformed_handshakes(attacker: Attacker) -> Shots:
     """H7: parameters, frames and lengths that make no sense."""
     for number in count():
@@ -168,6 +196,9 @@ ATTACKS = (
     Attack("H4", "garbage in long headers", garbage_in_long_headers),
     Attack("H5", "early packets", early_packets, growth=TABLES),
     Attack("H6", "handshake bytes far ahead", handshake_bytes_far_ahead, growth=TABLES),
+    Attack("H6", "handshake bytes with gaps", handshake_bytes_with_gaps, growth=TABLES),
+    Attack("H6", "challenges in handshakes", challenges_in_handshakes, growth=TABLES),
+    Attack("H7", "packets full of frames", packets_full_of_frames, growth=TABLES),
     Attack("H7", "malformed handshakes", malformed_handshakes, growth=TABLES),
     Attack("H8", "application frames too early", application_frames_too_early, growth=TABLES),
     Attack("H9", "forged versions and Retries", forged_versions_and_retries),

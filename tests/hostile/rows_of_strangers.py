@@ -10,6 +10,8 @@ from hostile.row import Row
 _HERE = "hostile/test_before_authentication.py::"
 _RETRY = "protocol/test_retry.py::"
 _ADMISSION = "protocol/test_admission.py::"
+_SPACE = "protocol/test_handshake_space.py::"
+_PACKETS = "protocol/test_handshake_packets.py::"
 _REFUSALS = "security/test_handshake_refusals.py::"
 
 ROWS = (
@@ -92,33 +94,58 @@ ROWS = (
     ),
     Row(
         "H6",
-        "Handshake bytes without end, or far ahead of those that are there.",
-        "Beyond what any handshake needs: CLOSE(HANDSHAKE_BUFFER_EXCEEDED). Too far ahead: DROP, not "
-        "acknowledged. After the handshake: CLOSE(PROTOCOL_VIOLATION).",
-        ("MAX_HANDSHAKE_BUFFER", "MAX_HANDSHAKE_BUFFER_AFTER"),
+        "Handshake bytes without end, far ahead of those that are there, or with many gaps between them; "
+        "challenges without end, and answers that are never acknowledged.",
+        "Beyond what any handshake needs: CLOSE(HANDSHAKE_BUFFER_EXCEEDED). Too far ahead, or too many gaps: "
+        "DROP, not acknowledged. With so many packets unacknowledged no other goes. After the handshake: "
+        "CLOSE(PROTOCOL_VIOLATION).",
+        (
+            "MAX_HANDSHAKE_BUFFER",
+            "MAX_HANDSHAKE_BUFFER_AFTER",
+            "MAX_HANDSHAKE_SPANS",
+            "MAX_HANDSHAKE_UNACKED",
+        ),
         (
             _HERE + "test_handshake_bytes_up_to_the_limit_are_borne_and_one_more_ends_the_attempt",
-            "protocol/test_handshake_space.py::"
-            "test_bytes_out_of_order_are_held_up_to_a_limit_and_then_not_acknowledged",
+            _SPACE + "test_bytes_out_of_order_are_held_up_to_a_limit_and_then_not_acknowledged",
+            _SPACE + "test_bytes_behind_many_gaps_are_as_if_lost_until_gaps_are_filled",
+            _SPACE + "test_a_peer_that_acknowledges_nothing_is_sent_so_many_packets_and_no_more",
             "core/test_control.py::test_a_frame_of_the_handshake_is_a_violation",
         ),
-        (_HERE + "test_flights_of_ten_times_the_usual_size_pass",),
+        (
+            _HERE + "test_flights_of_ten_times_the_usual_size_pass",
+            _SPACE + "test_ten_times_the_loss_disorder_and_copies_of_a_bad_path_meet_no_limit",
+        ),
     ),
     Row(
         "H7",
-        "Parameters, frames and integers that are malformed, cut off or unknown.",
-        "In a handshake packet: DROP, for anybody can seal it. In an application packet: "
+        "Parameters, frames and integers that are malformed, cut off or unknown; packets that are much work.",
+        "In a handshake packet: DROP, for anybody can seal it; one that is larger than a peer makes them is "
+        "not opened, of one with more frames none is made, and until an address is proved it has a rate. "
+        "In an application packet: "
         "CLOSE(FRAME_ENCODING_ERROR). Parameters, once their sender has proved himself: "
         "CLOSE(PARAMETER_ERROR).",
-        ("MAX_PARAMETERS_SIZE",),
+        (
+            "MAX_PARAMETERS_SIZE",
+            "MAX_HANDSHAKE_PACKET_SIZE",
+            "MAX_HANDSHAKE_FRAMES",
+            "HANDSHAKE_PACKET_BURST",
+            "HANDSHAKE_PACKET_RATE",
+        ),
         (
             "core/test_frames.py::test_every_cut_of_a_frame_is_an_encoding_error",
             "core/test_frames.py::test_arbitrary_bytes_give_frames_or_a_protocol_error",
             "protocol/test_handshaking.py::test_malformed_parameters_are_an_error",
             "protocol/test_parameters.py::test_only_a_protocol_error_leaves_the_decoder",
             _HERE + "test_parameters_are_not_looked_at_before_their_sender_has_proved_himself",
+            _PACKETS + "test_a_packet_larger_than_a_peer_makes_them_is_nothing",
+            _PACKETS + "test_a_packet_of_more_frames_than_a_peer_makes_is_nothing",
+            "protocol/test_handshaking.py::test_packets_of_an_address_that_is_not_proved_have_a_rate",
         ),
-        (_HERE + "test_a_hundred_unknown_parameters_are_no_harm",),
+        (
+            _HERE + "test_a_hundred_unknown_parameters_are_no_harm",
+            "protocol/test_handshaking.py::test_ten_copies_of_every_packet_of_a_large_hello_meet_no_rate",
+        ),
     ),
     Row(
         "H8",

@@ -110,3 +110,17 @@ def test_any_mix_of_losses_gets_everything_across(seed: int) -> None:
         else:
             break
     assert received.read(1 << 20) == data
+
+
+def test_a_packet_has_no_more_runs_than_a_peer_takes_frames() -> None:
+    flight = Flight()
+    flight.write(bytes(2000))
+    pieces = [flight.take(47) for _ in range(40)]
+    for piece in pieces[::2]:
+        assert piece is not None
+        flight.on_lost(piece[1])
+    packets = []
+    while (taken := flight.take(1150)) is not None:
+        packets.append(taken[1])
+    assert max(len(packet.runs) for packet in packets) == c.MAX_HANDSHAKE_RUNS < c.MAX_HANDSHAKE_FRAMES
+    assert sum(len(packet.runs) for packet in packets) >= 20

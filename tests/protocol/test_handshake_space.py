@@ -53,6 +53,14 @@ class End:
         return self.packets.seal(number, b"".join(core.encode_frame(frame) for frame in frames))
 
 
+def payload_of(packet: bytes) -> bytes:
+    """What a packet of the client holds."""
+    header = core.parse_long_header(packet, 0, len(packet))
+    opened = End(False).packets.open(header, packet, -1)
+    assert opened is not None
+    return b"".join(core.encode_frame(frame) for frame in opened.frames)
+
+
 @pytest.fixture
 def client() -> End:
     return End(True)
@@ -320,3 +328,85 @@ def test_any_loss_and_order_gets_everything_across(client: End, server: End, see
             for packet in packets:
                 receiver.receive(packet, now + 0.01)
         now += 0.05
+
+
+def test_bytes_behind_many_gaps_are_as_if_lost_until_gaps_are_filled(client: End, server: End) -> None:
+    """Guards: bytes at every other offset took ten to a hundred times what they were charged."""
+    for number in range(c.MAX_HANDSHAKE_SPANS):
+        assert client.receive(server.sealed(number, (c.FRAME_HANDSHAKE, 1 + 2 * number, b"x")), 1.0)
+    more = (c.FRAME_HANDSHAKE, 1001, b"x")
+    assert client.receive(server.sealed(50, more), 1.0) is None
+    assert client.space.held_size >= c.MAX_HANDSHAKE_SPANS * c.SPAN_CHARGE
+    assert client.receive(server.sealed(51, (c.FRAME_HANDSHAKE, 0, b"xxx")), 1.0) is not None
+    assert client.receive(server.sealed(52, more), 1.0) is not None
+    assert client.data == b"x" * 4
+
+
+def test_one_packet_makes_no_more_gaps_than_many(client: End, server: End) -> None:
+    frames = [(c.FRAME_HANDSHAKE, 1 + 2 * place, b"x") for place in range(c.MAX_HANDSHAKE_SPANS + 1)]
+    assert client.receive(server.sealed(0, *frames), 1.0) is None
+    assert client.receive(server.sealed(1, *frames[1:]), 1.0) is not None
+
+
+def test_a_peer_that_acknowledges_nothing_is_sent_so_many_packets_and_no_more(
+    client: End, server: End
+) -> None:
+    """Guards: every challenge was answered by one more packet that is kept until acknowledged."""
+    now, sent = 1.0, 0
+    for number in range(3 * c.MAX_HANDSHAKE_UNACKED):
+        challenge = (c.FRAME_PATH_CHALLENGE, number.to_bytes(8, "big"))
+        client.receive(server.sealed(number, challenge), now)
+        sent += len(client.send(now))
+    assert len(client.space._carried) == c.MAX_HANDSHAKE_UNACKED
+    assert client.space.held_size >= c.MAX_HANDSHAKE_UNACKED * c.PACKET_CHARGE
+    assert sent == 3 * c.MAX_HANDSHAKE_UNACKED  # those above are bare ACKs
+    deadline = client.space.deadline(can_send=True)
+    assert deadline is not None
+    client.space.handle_timeout(deadline, can_send=True)
+    assert not client.space.has_pending
+    everything = (c.FRAME_ACK, 0.0, ((0, c.MAX_HANDSHAKE_UNACKED),))
+    client.receive(server.sealed(number + 1, everything), deadline)
+    client.space.flight.write(b"it goes on")
+    packets = client.send(deadline)
+    assert any(b"it goes on" in payload_of(packet) for packet in packets)
+
+
+def test_a_peer_that_acknowledges_nothing_hears_why_it_ends(client: End, server: End) -> None:
+    for number in range(c.MAX_HANDSHAKE_UNACKED):
+        challenge = (c.FRAME_PATH_CHALLENGE, number.to_bytes(8, "big"))
+        client.receive(server.sealed(number, challenge), 1.0)
+        client.send(1.0)
+    client.space.flight.write(b"alert")
+    close = core.encode_frame((c.FRAME_CONNECTION_CLOSE, 0x12A, b"no"))
+    (packet,) = client.space.last_packets(close, UNLIMITED, 1.0)
+    payload = payload_of(packet)
+    assert b"alert" in payload
+    assert close in payload
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ten_times_the_loss_disorder_and_copies_of_a_bad_path_meet_no_limit(
+    client: End, server: End, seed: int
+) -> None:
+    """Flights as large as they may be, half of it lost, ten copies of the rest, in any order."""
+    random = Random(seed)
+    client.space.flight.write(data := random.randbytes(c.MAX_HANDSHAKE_BUFFER))
+    now, most_spans, dropped, seen = 1.0, 0, 0, set[bytes]()
+    while server.data != data:
+        assert now < 100
+        deadline = client.space.deadline(can_send=True)
+        if deadline is not None and deadline <= now:
+            client.space.handle_timeout(now, can_send=True)
+        packets = [packet for packet in client.send(now) if random.random() < 0.5] * 10
+        random.shuffle(packets)
+        for packet in packets:
+            dropped += server.receive(packet, now) is None and packet not in seen
+            seen.add(packet)
+        most_spans = max(most_spans, server.space._incoming.span_count)
+        assert len(client.space._carried) < c.MAX_HANDSHAKE_UNACKED / 2
+        for packet in server.send(now):
+            if random.random() < 0.5:
+                client.receive(packet, now + 0.01)
+        now += 0.02
+    assert dropped == 0
+    assert most_spans < c.MAX_HANDSHAKE_SPANS / 2

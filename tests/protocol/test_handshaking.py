@@ -308,3 +308,38 @@ def test_early_packets_of_more_than_so_many_bytes_do_not_wait() -> None:
     assert server.handshaking.keep_early(bytes(10))
     server.handshaking.take_early()
     assert server.handshaking.keep_early(bytes(c.MAX_EARLY_SIZE))
+
+
+def test_packets_of_an_address_that_is_not_proved_have_a_rate() -> None:
+    """Guards: one knock let a spoofed address have any number of packets opened."""
+    client, server = End(True), End(False)
+    server.receive(client.send(0.0)[0], 0.0)
+    sealed = [client.packets.seal(number, bytes((c.FRAME_PING,))) for number in range(1, 1001)]
+    taken = sum(server.receive(packet, 0.1) for packet in sealed)
+    assert c.HANDSHAKE_PACKET_BURST - 1 <= taken <= c.HANDSHAKE_PACKET_BURST
+    taken = sum(server.receive(packet, 1.1) for packet in sealed[::-1])
+    assert taken == c.HANDSHAKE_PACKET_RATE
+
+
+def test_packets_of_a_proved_address_have_none() -> None:
+    client, server = End(True), End(False)
+    server.path.validate()
+    server.receive(client.send(0.0)[0], 0.0)
+    sealed = (client.packets.seal(number, bytes((c.FRAME_PING,))) for number in range(1, 1001))
+    assert all(server.receive(packet, 0.1) for packet in sealed)
+
+
+def test_ten_copies_of_every_packet_of_a_large_hello_meet_no_rate() -> None:
+    """The flight is as large as a window; usual ones have one packet or two."""
+    script = Script(hello_size=c.MAX_HANDSHAKE_BUFFER_AFTER)
+    client, server = End(True, script), End(False, script)
+    now = 0.0
+    while not server.handshaking.is_verified:
+        assert now < 1.0
+        for packet in client.send(now):
+            assert server.receive(packet, now)
+            for _ in range(9):
+                server.receive(packet, now)
+        for packet in server.send(now):
+            client.receive(packet, now)
+        now += 0.05

@@ -17,10 +17,11 @@ small = st.binary(max_size=20)
 versions = st.sampled_from([0, VERSION_1, VERSION_PLAINTEXT, 0x0A1A2A3A])
 
 
-@given(payload=st.binary(max_size=200))
-@example(payload=b"")
-def test_arbitrary_payloads_parse_alike(payload: bytes) -> None:
+@given(payload=st.binary(max_size=200), most=st.integers(-1, 20))
+@example(payload=b"", most=0)
+def test_arbitrary_payloads_parse_alike(payload: bytes, most: int) -> None:
     both("parse_frames", payload)
+    both("parse_frames", payload, most)
 
 
 @given(drawn=st.lists(frames, min_size=1, max_size=4), seed=st.integers(0, 10_000), changes=st.integers(0, 4))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fastmux._core_py._arguments import immutable
+from fastmux._core_py._arguments import immutable, integer
 from fastmux._core_py.varint import read_varint
 from fastmux.constants import (
     FRAME_ACK,
@@ -66,21 +66,24 @@ Parsed = tuple[Frame, int]
 _ACK_DELAY_UNITS = 125_000  # of 8 microseconds, a second
 
 
-def parse_frames(payload: Buffer) -> list[tuple[object, ...]]:
+def parse_frames(payload: Buffer, max_frames: int = MAX_VARINT) -> list[tuple[object, ...]]:
     """Every frame of a payload, in order (docs/core.md has the tuples).
 
-    ProtocolError(FRAME_ENCODING_ERROR) for an unknown type, a malformed field or an empty payload.
+    ProtocolError(FRAME_ENCODING_ERROR) for an unknown type, a malformed field, an empty payload, or more than
+    `max_frames`: nothing is made of what lies behind them.
     """
-    return list(split_frames(immutable(payload)))
+    return list(split_frames(immutable(payload), integer(max_frames)))
 
 
-def split_frames(data: bytes) -> list[Frame]:
+def split_frames(data: bytes, max_frames: int = MAX_VARINT) -> list[Frame]:
     """`parse_frames` of exact bytes."""
     frames: list[Frame] = []
     at, size = 0, len(data)
     if size == 0:
         raise _malformed("empty payload")
     while at < size:
+        if len(frames) >= max_frames:
+            raise _malformed("too many frames")
         kind = data[at]
         if kind < 0x40:
             at += 1

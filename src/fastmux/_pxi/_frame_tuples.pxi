@@ -75,29 +75,36 @@ cdef tuple frame_tuple(Frame *frame, Parser *parser):
     return (kind, data)
 
 
-cdef list tuples_of(const uint8_t *payload, Py_ssize_t size):
+cdef list tuples_of(const uint8_t *payload, Py_ssize_t size, int64_t max_frames):
     cdef Parser parser
     cdef Frame frame
+    cdef int64_t count = 0
     frames = []
     parser.at = payload
     parser.stop = payload + size
     if size == 0:
         raise ProtocolError(FRAME_ENCODING_ERROR, "empty payload")
     while parser.at < parser.stop:
+        if count >= max_frames:
+            raise ProtocolError(FRAME_ENCODING_ERROR, "too many frames")
+        count += 1
         if parse_frame(&parser, &frame) < 0:
             raise_status(FAULT)
         frames.append(frame_tuple(&frame, &parser))
     return frames
 
 
-def parse_frames(payload):
+def parse_frames(payload, max_frames=MAX_VARINT):
     """Every frame of a payload, in order (docs/core.md has the tuples).
 
-    ProtocolError(FRAME_ENCODING_ERROR) for an unknown type, a malformed field or an empty payload.
+    ProtocolError(FRAME_ENCODING_ERROR) for an unknown type, a malformed field, an empty payload, or more than
+    `max_frames`: nothing is made of what lies behind them.
     """
     cdef Py_buffer view
+    cdef int64_t most = 0
     take_buffer(payload, &view)
     try:
-        return tuples_of(<const uint8_t *>view.buf, view.len)
+        most = as_wire(max_frames)
+        return tuples_of(<const uint8_t *>view.buf, view.len, most)
     finally:
         PyBuffer_Release(&view)

@@ -112,7 +112,7 @@ cdef list take_reports(Path *path):
     for position in range(count):
         if reports[position].frame != NULL:
             frame = hand_over(reports[position].frame)
-            taken.append(tuples_of(<const uint8_t *>PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame))[0])
+            taken.append(tuples_of(<const uint8_t *>PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), 1)[0])
         else:
             taken.append((reports[position].kind, reports[position].token))
     mem_free(reports, capacity * sizeof(Report))

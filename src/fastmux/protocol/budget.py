@@ -54,6 +54,7 @@ def budget_of(configuration: Configuration, own_channels: int = 0) -> Budget:
     )
     handshake = c.MAX_HANDSHAKE_BUFFER + 2 * c.MAX_HANDSHAKE_BUFFER_AFTER + c.MAX_EARLY_SIZE
     handshake += 4 * c.MAX_PARAMETERS_SIZE  # the peer's, ours, and frames that wait
+    handshake += c.SPAN_CHARGE * c.MAX_HANDSHAKE_SPANS + c.PACKET_CHARGE * c.MAX_HANDSHAKE_UNACKED
     return Budget(core, handshake, 2 * c.CONTROL_CHARGE * (c.MAX_KEPT_CONTROL + c.ACTIVE_ID_LIMIT))
 
 

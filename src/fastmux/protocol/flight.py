@@ -78,8 +78,8 @@ class Flight:
                 del self._due[frame]
                 payload += frame
                 frames.append(frame)
-        runs = []
-        while room - len(payload) >= _FRAME_OVERHEAD + _MIN_RUN:
+        runs: list[tuple[int, int]] = []
+        while len(runs) < c.MAX_HANDSHAKE_RUNS and room - len(payload) >= _FRAME_OVERHEAD + _MIN_RUN:
             run = self._stream.next_range(room - len(payload) - _FRAME_OVERHEAD, self._limit())
             if run is None:
                 self._may_have_runs = False

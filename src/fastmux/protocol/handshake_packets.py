@@ -80,17 +80,20 @@ class HandshakePackets:
     def open(self, header: LongHeader, packet: bytes, largest: int) -> OpenedPacket | None:
         """Open a packet whose header was parsed; `largest` is the largest number opened before, or -1.
 
-        None for what does not authenticate or holds a frame that has no place here: it is as if it never
-        came.
+        None for what does not authenticate, holds a frame that has no place here, or is larger or of more
+        frames than a peer makes them: it is as if it never came. Anybody can seal these packets, so what one
+        of them costs is bounded before it is opened, and before its frames are made.
         """
         if header.version != self._version or header.type != c.LONG_HANDSHAKE:
+            return None
+        if len(packet) > c.MAX_HANDSHAKE_PACKET_SIZE:
             return None
         number = core.decode_packet_number(header.packet_number, largest)
         payload = self._receiving.open(number, packet[: header.header_size], packet[header.header_size :])
         if payload is None:
             return None
         try:
-            frames = core.parse_frames(payload)
+            frames = core.parse_frames(payload, c.MAX_HANDSHAKE_FRAMES)
         except ProtocolError:
             return None
         if any(frame[0] not in _ALLOWED for frame in frames):

@@ -37,7 +37,8 @@ class Arrival:
 class HandshakeSpace:
     """Handshake packets of one connection: what arrives in order goes up, what is written goes across.
 
-    Invariant: every packet number in `_carried` was sent and is neither acknowledged nor lost.
+    Invariant: every packet number in `_carried` was sent and is neither acknowledged nor lost; there are at
+    most MAX_HANDSHAKE_UNACKED, and `_incoming` has at most MAX_HANDSHAKE_SPANS.
     """
 
     def __init__(self, packets: HandshakePackets, rtt: RttEstimator, *, is_client: bool) -> None:
@@ -62,13 +63,19 @@ class HandshakeSpace:
 
     @property
     def held_size(self) -> int:
-        """Bytes that came out of order, and those that the peer must confirm."""
-        return self._incoming.held_size + self.flight.held_size
+        """Bytes that came out of order, those that the peer must confirm, and records of both."""
+        records = c.SPAN_CHARGE * self._incoming.span_count + c.PACKET_CHARGE * len(self._carried)
+        return self._incoming.held_size + self.flight.held_size + records
 
     @property
     def has_pending(self) -> bool:
         """True if `fill` may have something to send."""
-        return self._is_ack_due or self._probes_owed > 0 or self.flight.has_pending
+        return self._is_ack_due or (self._may_elicit and (self._probes_owed > 0 or self.flight.has_pending))
+
+    @property
+    def _may_elicit(self) -> bool:
+        """False while the peer leaves so much unacknowledged that it must acknowledge something first."""
+        return len(self._carried) < c.MAX_HANDSHAKE_UNACKED
 
     # --- receiving ----------------------------------------------------------------------------------
 
@@ -100,7 +107,11 @@ class HandshakeSpace:
         return arrival
 
     def _has_room(self, frames: list[Frame]) -> bool:
-        """False if TLS bytes are too far ahead of those in order: the packet is as if lost."""
+        """False if TLS bytes are too far ahead of those in order, or leave too many gaps: it is as if lost.
+
+        Frames that may begin a span are counted as if they did: a peer has few of them in a packet.
+        """
+        spans = self._incoming.span_count
         for frame in frames:
             match frame:
                 case (c.FRAME_HANDSHAKE, int() as offset, bytes() as data):
@@ -112,7 +123,8 @@ class HandshakeSpace:
                         )
                     if stop > self._incoming.consumed + c.MAX_HANDSHAKE_BUFFER_AFTER:
                         return False
-        return True
+                    spans += offset > self._incoming.consumed
+        return spans <= c.MAX_HANDSHAKE_SPANS
 
     def _apply(self, frame: Frame, arrival: Arrival, now: float) -> None:
         match frame:
@@ -195,6 +207,7 @@ class HandshakeSpace:
         At most `limit` bytes. These are the last packets of this space: they are sent again as they are.
         """
         self._requeue()
+        self._carried.clear()  # nothing is sent again from now on, so they need no records
         packets: list[bytes] = []
         while limit >= PACKET_SIZE and len(packets) < c.MAX_TRAIN_SEGMENTS:
             packet = self._next_packet(now, close)
@@ -207,10 +220,12 @@ class HandshakeSpace:
     def _next_packet(self, now: float, extra: bytes = b"") -> bytes | None:
         ack = self._ack_frame(now)
         room = PACKET_SIZE - self.packets.overhead - len(ack) - len(extra)
-        taken = self.flight.take(room)
-        if taken is None and self._probes_owed:  # the second probe carries what the first did
-            self._requeue()
-            taken = self.flight.take(room) or (_PING, Carried((), ()))
+        taken = None
+        if self._may_elicit:
+            taken = self.flight.take(room)
+            if taken is None and self._probes_owed:  # the second probe carries what the first did
+                self._requeue()
+                taken = self.flight.take(room) or (_PING, Carried((), ()))
         if taken is not None:
             return self._seal(ack + taken[0] + extra, taken[1], now)
         if self._is_ack_due:

@@ -18,6 +18,7 @@ from fastmux.protocol.handshake import Handshake, PacketKeys
 from fastmux.protocol.handshake_space import PACKET_SIZE, HandshakeSpace
 from fastmux.protocol.parameters import Parameters, decode_parameters
 from fastmux.protocol.path import Path
+from fastmux.protocol.rates import TokenBucket
 from fastmux.protocol.retry import NO_RETRY, Retry
 from fastmux.records import LongHeader
 
@@ -59,6 +60,7 @@ class Handshaking:
             path.validate()
         self._peer_blob: bytes | None = None
         self._context = b""
+        self._unproved: TokenBucket | None = None
         self._timeout: float | None = None
         self._expires_at: float | None = None
         self._hint: tuple[int, str] | None = None
@@ -83,6 +85,7 @@ class Handshaking:
         """
         self._timeout = timeout
         self._expires_at = None if timeout is None else now + timeout
+        self._unproved = TokenBucket(c.HANDSHAKE_PACKET_BURST, c.HANDSHAKE_PACKET_RATE, now)
         flight = self.space.flight
         flight.add_frame(core.encode_frame((c.FRAME_PARAMETERS, self._parameters)))
         if challenge:
@@ -101,7 +104,7 @@ class Handshaking:
         """
         if header.type == c.LONG_RETRY:
             return self._begin_again(header, packet)
-        if not self._is_from_peer(header):
+        if not self._is_from_peer(header) or not self._is_within_rate(now):
             return False
         arrival = self.space.receive(header, packet, now)
         if arrival is None:
@@ -129,6 +132,10 @@ class Handshaking:
             return False
         is_first = self._is_client and not self._has_answer
         return is_first or header.source_id == self.space.packets.remote_id
+
+    def _is_within_rate(self, now: float) -> bool:
+        """Somebody whose address nobody has proved may send so many packets; those above are as if lost."""
+        return self._path.is_validated or self._unproved is None or self._unproved.take(now)
 
     @property
     def _has_answer(self) -> bool:
