@@ -345,6 +345,12 @@ MAX_SPENT_TOKENS: Final = 16384  # remembered for their lifetime: twice what com
 # What may come at once are the half-open limits: every client of a server that restarts.
 MAX_HANDSHAKE_RATE: Final = 250.0
 MAX_HANDSHAKE_RATE_PER_ADDRESS: Final = 50.0
+# When places or the rate for all run out they are shared by network, an IPv4 address or a /48 of IPv6: what
+# a site gets. A network with few handshakes lately has what is left of the rate for itself.
+SHARED_PREFIX_BITS: Final = 48
+HALF_OPEN_GRACE: Final = 1.0  # seconds in which a half-open connection yields to nobody: a few round trips
+QUIET_BURST: Final = 8.0  # handshakes of a network that count as few, at once
+QUIET_RATE: Final = 1.0  # and per second: 250 hostile networks take together what there is
 MAX_RATED_PREFIXES: Final = 4096  # /32 of IPv4, /64 of IPv6; of more the quietest is forgotten
 RESET_BURST: Final = 1000.0  # stateless resets at once: the clients of a server that has restarted
 RESET_RATE: Final = 1000.0  # and per second: one costs 10 µs

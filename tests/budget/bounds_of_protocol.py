@@ -31,6 +31,10 @@ _ENDPOINT: dict[str, Bound] = {
     "answers.Answers.waiting[][]": at_most(2 * c.MAX_TOKEN_SIZE, "a Retry, a reset, a list of versions"),
     "gate.Gate.guests": _half_open,
     "gate.Gate._prefixes": _half_open,
+    "places.Places._guests": _half_open,
+    "places.Places._guests[]": _half_open,
+    "places.Places._sizes": _half_open,
+    "places.Places._sizes[]": _half_open,
     "rates.PrefixRates._buckets": at_most(c.MAX_RATED_PREFIXES, "MAX_RATED_PREFIXES"),
     "retry.RetryTokens._spent": at_most(c.MAX_SPENT_TOKENS, "MAX_SPENT_TOKENS"),
     "stateless_reset.ResetTokens._owners": Bound(

@@ -13,6 +13,7 @@ from fastmux import constants as c
 from fastmux import core
 from fastmux.protocol.events import Address
 from fastmux.protocol.handshake_packets import HandshakePackets
+from fastmux.protocol.retry import Retry
 from hostile.world import Client, Shot, World
 from protocol.scripted import SMALL, Script, ScriptedHandshake
 
@@ -121,6 +122,10 @@ class HalfOpen:
             remote_id=first_id,
             first_id=first_id,
         )
+
+    def redirect(self, retry: Retry) -> None:
+        """Go on as this Retry says."""
+        self._packets.redirect(*retry)
 
     def say(self, *frames: Frame, token: bytes = b"", size: int = c.MIN_INITIAL_DATAGRAM_SIZE) -> Shot:
         """A handshake packet of these frames."""

@@ -16,6 +16,7 @@ from protocol.test_endpoint import unknown
 
 # What half-open connections may hold before a Retry is asked for, each half of the 64 KiB of H2.
 TABLES = c.MAX_HALF_OPEN // c.RETRY_SHARE * 32_768
+PLACES = c.MAX_HALF_OPEN * 32_768  # and afterwards
 
 
 def small_first_packets(attacker: Attacker) -> Shots:
@@ -34,6 +35,17 @@ def handshakes_of_one_host(attacker: Attacker) -> Shots:
     """H2: one host begins handshakes and goes on with none."""
     for number in count():
         yield attacker.half(number, (HERE[0], number % 60_000 + 1)).knock()
+
+
+def silent_hosts(attacker: Attacker) -> Shots:
+    """H2: few hosts prove their addresses, begin handshakes, and go on with none."""
+    admission = attacker.world.server.endpoint._admission
+    for number in count():
+        half = attacker.half(number, (f"10.8.8.{number % 8}", number % 60_000 + 1))
+        first_id, now = b"%08d" % number, attacker.world.network.now
+        retry = admission.make_retry(half.source, first_id, b"%08x" % number, now)
+        half.redirect(retry)
+        yield half.knock(token=retry.token)
 
 
 def made_up_tokens(attacker: Attacker) -> Shots:
@@ -191,6 +203,7 @@ ATTACKS = (
     Attack("H1", "small first packets", small_first_packets),
     Attack("H1", "spoofed first packets", spoofed_first_packets, growth=TABLES),
     Attack("H2", "handshakes of one host", handshakes_of_one_host, growth=TABLES),
+    Attack("H2", "proved hosts that go silent", silent_hosts, growth=PLACES, shots=1200),
     Attack("H3", "made-up tokens", made_up_tokens),
     Attack("H3", "stolen tokens", stolen_tokens),
     Attack("H4", "garbage in long headers", garbage_in_long_headers),

@@ -32,8 +32,9 @@ ROWS = (
         "H2",
         "A flood of handshakes, of one host or of many.",
         "RETRY above a burst, a rate, or an eighth of the half-open limits; with a proved address limits of "
-        "its "
-        "network, then of all: DROP. A half-open connection ends after its time.",
+        "its network: DROP. When all places are taken a proved newcomer gets that of the oldest half-open "
+        "connection of the network that has the most; the last part of the rate of all is for networks with "
+        "few handshakes lately. A half-open connection ends after its time.",
         (
             "RETRY_FREE_BURST",
             "RETRY_FREE_RATE",
@@ -42,12 +43,17 @@ ROWS = (
             "MAX_HALF_OPEN_PER_ADDRESS",
             "MAX_HANDSHAKE_RATE",
             "MAX_HANDSHAKE_RATE_PER_ADDRESS",
+            "SHARED_PREFIX_BITS",
+            "HALF_OPEN_GRACE",
+            "QUIET_BURST",
+            "QUIET_RATE",
             "MAX_RATED_PREFIXES",
             "HANDSHAKE_TIMEOUT",
         ),
         (
             _HERE + "test_half_open_connections_hold_less_than_64_kib_each_and_are_gone_after_their_time",
             _ADMISSION + "test_through_a_flood_of_spoofed_knocks_a_client_connects_within_two_seconds",
+            _ADMISSION + "test_hosts_that_take_all_places_and_go_silent_lock_nobody_out",
             _ADMISSION + "test_full_is_full_with_or_without_a_token",
             _ADMISSION + "test_one_network_begins_so_many_handshakes_a_second",
         ),

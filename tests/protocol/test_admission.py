@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from fastmux import constants as c
+from fastmux import core
 from fastmux.protocol.admission import Admission, Verdict
 from fastmux.protocol.configuration import Configuration
 from fastmux.protocol.connection import Connection
 from fastmux.protocol.endpoint import Endpoint
+from fastmux.protocol.events import Address
+from fastmux.protocol.retry import NO_RETRY, Retry
+from hostile.attacker import HalfOpen
 from network import Network, Node
 from protocol.pairs import make_pair
 from protocol.scripted import ScriptedHandshake
@@ -170,6 +174,38 @@ def test_a_server_that_restarts_takes_all_its_clients_at_once() -> None:
             door.gate.leave(number - 500)
 
 
+# --- when it is short it is shared ----------------------------------------------------------------------
+
+
+def test_when_all_places_are_taken_a_proved_newcomer_gets_one_of_the_largest_network() -> None:
+    door = admission(max_half_open=6)
+    for number in range(5):
+        door.enter(number, HERE, b"token", float(number))
+    door.enter(5, host(5), b"token", 5.0)
+    assert door.judge(host(7), False, 6, 6.0) is Verdict.RETRY
+    assert door.judge(host(7), True, 6, 6.0) is Verdict.ADMIT
+    assert door.enter(7, host(7), b"token", 6.0) == 0
+    assert len(door.gate) == 6
+    assert 0 not in door.gate
+    assert door.judge(host(8), True, 6, 1.0 + 0.9 * c.HALF_OPEN_GRACE) is Verdict.REFUSE
+    assert admission(max_connections=5).judge(HERE, False, 5, 0.0) is Verdict.REFUSE
+
+
+def test_the_last_part_of_the_rate_of_all_is_for_networks_that_began_few_handshakes() -> None:
+    door = admission(max_half_open=80, max_handshake_rate=10.0, max_handshake_rate_per_address=None)
+    busy = 0
+    while door.judge(HERE, True, 0, 0.0) is Verdict.ADMIT:
+        door.enter(0, HERE, b"token", 0.0)
+        door.gate.leave(0)
+        busy += 1
+    assert busy == 80 - 80 // c.RETRY_SHARE
+    assert door.judge(host(1), False, 0, 0.0) is Verdict.RETRY
+    assert knocks(door, 80 // c.RETRY_SHARE, 0.0, token=b"token") is Verdict.ADMIT
+    assert door.judge(host(20), True, 0, 0.0) is Verdict.REFUSE
+    assert door.judge(host(20), True, 0, 0.1) is Verdict.ADMIT
+    assert door.judge(HERE, True, 0, 0.1) is Verdict.REFUSE
+
+
 # --- tokens ---------------------------------------------------------------------------------------------
 
 
@@ -219,6 +255,79 @@ def test_a_flood_in_the_name_of_a_client_does_not_lock_it_out() -> None:
     network.run(lambda: connection.has_opened, timeout=1.0)
 
 
+class Occupiers:
+    """Hosts that prove their addresses, begin handshakes, and never go on with one."""
+
+    def __init__(self, network: Network, node: Node, hosts: Sequence[Address]) -> None:
+        self._network = network
+        self._node = node
+        self._hosts = hosts
+        self._dice = Random(1)
+        self._waiting: dict[Address, bytes] = {}
+        self._retries: list[tuple[Address, bytes]] = []
+        network.watcher = self
+
+    def sent(self, node: Node, source: Address, target: Address, data: bytes, now: float) -> None:
+        if target in self._waiting:
+            self._retries.append((target, data))
+
+    def delivered(self, *args: object) -> None:
+        """Nothing is to be seen of it."""
+
+    def knock(self) -> None:
+        """Each host begins one more handshake, and answers the Retries that came."""
+        for name, *rest in self._hosts:
+            address = (name, self._dice.randrange(1024, 65536), *rest)
+            self._waiting[address] = first_id = self._dice.randbytes(8)
+            self._send(address, first_id, NO_RETRY._replace(source_id=first_id))
+        retries, self._retries = self._retries, []
+        for address, data in retries:
+            header = core.parse_long_header(data, 0, len(data))
+            if header.type == c.LONG_RETRY and address in self._waiting:
+                token = data[header.header_size : -c.TAG_SIZE]
+                self._send(address, self._waiting.pop(address), Retry(header.source_id, token))
+
+    def _send(self, address: Address, first_id: bytes, retry: Retry) -> None:
+        half = HalfOpen(first_id, address)
+        half.redirect(retry)
+        self._network.inject(half.knock(token=retry.token).data, address, self._node)
+
+
+ELSEWHERE = [(f"{number}.51.100.9", 1) for number in range(100, 125)]  # clients are in 10.0.0.0/24
+SITE = [(f"2001:db8:0:{number:x}::1", 1, 0, 0) for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    "hosts", [ELSEWHERE[:3], ELSEWHERE, SITE], ids=["three hosts", "25 hosts", "a /48"]
+)
+def test_hosts_that_take_all_places_and_go_silent_lock_nobody_out(hosts: Sequence[Address]) -> None:
+    """Guards: five proved addresses with 2 Mbit/s held every place. A fifth of the limits."""
+    network = Network()
+    settings = Configuration(
+        max_half_open=200,
+        max_half_open_per_address=100,
+        max_handshake_rate=50.0,
+        max_handshake_rate_per_address=25.0,
+    )
+    node = network.add("server", settings, accept=lambda: ScriptedHandshake(False))
+    occupiers = Occupiers(network, node, hosts)
+    clients: list[Connection] = []
+    pause = max(len(hosts) / 100, 0.1)  # a hundred knocks a second, or ten of each host
+    while network.now < 100.0 + 22.0:
+        occupiers.knock()
+        if network.now > 112.0 and len(clients) < 10:
+            client = network.add(f"client {len(clients)}")
+            clients.append(client.endpoint.connect(node.address, ScriptedHandshake(True), network.now))
+        network.run_for(pause)
+    assert len(clients) == 10
+    assert sum(connection.has_opened for connection in clients) >= 9
+    assert len(node.endpoint._gate) == 200
+    assert node.endpoint.counters()["displaced"] >= 9
+    network.watcher = None
+    network.run_for(c.HANDSHAKE_TIMEOUT + 3 * c.MAX_PTO)
+    assert node.endpoint.connections == len(clients)
+
+
 def test_clients_at_ten_times_the_usual_rate_connect_without_delay() -> None:
     """Fifty a second from one host: nobody meets a limit, nobody is sent back."""
     network = Network()
@@ -231,6 +340,7 @@ def test_clients_at_ten_times_the_usual_rate_connect_without_delay() -> None:
     network.run(lambda: all(connection.has_opened for connection in connections))
     counters = node.endpoint.counters()
     assert (counters["retried"], counters["refused"], counters["accepted"]) == (0, 0, 250)
+    assert counters["displaced"] == 0
 
 
 def test_many_clients_at_once_all_connect() -> None:

@@ -26,6 +26,26 @@ def test_an_ipv4_address_or_a_64_of_ipv6_is_one_network(one: str, other: str, is
     assert (prefix_of((one, 1)) == prefix_of((other, 2))) is is_same
 
 
+def test_a_site_of_ipv6_is_one_larger_network() -> None:
+    here, there = ("2001:db8:1:1::1", 1), ("2001:db8:1:ff::1", 1)
+    assert prefix_of(here, c.SHARED_PREFIX_BITS) == prefix_of(there, c.SHARED_PREFIX_BITS)
+    assert prefix_of(here, c.SHARED_PREFIX_BITS) != prefix_of(("2001:db8:2::1", 1), c.SHARED_PREFIX_BITS)
+    assert prefix_of(("192.0.2.1", 1), c.SHARED_PREFIX_BITS) == "192.0.2.1"
+    rates = PrefixRates(1.0, 1.0, bits=c.SHARED_PREFIX_BITS)
+    assert rates.take(here, 0.0)
+    assert not rates.has(there, 0.0)
+    assert not rates.take(there, 0.0)
+
+
+def test_a_reserve_is_left_to_others() -> None:
+    bucket = TokenBucket(5.0, 1.0, 0.0)
+    assert bucket.has(0.0, 4.0)
+    assert bucket.take(0.0)
+    assert not bucket.has(0.0, 4.0)
+    assert bucket.has(0.0)
+    assert bucket.has(1.0, 4.0)
+
+
 def test_a_bucket_gives_its_burst_at_once_and_then_its_rate() -> None:
     bucket = TokenBucket(5.0, 10.0, 0.0)
     assert [bucket.take(0.0) for _ in range(6)] == [True] * 5 + [False]

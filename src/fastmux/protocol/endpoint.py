@@ -45,6 +45,7 @@ _COUNTERS: Final = (
     "bad_token",
     "refused",
     "retried",
+    "displaced",
     "accepted",
     "connected",
     "resets_sent",
@@ -277,7 +278,10 @@ class Endpoint:
             return "refused"
         self._register(connection)
         self._by_first_id[address, ids.first] = connection
-        self._admission.enter(connection, address, ids.retry.token, now)
+        yielding = self._admission.enter(connection, address, ids.retry.token, now)
+        if yielding is not None:
+            self._counters["displaced"] += 1
+            yielding.abandon(HandshakeError("its place was given to another network"), now)
         connection.receive_handshake(header, packet, address, now)
         self._settle(connection)
         return "accepted"
