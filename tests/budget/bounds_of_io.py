@@ -23,7 +23,7 @@ BOUNDS = under(
             c.MAX_DATAGRAM_FRAME_SIZE, "MAX_DATAGRAM_QUEUE_SIZE in all"
         ),
         "driver.Driver._buffer": at_most(16 * c.TRAIN_BUFFER_SIZE, "of the driver itself"),
-        "driver.Driver._others": at_most(c.MAX_PATHS, "MAX_PATHS"),
+        "local_paths.LocalPaths._others": at_most(c.MAX_PATHS, "MAX_PATHS"),
         "driver.Driver._unsent": _connections,
         "incoming.Incoming._waiting": _channels,
         "moves.Moves._waiting": _own,
