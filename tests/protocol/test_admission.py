@@ -276,8 +276,9 @@ class Occupiers:
 
     def knock(self) -> None:
         """Each host begins one more handshake, and answers the Retries that came."""
-        for name, *rest in self._hosts:
-            address = (name, self._dice.randrange(1024, 65536), *rest)
+        for name, _, *rest in self._hosts:
+            port = self._dice.randrange(1024, 65536)
+            address: Address = (name, port, 0, 0) if rest else (name, port)
             self._waiting[address] = first_id = self._dice.randbytes(8)
             self._send(address, first_id, NO_RETRY._replace(source_id=first_id))
         retries, self._retries = self._retries, []

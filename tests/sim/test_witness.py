@@ -267,9 +267,10 @@ def test_an_answer_to_a_challenge_lifts_the_limit_and_another_does_not() -> None
         wire = Wire()
         wire.carry(CLIENT, handshake_packet(CLIENT, 0, [PING], size=1200))
         challenge = (c.FRAME_PATH_CHALLENGE, b"answered")
-        wire.carry(SERVER, handshake_packet(SERVER, 0, [challenge], size=3600))
+        for number in range(3):
+            wire.carry(SERVER, handshake_packet(SERVER, number, [challenge], size=1200))
         wire.carry(CLIENT, handshake_packet(CLIENT, 1, [(c.FRAME_PATH_RESPONSE, answer)]))
-        packet = handshake_packet(SERVER, 1, [PING], size=1200)
+        packet = handshake_packet(SERVER, 3, [PING], size=1200)
         if is_right:
             wire.carry(SERVER, packet)
         else:

@@ -14,8 +14,8 @@ class Places(Generic[Guest]):
     """Guests of networks, each with the time at which it came (seconds). Everything takes O(1).
 
     Invariant: `_guests` has an entry for each network with a guest, in order of arrival; `_sizes[n]` names
-    the networks with n guests, in the order in which they came to have so many, and has no empty entry; `_most`
-    is the largest such n, 0 without guests.
+    the networks with n guests, in the order in which they came to have so many, and has no empty entry;
+    `_most` is the largest such n, 0 without guests.
     """
 
     __slots__ = ("_guests", "_most", "_sizes")
