@@ -215,3 +215,44 @@ def test_a_summary_that_was_not_taken_is_gone_with_its_path(pump: Pump) -> None:
     pump.deliver(pump.client, pump.packets(pump.server))
     pump.client.leave_path()
     assert pump.client.take_ack_summary() is None
+
+
+def test_the_round_trip_of_an_ack_counts_for_what_it_declares_lost(pump: Pump) -> None:
+    """Guards: packets that swapped places were lost by the delay of before the path was clogged (§6.1.2)."""
+    client, server = pump.client, pump.server
+    stream = client.open(c.KIND_STREAM)
+    pump.pump()
+    client.take_ack_summary()
+    client.set_loss_delay(0.01)
+    client.write(stream, b"first")
+    sent_at = pump.now
+    (first,) = pump.packets(client)
+    client.write(stream, b"second")
+    (second,) = pump.packets(client)
+    before = client.counters()["packets_lost"]
+    server.receive(second, 0, len(second), len(second), sent_at + 0.05)
+    (ack,) = pump.packets(server)
+    client.receive(ack, 0, len(ack), len(ack), sent_at + 0.1)
+    assert client.counters()["packets_lost"] == before
+    assert client.deadlines().loss_at == pytest.approx(sent_at + 0.1 * c.K_TIME_THRESHOLD)
+    client.detect_losses(sent_at + 0.112)
+    assert client.counters()["packets_lost"] == before
+    client.detect_losses(sent_at + 0.113)
+    assert client.counters()["packets_lost"] == before + 1
+
+
+def test_a_sample_that_was_taken_counts_by_the_loss_delay_alone(pump: Pump) -> None:
+    client, server = pump.client, pump.server
+    stream = client.open(c.KIND_STREAM)
+    client.write(stream, b"first")
+    (first,) = pump.packets(client)
+    client.write(stream, b"second")
+    (second,) = pump.packets(client)
+    server.receive(second, 0, len(second), len(second), pump.now)
+    (ack,) = pump.packets(server)
+    client.receive(ack, 0, len(ack), len(ack), pump.now + 1.0)
+    assert client.counters()["packets_lost"] == 0
+    client.take_ack_summary()
+    client.set_loss_delay(0.5)
+    client.detect_losses(pump.now + 1.0)
+    assert client.counters()["packets_lost"] == 1

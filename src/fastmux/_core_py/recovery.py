@@ -69,8 +69,13 @@ class Recovery:
         self.detect_losses(now)
 
     def detect_losses(self, now: float) -> None:
-        """Queues again what the packets carried that are now lost."""
-        lost = self.sent.detect_losses(self.loss_delay, now)
+        """Queues again what the packets carried that are now lost.
+
+        The sample of an ACK counts for what it declares lost (RFC 9002 §6.1.2, A.7): `loss_delay` is of before.
+        """
+        latest_rtt = self.sent._untaken_rtt
+        delay = self.loss_delay if latest_rtt is None else max(self.loss_delay, K_TIME_THRESHOLD * latest_rtt)
+        lost = self.sent.detect_losses(delay, now)
         self.packets_lost += len(lost)
         for number in lost:
             for record in self.records.pop(number, ()):

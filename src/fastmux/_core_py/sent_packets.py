@@ -166,6 +166,11 @@ class SentPackets(Uncopied):
             self._on_lost(lost)
         return lost
 
+    @property
+    def _untaken_rtt(self) -> float | None:
+        """The newest sample, None if the last summary taken had it."""
+        return None if self._summary is None else self._summary.latest_rtt
+
     def take_summary(self) -> AckSummary | None:
         """What was newly acknowledged or lost since the last call; None if nothing was."""
         news = self._summary

@@ -165,11 +165,13 @@ cdef extern from *:
     #define FM_MAX_VARINT 4611686018427387903LL
     #define FM_MAX_CHANNELS_LIMIT 1152921504606846976LL
     #define FM_FAILURE_LIMIT 68719476736LL
+    #define FM_TIME_THRESHOLD (9.0 / 8.0)
     """
     const int64_t MAX_VARINT "FM_MAX_VARINT"
     const int64_t MAX_PACKET_NUMBER "FM_MAX_VARINT"
     const int64_t MAX_CHANNELS_LIMIT "FM_MAX_CHANNELS_LIMIT"
     const int64_t FAILURE_LIMIT "FM_FAILURE_LIMIT"  # CHACHA20_FAILURE_LIMIT, the lower of the two
+    const double K_TIME_THRESHOLD "FM_TIME_THRESHOLD"
 
 cdef enum:
     ACK_DELAY_UNITS = 125000  # of 8 microseconds, a second

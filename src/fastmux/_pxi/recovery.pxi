@@ -166,8 +166,15 @@ cdef void on_packet_lost(void *owner, int64_t number, SentPacket *packet) noexce
 
 
 cdef int path_detect_losses(Path *path, double now) noexcept nogil:
-    """Queues again what the packets carried that are now lost."""
-    cdef int status = sent_detect_losses(&path.sent, path.loss_delay, now, on_packet_lost, path)
+    """Queues again what the packets carried that are now lost.
+
+    The sample of an ACK counts for what it declares lost (RFC 9002 §6.1.2, A.7): `loss_delay` is of before.
+    """
+    cdef double delay = path.loss_delay
+    cdef int status
+    if path.sent.summary.is_there:
+        delay = max(delay, K_TIME_THRESHOLD * path.sent.summary.latest_rtt)
+    status = sent_detect_losses(&path.sent, delay, now, on_packet_lost, path)
     return min(status, path.status)
 
 
