@@ -71,7 +71,7 @@ class Recovery:
     def detect_losses(self, now: float) -> None:
         """Queues again what the packets carried that are now lost.
 
-        The sample of an ACK counts for what it declares lost (RFC 9002 §6.1.2, A.7): `loss_delay` is of before.
+        The sample of an ACK counts for what it declares lost (RFC 9002 §6.1.2, A.7): `loss_delay` is older.
         """
         latest_rtt = self.sent._untaken_rtt
         delay = self.loss_delay if latest_rtt is None else max(self.loss_delay, K_TIME_THRESHOLD * latest_rtt)

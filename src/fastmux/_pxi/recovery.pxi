@@ -168,7 +168,7 @@ cdef void on_packet_lost(void *owner, int64_t number, SentPacket *packet) noexce
 cdef int path_detect_losses(Path *path, double now) noexcept nogil:
     """Queues again what the packets carried that are now lost.
 
-    The sample of an ACK counts for what it declares lost (RFC 9002 §6.1.2, A.7): `loss_delay` is of before.
+    The sample of an ACK counts for what it declares lost (RFC 9002 §6.1.2, A.7): `loss_delay` is older.
     """
     cdef double delay = path.loss_delay
     cdef int status
