@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from operator import index
 from typing import TYPE_CHECKING, final
 from weakref import WeakSet
 
 from fastmux._core_py._arguments import Uncopied, immutable, integer, kept, octets, sized, writable
 from fastmux._core_py._forks import FORKED_TEXT, forks
 from fastmux._core_py._parts import Limits, Parts
+from fastmux._core_py.channel import Channel
 from fastmux._core_py.message_channel import MessageChannel
 from fastmux._core_py.protection import PacketProtection
 from fastmux._core_py.stream_channel import StreamChannel
@@ -69,6 +71,9 @@ class DataPath(Uncopied):
 
     @property
     def _all(self) -> Parts:
+        return self._check_open()
+
+    def _check_open(self) -> Parts:
         parts = self._seen
         if self._born != forks.count:
             raise ClosedResourceError(FORKED_TEXT)
@@ -252,12 +257,13 @@ class DataPath(Uncopied):
 
     def open_fields(self, channel_id: int) -> OpenFields:
         """What the channel's OPEN says."""
-        return self._all.table.fields_of(channel_id)
+        number = self._id(channel_id)
+        return self._all.table.fields_of(number)
 
     def set_priority(self, channel_id: int, priority: int) -> None:
         """What we send on the channel goes by this priority from now on; the peer is not told."""
-        number, table = integer(priority, 0, MAX_PRIORITY), self._all.table
-        table.scheduler.set_priority(table.get(channel_id), number)
+        number, channel = integer(priority, 0, MAX_PRIORITY), self._channel(channel_id)
+        self._all.table.scheduler.set_priority(channel, number)
 
     def write(self, channel_id: int, data: Buffer) -> int:
         """Takes all of `data`; returns the channel's unsent bytes."""
@@ -265,7 +271,7 @@ class DataPath(Uncopied):
 
     def finish(self, channel_id: int) -> None:
         """Ends our direction after what was written."""
-        self._all.table.get(channel_id).finish()
+        self._channel(channel_id).finish()
 
     def read(self, channel_id: int, max_bytes: int) -> bytes | None:
         """At most `max_bytes` in order; b"" if nothing is there now, None at the end."""
@@ -311,39 +317,39 @@ class DataPath(Uncopied):
 
     def reset(self, channel_id: int, code: int) -> None:
         """Ends our direction at once: what is unsent or unacknowledged is dropped."""
-        self._all.table.get(channel_id).reset(integer(code))
+        self._channel(channel_id).reset(integer(code))
 
     def stop(self, channel_id: int, code: int) -> None:
         """Asks the peer to end its direction; what came is dropped."""
-        self._all.table.get(channel_id).stop(integer(code))
+        self._channel(channel_id).stop(integer(code))
 
     def release(self, channel_id: int) -> None:
         """The application needs the channel no more."""
-        self._all.table.get(channel_id).release()
+        self._channel(channel_id).release()
 
     def watch_delivered(self, channel_id: int) -> bool:
         """True if everything written is acknowledged; else READY_DELIVERED will tell."""
-        return self._all.table.get(channel_id).watch_delivered()
+        return self._channel(channel_id).watch_delivered()
 
     def unsent_size(self, channel_id: int) -> int:
         """Bytes (of messages: 128 times the units) never sent yet."""
-        return self._all.table.get(channel_id).unsent_size
+        return self._channel(channel_id).unsent_size
 
     def readable_size(self, channel_id: int) -> int:
         """Bytes that can be taken now."""
-        return self._all.table.get(channel_id).readable_size
+        return self._channel(channel_id).readable_size
 
     def is_finished(self, channel_id: int) -> bool:
         """True when everything the peer sent up to its end was taken."""
-        return self._all.table.get(channel_id).is_receive_over
+        return self._channel(channel_id).is_receive_over
 
     def reset_code(self, channel_id: int) -> int | None:
         """The code of the peer's RESET."""
-        return self._all.table.get(channel_id).reset_code
+        return self._channel(channel_id).reset_code
 
     def stop_code(self, channel_id: int) -> int | None:
         """The code of the peer's STOP."""
-        return self._all.table.get(channel_id).stop_code
+        return self._channel(channel_id).stop_code
 
     def send_datagram(self, data: Buffer) -> bool:
         """False if there is no room; MessageTooBig above what the peer takes."""
@@ -357,9 +363,12 @@ class DataPath(Uncopied):
 
     def set_limit(self, channel_id: int, limit: int, window: int) -> None:
         """Raises what the peer may send, on a channel or (CONNECTION_CHANNEL) on all."""
-        parts, bound, size = self._all, integer(limit), integer(window)
-        if channel_id != CONNECTION_CHANNEL:
-            parts.table.get_unseen(channel_id).set_limit(bound, size)
+        self._check_open()
+        bound, size = integer(limit), integer(window)
+        number = CONNECTION_CHANNEL if channel_id == CONNECTION_CHANNEL else self._id(channel_id)
+        parts = self._all
+        if number != CONNECTION_CHANNEL:
+            parts.table.get_unseen(number).set_limit(bound, size)
         elif parts.credit.raise_limit(bound, size):
             parts.table.pending[FRAME_MAX_DATA, 0] = None
 
@@ -437,14 +446,25 @@ class DataPath(Uncopied):
 
     # --- help -----------------------------------------------------------------------------------------
 
+    def _id(self, channel_id: int) -> int:
+        """The integer, of a path that is open before and after: a foreign `__index__` may close it."""
+        self._check_open()
+        number = index(channel_id)
+        self._check_open()
+        return number
+
+    def _channel(self, channel_id: int) -> Channel:
+        number = self._id(channel_id)
+        return self._all.table.get(number)
+
     def _stream(self, channel_id: int) -> StreamChannel:
-        channel = self._all.table.get(channel_id)
+        channel = self._channel(channel_id)
         if not isinstance(channel, StreamChannel):
             raise ValueError("the channel is not a stream")
         return channel
 
     def _messages(self, channel_id: int) -> MessageChannel:
-        channel = self._all.table.get(channel_id)
+        channel = self._channel(channel_id)
         if not isinstance(channel, MessageChannel):
             raise ValueError("the channel is not a message channel")
         return channel

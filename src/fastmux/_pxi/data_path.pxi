@@ -78,9 +78,10 @@ cdef class DataPath:
 
     cdef Channel *unseen_channel(self, object channel_id) except NULL:
         """The same, even if its OPEN is not here yet: it has credit all the same."""
-        cdef Path *path = self.open_path()
+        self.open_path()
         cdef int overflow = 0
         cdef int64_t number = PyLong_AsLongLongAndOverflow(index(channel_id), &overflow)
+        cdef Path *path = self.open_path()  # again: a foreign __index__ may have closed it
         cdef Channel *channel = NULL if overflow or number < 0 else table_get(path, number)
         if channel == NULL or channel.is_released:
             raise KeyError(channel_id)
