@@ -128,6 +128,22 @@ def test_everything_fails_after_close(core: Any) -> None:
         lambda: path.receive(b"", 0, 0, 1200, 0.0),
         lambda: path.is_idle,
         lambda: path.held_size,
+        lambda: path.open(9, None),
+        lambda: path.read(0, -1),
+        lambda: path.take_messages(2, -1),
+        lambda: path.fill(bytearray(1200), 1, -1, "now"),
+        lambda: path.receive(None, -1, 0, 0, "now"),
+        lambda: path.build_packet(None, None, -1, -1, "now"),
+        lambda: path.set_priority(0, 256),
+        lambda: path.reset(0, -1),
+        lambda: path.stop(0, -1),
+        lambda: path.probe(-1),
+        lambda: path.set_channel_limit(9, -1),
+        lambda: path.set_limit(0, -1, -1),
+        lambda: path.set_remote_id(b""),
+        lambda: path.queue_control(-1, None),
+        lambda: path.send_datagram(None),
+        lambda: path.unsent_size("0"),
     ]
     for call in calls:
         with pytest.raises(ClosedResourceError):

@@ -67,8 +67,10 @@ def test_without_keys_nothing_is_sent(pump: Pump) -> None:
     path.close()
 
 
-@pytest.mark.parametrize("segment_size", [0, 1, 511])
-def test_a_segment_too_small_for_every_frame_is_a_value_error(pump: Pump, segment_size: int) -> None:
+@pytest.mark.parametrize("segment_size", [0, 1, 511, 65508, 1 << 59, c.MAX_VARINT])
+def test_a_segment_too_small_for_every_frame_or_for_udp_is_a_value_error(
+    pump: Pump, segment_size: int
+) -> None:
     with pytest.raises(ValueError):
         pump.client.fill(bytearray(2000), segment_size, 2000, pump.now)
 

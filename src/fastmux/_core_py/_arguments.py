@@ -6,8 +6,9 @@ Owns: the argument checks and their errors, the same as the compiled core's. May
 from __future__ import annotations
 
 import sys
+from math import inf
 from operator import index
-from typing import TYPE_CHECKING, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, NoReturn, SupportsFloat, SupportsIndex
 
 from fastmux.constants import KEEP_FROM, KEEP_SHARE, MAX_OWNERS, MAX_VARINT
 
@@ -30,6 +31,16 @@ def integer(value: SupportsIndex, lowest: int = 0, highest: int = MAX_VARINT) ->
     number = index(value)
     if not lowest <= number <= highest:
         raise OverflowError(f"integer out of range: not in {lowest} to {highest}")
+    return number
+
+
+def seconds(name: str, value: float) -> float:
+    """A time or a delay; ValueError unless it is finite and not negative (NaN comes before and after nothing)."""
+    if not isinstance(value, SupportsFloat | SupportsIndex):  # float() takes strings too
+        raise TypeError(f"must be real number, not {type(value).__name__}")
+    number = float(value)
+    if not 0.0 <= number < inf:
+        raise ValueError(f"{name} must be finite and not negative")
     return number
 
 

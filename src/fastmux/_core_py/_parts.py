@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from fastmux._core_py._ack_policy import AckPolicy
-from fastmux._core_py._arguments import integer
+from fastmux._core_py._arguments import integer, seconds
 from fastmux._core_py._datagrams import Datagrams
 from fastmux._core_py.channel_table import ChannelTable
 from fastmux._core_py.control import Control
@@ -102,7 +102,7 @@ class Parts:
             integer(limits["write_limit"]),
             self.credit,
         )
-        self.acks = AckPolicy(float(limits["max_ack_delay"]))
+        self.acks = AckPolicy(seconds("max_ack_delay", limits["max_ack_delay"]))
         self.control = Control()
         self.datagrams = Datagrams(integer(limits["max_datagram_frame_size"]))
         self.recovery = Recovery(self.table, self.acks, self.control)

@@ -6,12 +6,11 @@ Owns: the checks of arguments, and the life of the parts. May not know: how anyt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 from operator import index
 from typing import TYPE_CHECKING, final
 from weakref import WeakSet
 
-from fastmux._core_py._arguments import Uncopied, immutable, integer, kept, octets, sized, writable
+from fastmux._core_py._arguments import Uncopied, immutable, integer, kept, octets, seconds, sized, writable
 from fastmux._core_py._forks import FORKED_TEXT, forks
 from fastmux._core_py._parts import Limits, Parts
 from fastmux._core_py.channel import Channel
@@ -27,6 +26,7 @@ from fastmux.constants import (
     MAX_CONNECTION_ID_SIZE,
     MAX_LABEL_SIZE,
     MAX_PRIORITY,
+    MAX_UDP_PAYLOAD,
     MIN_CONNECTION_ID_SIZE,
     MIN_SEGMENT_SIZE,
     UNRELIABLE,
@@ -51,7 +51,7 @@ class DataPath(Uncopied):
     """One connection: short-header packets in and out, channels in between. docs/core.md says it all.
 
     After `close`, and in a process that was forked off later, everything raises ClosedResourceError; an
-    unknown channel id is a KeyError.
+    unknown channel id is a KeyError; a time that is negative or not finite a ValueError.
     """
 
     __slots__ = ("__weakref__", "_born", "_parts")
@@ -96,20 +96,22 @@ class DataPath(Uncopied):
 
         So many packets were sealed under them, and failed to open, before: this brings limits within reach.
         """
-        parts = self._all
+        self._check_open()
         failures = integer(failed)
         sending = PacketProtection(suite, send_key, send_iv, sealed=sealed)
-        parts.keys.set_keys(sending, PacketProtection(suite, receive_key, receive_iv))
+        receiving = PacketProtection(suite, receive_key, receive_iv)
+        parts = self._all
+        parts.keys.set_keys(sending, receiving)
         parts.reader.counts["undecryptable_packets"] += failures
 
     def set_next_keys(
         self, send_key: Buffer, send_iv: Buffer, receive_key: Buffer, receive_iv: Buffer
     ) -> None:
         """The keys after the next update, of the same suite; ValueError while such keys are set."""
-        keys = self._all.keys
-        suite = keys.next_suite()
+        suite = self._all.keys.next_suite()
         sending = PacketProtection(suite, send_key, send_iv)
-        keys.set_next(sending, PacketProtection(suite, receive_key, receive_iv))
+        receiving = PacketProtection(suite, receive_key, receive_iv)
+        self._all.keys.set_next(sending, receiving)
 
     def update_keys(self) -> bool:
         """Begins a key update; False while the last one is not acknowledged, or without next keys."""
@@ -131,7 +133,7 @@ class DataPath(Uncopied):
         max_datagram_frame_size: int,
     ) -> None:
         """The peer's id and what its parameters allow."""
-        parts = self._all
+        self._check_open()
         name = sized("remote_id", remote_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
         limits = {
             KIND_STREAM: integer(max_streams, 0, MAX_CHANNELS_LIMIT),
@@ -139,6 +141,7 @@ class DataPath(Uncopied):
         }
         data, channel_data = integer(max_data), integer(max_channel_data)
         message_size, datagram_size = integer(max_message_size), integer(max_datagram_frame_size)
+        parts = self._all
         parts.writer.remote_id = name
         parts.credit.peer_limit = max(parts.credit.peer_limit, data)
         parts.table.scheduler.set_window(data)
@@ -148,29 +151,38 @@ class DataPath(Uncopied):
 
     def set_remote_id(self, remote_id: Buffer) -> None:
         """Addresses packets to another id of the peer from now on."""
+        self._check_open()
         name = sized("remote_id", remote_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
         self._all.writer.remote_id = name
 
     def receive(self, buffer: Buffer, start: int, size: int, segment_size: int, now: float) -> int:
         """Takes the packets of a train that have the id of the first; returns the bytes consumed."""
-        parts = self._all
+        self._check_open()
+        first, length, segment = integer(start), integer(size), integer(segment_size)
+        at = seconds("now", now)
+        if segment < 1:
+            raise ValueError("segment_size must be at least 1")
         view = octets(buffer)
-        first, length = integer(start), integer(size)
+        reader = self._all.reader
         if first + length > len(view):
             raise ValueError("the train is not inside the buffer")
-        return parts.reader.receive(view[first : first + length], _segment(segment_size, 1), float(now))
+        return reader.receive(view[first : first + length], segment, at)
 
     def fill(self, buffer: Buffer, segment_size: int, size_limit: int, now: float) -> tuple[int, int]:
         """Fills a train of packets: (size, segments)."""
-        parts = self._all
-        segment = _segment(segment_size, MIN_SEGMENT_SIZE)
-        return parts.writer.fill(writable(buffer), segment, integer(size_limit), float(now))
+        self._check_open()
+        segment, limit, at = integer(segment_size), integer(size_limit), seconds("now", now)
+        if not MIN_SEGMENT_SIZE <= segment <= MAX_UDP_PAYLOAD:
+            raise ValueError(f"segment_size must be {MIN_SEGMENT_SIZE} to {MAX_UDP_PAYLOAD}")
+        train = writable(buffer)
+        return self._all.writer.fill(train, segment, limit, at)
 
     def build_packet(self, buffer: Buffer, payload: Buffer, size: int, token: int, now: float) -> int:
         """Builds one packet of encoded frames, padded to `size`; returns its size."""
-        parts = self._all
-        frames, length = immutable(payload), integer(size)
-        return parts.writer.build(writable(buffer), frames, length, integer(token), float(now))
+        self._check_open()
+        length, number, at = integer(size), integer(token), seconds("now", now)
+        frames, packet = immutable(payload), writable(buffer)
+        return self._all.writer.build(packet, frames, length, number, at)
 
     def close(self) -> None:
         """Frees everything; a child of fork may do that with its copy."""
@@ -186,23 +198,29 @@ class DataPath(Uncopied):
 
     def set_loss_delay(self, loss_delay: float) -> None:
         """How long after a later one a packet counts as lost, seconds (RFC 9002 §6.1.2)."""
-        self._all.recovery.loss_delay = float(loss_delay)
+        self._check_open()
+        delay = seconds("loss_delay", loss_delay)
+        self._all.recovery.loss_delay = delay
 
     def set_ack_policy(self, threshold: int, max_ack_delay: float, reordering_threshold: int) -> None:
         """When we acknowledge from now on, as the peer asked (draft-ietf-quic-ack-frequency §6)."""
+        self._check_open()
+        most, delay = integer(threshold), seconds("max_ack_delay", max_ack_delay)
+        distance = integer(reordering_threshold)
         acks = self._all.acks
-        most, delay, distance = integer(threshold), float(max_ack_delay), integer(reordering_threshold)
-        if not 0 <= delay < inf:
-            raise ValueError("max_ack_delay must not be negative, and finite")
         acks.threshold, acks.max_ack_delay, acks.reordering_threshold = most, delay, distance
 
     def detect_losses(self, now: float) -> None:
         """Looks for packets that are lost by time."""
-        self._all.recovery.detect_losses(float(now))
+        self._check_open()
+        at = seconds("now", now)
+        self._all.recovery.detect_losses(at)
 
     def probe(self, count: int) -> None:
         """The next `count` packets are probes (RFC 9002 §6.2.4)."""
-        self._all.recovery.probe(integer(count))
+        self._check_open()
+        number = integer(count)
+        self._all.recovery.probe(number)
 
     def leave_path(self) -> None:
         """What was sent so far is in flight no more and in no summary to come (RFC 9000 §9.4)."""
@@ -214,7 +232,9 @@ class DataPath(Uncopied):
 
     def expire(self, now: float) -> None:
         """Gives up messages whose lifetime ran out."""
-        self._all.table.expire(float(now))
+        self._check_open()
+        at = seconds("now", now)
+        self._all.table.expire(at)
 
     def deadlines(self) -> Deadlines:
         """When to call again, and for what."""
@@ -226,7 +246,9 @@ class DataPath(Uncopied):
 
     def queue_control(self, token: int, frame: Buffer) -> None:
         """An encoded frame to be sent once."""
-        self._all.control.queue(integer(token), immutable(frame))
+        self._check_open()
+        number, encoded = integer(token), immutable(frame)
+        self._all.control.queue(number, encoded)
 
     def take_control(self) -> list[tuple[object, ...]]:
         """Rare frames of the peer, and what became of queued ones."""
@@ -244,6 +266,7 @@ class DataPath(Uncopied):
         value: int = 0,
     ) -> int:
         """Opens a channel; WouldBlock at the peer's limit."""
+        self._check_open()
         name = sized("label", label, 0, MAX_LABEL_SIZE)
         name.decode()
         fields = OpenFields(
@@ -253,7 +276,8 @@ class DataPath(Uncopied):
             integer(reliability, 0, UNRELIABLE),
             integer(value),
         )
-        return self._all.table.open(integer(kind, KIND_STREAM, KIND_MESSAGE), fields)
+        number = integer(kind, KIND_STREAM, KIND_MESSAGE)
+        return self._all.table.open(number, fields)
 
     def open_fields(self, channel_id: int) -> OpenFields:
         """What the channel's OPEN says."""
@@ -262,12 +286,15 @@ class DataPath(Uncopied):
 
     def set_priority(self, channel_id: int, priority: int) -> None:
         """What we send on the channel goes by this priority from now on; the peer is not told."""
+        self._check_open()
         number, channel = integer(priority, 0, MAX_PRIORITY), self._channel(channel_id)
         self._all.table.scheduler.set_priority(channel, number)
 
     def write(self, channel_id: int, data: Buffer) -> int:
         """Takes all of `data`; returns the channel's unsent bytes."""
-        return self._stream(channel_id).write(kept(data))
+        self._stream(channel_id)
+        taken = kept(data)
+        return self._stream(channel_id).write(taken)
 
     def finish(self, channel_id: int) -> None:
         """Ends our direction after what was written."""
@@ -275,7 +302,9 @@ class DataPath(Uncopied):
 
     def read(self, channel_id: int, max_bytes: int) -> bytes | None:
         """At most `max_bytes` in order; b"" if nothing is there now, None at the end."""
-        return self._stream(channel_id).read(max_bytes)
+        self._check_open()
+        size = integer(max_bytes)
+        return self._stream(channel_id).read(size)
 
     def read_into(self, channel_id: int, buffer: Buffer) -> int:
         """The count, 0 if nothing is there now, -1 at the end."""
@@ -283,14 +312,17 @@ class DataPath(Uncopied):
 
     def send_message(self, channel_id: int, data: Buffer, now: float) -> int:
         """Takes a message; returns the channel's unsent bytes. MessageTooBig above what the peer takes."""
-        channel = self._messages(channel_id)
-        return channel.send(self._message(data), float(now))
+        self._messages(channel_id)
+        at = seconds("now", now)
+        message = self._message(data)
+        return self._messages(channel_id).send(message, at)
 
     def send_messages(self, channel_id: int, messages: Sequence[Buffer], now: float) -> int:
         """Takes messages while less than the write limit is unsent; returns how many."""
-        channel = self._messages(channel_id)
-        taken, at = 0, float(now)
+        self._messages(channel_id)
+        at = seconds("now", now)
         whole = [self._message(data) for data in messages]
+        taken, channel = 0, self._messages(channel_id)
         channel.check_writable()
         for data in whole:
             if channel.unsent_size >= channel.table.write_limit:
@@ -305,8 +337,9 @@ class DataPath(Uncopied):
 
     def take_messages(self, channel_id: int, max_messages: int) -> list[bytes]:
         """At most `max_messages` messages."""
-        channel, taken = self._messages(channel_id), list[bytes]()
-        count = integer(max_messages)
+        self._check_open()
+        count, taken = integer(max_messages), list[bytes]()
+        channel = self._messages(channel_id)
         channel.check_readable()
         for _ in range(count):
             message = channel.take()
@@ -317,11 +350,15 @@ class DataPath(Uncopied):
 
     def reset(self, channel_id: int, code: int) -> None:
         """Ends our direction at once: what is unsent or unacknowledged is dropped."""
-        self._channel(channel_id).reset(integer(code))
+        self._check_open()
+        number = integer(code)
+        self._channel(channel_id).reset(number)
 
     def stop(self, channel_id: int, code: int) -> None:
         """Asks the peer to end its direction; what came is dropped."""
-        self._channel(channel_id).stop(integer(code))
+        self._check_open()
+        number = integer(code)
+        self._channel(channel_id).stop(number)
 
     def release(self, channel_id: int) -> None:
         """The application needs the channel no more."""
@@ -353,7 +390,9 @@ class DataPath(Uncopied):
 
     def send_datagram(self, data: Buffer) -> bool:
         """False if there is no room; MessageTooBig above what the peer takes."""
-        return self._all.datagrams.send(immutable(data))
+        self._check_open()
+        datagram = immutable(data)
+        return self._all.datagrams.send(datagram)
 
     def take_datagrams(self) -> list[bytes]:
         """Datagrams that came since the last call."""
@@ -374,8 +413,9 @@ class DataPath(Uncopied):
 
     def set_channel_limit(self, kind: int, limit: int) -> None:
         """Raises how many channels of `kind` the peer may open in all."""
-        number = integer(limit, 0, MAX_CHANNELS_LIMIT)
-        self._all.table.raise_limit(integer(kind, KIND_STREAM, KIND_MESSAGE), number)
+        self._check_open()
+        number, which = integer(limit, 0, MAX_CHANNELS_LIMIT), integer(kind, KIND_STREAM, KIND_MESSAGE)
+        self._all.table.raise_limit(which, number)
 
     def take_credit(self) -> list[tuple[int, int, int, int]]:
         """(channel id, consumed, charged, limit) of what wants a higher limit."""
@@ -404,7 +444,9 @@ class DataPath(Uncopied):
 
     def wants_fill(self, now: float) -> bool:
         """True if `fill` with room would send something now: as `has_pending`, or a delayed ACK is due."""
-        return self._all.writer.wants_fill(now)
+        self._check_open()
+        at = seconds("now", now)
+        return self._all.writer.wants_fill(at)
 
     @property
     def has_news(self) -> bool:
@@ -474,10 +516,3 @@ class DataPath(Uncopied):
         if len(message) > self._all.max_message_size:
             raise MessageTooBig("the message is larger than the peer takes")
         return message
-
-
-def _segment(segment_size: int, smallest: int) -> int:
-    size = integer(segment_size)
-    if size < smallest:
-        raise ValueError(f"segment_size must be at least {smallest}")
-    return size

@@ -23,6 +23,7 @@ from fastmux.constants import (
     FRAME_PING,
     MAX_ACK_RANGES_SENT,
     MAX_PACKET_NUMBER,
+    MAX_VARINT,
     PACKET_NUMBER_SIZE,
     SEALS_KEPT,
     TAG_SIZE,
@@ -195,7 +196,7 @@ class PacketWriter:
         if not ranges:  # an acknowledged ACK told all of it already
             self._recovery.acks.on_sent()
             return
-        delay = max(0.0, now - received.largest_at)
+        delay = min(max(0.0, now - received.largest_at), MAX_VARINT)  # more is not finite in the wire's units
         frame = encode_frame((FRAME_ACK, delay, ranges))
         while len(frame) > room:
             ranges = ranges[: len(ranges) // 2]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import final
 
-from fastmux._core_py._arguments import Uncopied, integer
+from fastmux._core_py._arguments import Uncopied, integer, seconds
 from fastmux._core_py.range_set import RangeSet
 from fastmux.constants import MAX_RECEIVED_RANGES
 
@@ -36,13 +36,13 @@ class ReceivedPackets(Uncopied):
 
         When an ACK is due is the caller's affair: `ack_eliciting` changes nothing here.
         """
-        number = integer(packet_number)
+        number, at = integer(packet_number), seconds("now", now)
         if self._has(number):
             return False
         self._ranges._insert(number, number + 1)
         if number > self._largest:
             self._largest = number
-            self._largest_at = float(now)
+            self._largest_at = at
         self._report_from = min(self._report_from, number)  # it came late: its range is news again
         if len(self._ranges) > self._max_ranges:
             oldest_start, oldest_stop = self._ranges._first()

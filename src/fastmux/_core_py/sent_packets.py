@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
-from fastmux._core_py._arguments import Uncopied, integer
+from fastmux._core_py._arguments import Uncopied, integer, seconds
 from fastmux._core_py.range_set import RangeSet
 from fastmux.constants import (
     K_PACKET_THRESHOLD,
@@ -123,7 +123,7 @@ class SentPackets(Uncopied):
 
     def add(self, size: int, now: float, ack_eliciting: bool = True, in_flight: bool = True) -> int:
         """Gives the next number to a packet of `size` bytes sent at `now`, and returns it."""
-        return self._add(integer(size), now, bool(ack_eliciting), bool(in_flight))
+        return self._add(integer(size), seconds("now", now), bool(ack_eliciting), bool(in_flight))
 
     def skip(self) -> int:
         """Leaves a number out and returns it: who acknowledges it has not seen what it acknowledges."""
@@ -137,6 +137,7 @@ class SentPackets(Uncopied):
 
         ProtocolError(PROTOCOL_VIOLATION) for a number never sent or skipped; nothing changes then.
         """
+        delay, at = seconds("ack_delay", ack_delay), seconds("now", now)
         self._check(ranges)
         newly: list[int] = []
         for start, stop in sorted(ranges):
@@ -146,17 +147,18 @@ class SentPackets(Uncopied):
         largest = max(stop for _, stop in ranges) - 1
         self._largest_acked = max(self._largest_acked, largest)
         if newly:
-            self._on_acknowledged(newly, largest, ack_delay, now)
+            self._on_acknowledged(newly, largest, delay, at)
         return newly
 
     def detect_losses(self, loss_delay: float, now: float) -> list[int]:
         """The numbers now lost, ascending (RFC 9002 §6.1); sets `loss_at` for the next one."""
+        delay, at = seconds("loss_delay", loss_delay), seconds("now", now)
         lost: list[int] = []
         self._loss_at = None
         for start, stop in self._outstanding:
             for number in range(start, min(stop, self._largest_acked)):
-                due_at = self._packets[number].sent_at + loss_delay
-                if number > self._largest_acked - K_PACKET_THRESHOLD and due_at > now:
+                due_at = self._packets[number].sent_at + delay
+                if number > self._largest_acked - K_PACKET_THRESHOLD and due_at > at:
                     self._loss_at = due_at
                     break
                 lost.append(number)

@@ -33,9 +33,10 @@ cdef class SentPackets:
     def __reduce__(self):
         raise TypeError("cannot pickle or copy SentPackets")
 
-    def add(self, size, double now, bint ack_eliciting=True, bint in_flight=True):
+    def add(self, size, now, bint ack_eliciting=True, bint in_flight=True):
         """Gives the next number to a packet of `size` bytes sent at `now`, and returns it."""
         cdef uint32_t length = <uint32_t>as_integer(size, 0, 0xFFFFFFFF)
+        cdef double at = as_seconds("now", now)
         cdef SentPacket *packet
         if not ack_eliciting and not in_flight:
             if sent_pass_over(&self.sent) < 0:
@@ -48,7 +49,7 @@ cdef class SentPackets:
             &self.sent,
             packet,
             length,
-            now,
+            at,
             (PACKET_ELICITING if ack_eliciting else 0) | (PACKET_IN_FLIGHT if in_flight else 0),
         )
         return self.sent.next_number - 1
@@ -59,11 +60,13 @@ cdef class SentPackets:
             raise MemoryError
         return self.sent.next_number - 1
 
-    def acknowledge(self, ranges, double ack_delay, double now):
+    def acknowledge(self, ranges, ack_delay, now):
         """The newly acknowledged numbers, ascending; O(ranges + newly acknowledged).
 
         ProtocolError(PROTOCOL_VIOLATION) for a number never sent or skipped; nothing changes then.
         """
+        cdef double delay = as_seconds("ack_delay", ack_delay)
+        cdef double at = as_seconds("now", now)
         cdef Ranges acked
         cdef Ranges newly
         cdef int status
@@ -83,7 +86,7 @@ cdef class SentPackets:
             status = sent_check_ack(&self.sent, acked.items, acked.count)
             if status == OK:
                 status = sent_acknowledge(
-                    &self.sent, acked.items, acked.count, ack_delay, now, note_number, &newly
+                    &self.sent, acked.items, acked.count, delay, at, note_number, &newly
                 )
             if status < 0:
                 raise_status(status)
@@ -92,12 +95,14 @@ cdef class SentPackets:
             ranges_free(&acked)
             ranges_free(&newly)
 
-    def detect_losses(self, double loss_delay, double now):
+    def detect_losses(self, loss_delay, now):
         """The numbers now lost, ascending (RFC 9002 §6.1); sets `loss_at` for the next one."""
+        cdef double delay = as_seconds("loss_delay", loss_delay)
+        cdef double at = as_seconds("now", now)
         cdef Ranges lost
         cdef int status
         memset(&lost, 0, sizeof(Ranges))
-        status = sent_detect_losses(&self.sent, loss_delay, now, note_number, &lost)
+        status = sent_detect_losses(&self.sent, delay, at, note_number, &lost)
         numbers = numbers_of(&lost)
         ranges_free(&lost)
         if status < 0:

@@ -6,7 +6,7 @@ cdef class DataPath:
     """One connection: short-header packets in and out, channels in between. docs/core.md says it all.
 
     After `close`, and in a process that was forked off later, everything raises ClosedResourceError; an
-    unknown channel id is a KeyError.
+    unknown channel id is a KeyError; a time that is negative or not finite a ValueError.
     """
 
     cdef Path *path
@@ -36,7 +36,7 @@ cdef class DataPath:
                 max_data, max_channel_data, max_streams, max_message_channels,
                 max_message_size, max_datagram_frame_size, write_limit, budget,
             ))
-            made.max_ack_delay = max_ack_delay
+            made.max_ack_delay = as_seconds("max_ack_delay", max_ack_delay)
             sent_init(&made.sent, as_wire(initial_packet_number))
         except BaseException:
             path_free(made)
@@ -184,14 +184,15 @@ cdef class DataPath:
         cdef bytes name = as_sized("remote_id", remote_id, MIN_CONNECTION_ID_SIZE, MAX_CONNECTION_ID_SIZE)
         path_set_remote_id(self.open_path(), name)
 
-    def receive(self, buffer, start, size, segment_size, double now):
+    def receive(self, buffer, start, size, segment_size, now):
         """Takes the packets of a train that have the id of the first; returns the bytes consumed."""
+        self.open_path()
         cdef int64_t first = as_wire(start)
         cdef int64_t length = as_wire(size)
         cdef int64_t segment = as_wire(segment_size)
+        cdef double at = as_seconds("now", now)
         cdef Py_ssize_t taken
         cdef Py_buffer view
-        self.open_path()
         if segment < 1:
             raise ValueError("segment_size must be at least 1")
         take_buffer(buffer, &view)
@@ -199,39 +200,41 @@ cdef class DataPath:
             PyBuffer_Release(&view)
             self.open_path()
             raise ValueError("the train is not inside the buffer")
-        taken = reader_receive(self.path, <const uint8_t *>view.buf + first, length, segment, now)
+        taken = reader_receive(self.path, <const uint8_t *>view.buf + first, length, segment, at)
         PyBuffer_Release(&view)
         if taken < 0:
             raise_status(<int>taken)
         return taken
 
-    def fill(self, buffer, segment_size, size_limit, double now):
+    def fill(self, buffer, segment_size, size_limit, now):
         """Fills trains of packets, one behind the other: (size, segments)."""
+        self.open_path()
         cdef int64_t segment = as_wire(segment_size)
         cdef int64_t limit = as_wire(size_limit)
+        cdef double at = as_seconds("now", now)
         cdef Train train
         cdef int status
         cdef Py_buffer view
-        self.open_path()
-        if segment < MIN_SEGMENT_SIZE:
-            raise ValueError(f"segment_size must be at least {MIN_SEGMENT_SIZE}")
+        if not MIN_SEGMENT_SIZE <= segment <= MAX_UDP_PAYLOAD:
+            raise ValueError(f"segment_size must be {MIN_SEGMENT_SIZE} to {MAX_UDP_PAYLOAD}")
         take_writable(buffer, &view)
         if self.path == NULL:
             PyBuffer_Release(&view)
             self.open_path()
-        status = writer_fill(self.path, &train, <uint8_t *>view.buf, view.len, segment, limit, now)
+        status = writer_fill(self.path, &train, <uint8_t *>view.buf, view.len, segment, limit, at)
         PyBuffer_Release(&view)
         if status < 0:
             raise_status(status)
         return train.at, train.segments
 
-    def build_packet(self, buffer, payload, size, token, double now):
+    def build_packet(self, buffer, payload, size, token, now):
         """Builds one packet of encoded frames, padded to `size`; returns its size."""
+        self.open_path()
         cdef int64_t length = as_wire(size)
         cdef int64_t number = as_wire(token)
+        cdef double at = as_seconds("now", now)
         cdef Py_ssize_t built
         cdef Py_buffer view
-        self.open_path()
         cdef bytes frames = as_bytes(payload)
         take_writable(buffer, &view)
         if self.path == NULL or not self.path.sealer.is_set:
@@ -239,7 +242,7 @@ cdef class DataPath:
             self.open_path()
             raise ValueError("no keys are set")
         built = writer_build(
-            self.path, <uint8_t *>view.buf, view.len, bytes_at(frames), len(frames), length, number, now
+            self.path, <uint8_t *>view.buf, view.len, bytes_at(frames), len(frames), length, number, at
         )
         PyBuffer_Release(&view)
         if built < 0:
@@ -259,30 +262,34 @@ cdef class DataPath:
         """What was acknowledged or lost since the last call."""
         return sent_take_summary(&self.open_path().sent)
 
-    def set_loss_delay(self, double loss_delay):
+    def set_loss_delay(self, loss_delay):
         """How long after a later one a packet counts as lost, seconds (RFC 9002 §6.1.2)."""
-        self.open_path().loss_delay = loss_delay
+        self.open_path()
+        cdef double delay = as_seconds("loss_delay", loss_delay)
+        self.open_path().loss_delay = delay
 
-    def set_ack_policy(self, threshold, double max_ack_delay, reordering_threshold):
+    def set_ack_policy(self, threshold, max_ack_delay, reordering_threshold):
         """When we acknowledge from now on, as the peer asked (draft-ietf-quic-ack-frequency §6)."""
         self.open_path()
         cdef int64_t most = as_wire(threshold)
+        cdef double delay = as_seconds("max_ack_delay", max_ack_delay)
         cdef int64_t distance = as_wire(reordering_threshold)
         cdef Path *path = self.open_path()
-        if not 0.0 <= max_ack_delay < INFINITY:
-            raise ValueError("max_ack_delay must not be negative, and finite")
         path.ack_threshold = most
-        path.max_ack_delay = max_ack_delay
+        path.max_ack_delay = delay
         path.ack_reordering = distance
 
-    def detect_losses(self, double now):
+    def detect_losses(self, now):
         """Looks for packets that are lost by time."""
-        cdef int status = path_detect_losses(self.open_path(), now)
+        self.open_path()
+        cdef double at = as_seconds("now", now)
+        cdef int status = path_detect_losses(self.open_path(), at)
         if status < 0:
             raise_status(status)
 
     def probe(self, count):
         """The next `count` packets are probes (RFC 9002 §6.2.4)."""
+        self.open_path()
         cdef int64_t number = as_wire(count)
         if path_probe(self.open_path(), number) < 0:
             raise MemoryError
@@ -298,9 +305,11 @@ cdef class DataPath:
             raise MemoryError
         return path.sent.next_number - 1
 
-    def expire(self, double now):
+    def expire(self, now):
         """Gives up messages whose lifetime ran out."""
-        if table_expire(self.open_path(), now) < 0:
+        self.open_path()
+        cdef double at = as_seconds("now", now)
+        if table_expire(self.open_path(), at) < 0:
             raise MemoryError
 
     def deadlines(self):
@@ -331,6 +340,7 @@ cdef class DataPath:
 
     def open(self, kind, label=b"", priority=0, ordered=True, reliability=0, value=0):
         """Opens a channel; WouldBlock at the peer's limit."""
+        self.open_path()
         cdef bytes name = as_sized("label", label, 0, MAX_LABEL_SIZE)
         name.decode()
         fields = (
@@ -351,6 +361,7 @@ cdef class DataPath:
 
     def set_priority(self, channel_id, priority):
         """What we send on the channel goes by this priority from now on; the peer is not told."""
+        self.open_path()
         cdef int number = <int>as_integer(priority, 0, MAX_PRIORITY)
         if scheduler_set_priority(self.path, self.channel(channel_id), number) < 0:
             raise MemoryError
@@ -373,6 +384,7 @@ cdef class DataPath:
 
     def read(self, channel_id, max_bytes):
         """At most `max_bytes` in order; b"" if nothing is there now, None at the end."""
+        self.open_path()
         cdef int64_t size = as_wire(max_bytes)
         cdef Channel *channel = self.stream(channel_id)
         check_readable(channel)
@@ -401,22 +413,24 @@ cdef class DataPath:
         finally:
             PyBuffer_Release(&view)
 
-    def send_message(self, channel_id, data, double now):
+    def send_message(self, channel_id, data, now):
         """Takes a message; returns the channel's unsent bytes. MessageTooBig above what the peer takes."""
         self.messages(channel_id)
+        cdef double at = as_seconds("now", now)
         taken = [self.message(data)]
         cdef Channel *channel = self.messages(channel_id)
         check_writable(channel)
-        path_send_messages(self.path, channel, taken, now, False)
+        path_send_messages(self.path, channel, taken, at, False)
         return channel_unsent(channel)
 
-    def send_messages(self, channel_id, messages, double now):
+    def send_messages(self, channel_id, messages, now):
         """Takes messages while less than the write limit is unsent; returns how many."""
         self.messages(channel_id)
+        cdef double at = as_seconds("now", now)
         cdef list taken = [self.message(data) for data in messages]
         cdef Channel *channel = self.messages(channel_id)
         check_writable(channel)
-        return path_send_messages(self.path, channel, taken, now, True)
+        return path_send_messages(self.path, channel, taken, at, True)
 
     def take_message(self, channel_id):
         """The next message, None if there is none now."""
@@ -425,6 +439,7 @@ cdef class DataPath:
 
     def take_messages(self, channel_id, max_messages):
         """At most `max_messages` messages."""
+        self.open_path()
         cdef int64_t count = as_wire(max_messages)
         cdef list taken = []
         cdef Channel *channel = self.messages(channel_id)
@@ -438,12 +453,14 @@ cdef class DataPath:
 
     def reset(self, channel_id, code):
         """Ends our direction at once: what is unsent or unacknowledged is dropped."""
+        self.open_path()
         cdef int64_t number = as_wire(code)
         if channel_reset(self.path, self.channel(channel_id), number) < 0:
             raise MemoryError
 
     def stop(self, channel_id, code):
         """Asks the peer to end its direction; what came is dropped."""
+        self.open_path()
         cdef int64_t number = as_wire(code)
         if channel_stop(self.path, self.channel(channel_id), number) < 0:
             raise MemoryError
@@ -527,6 +544,7 @@ cdef class DataPath:
 
     def set_channel_limit(self, kind, limit):
         """Raises how many channels of `kind` the peer may open in all."""
+        self.open_path()
         cdef int64_t number = as_integer(limit, 0, MAX_CHANNELS_LIMIT)
         cdef int which = <int>as_integer(kind, KIND_STREAM, KIND_MESSAGE)
         if table_raise_limit(self.open_path(), which, number) < 0:
@@ -557,10 +575,12 @@ cdef class DataPath:
         """True if `fill` with room would send something."""
         return bool(path_has_pending(self.open_path()))
 
-    def wants_fill(self, double now):
+    def wants_fill(self, now):
         """True if `fill` with room would send something now: as `has_pending`, or a delayed ACK is due."""
+        self.open_path()
+        cdef double at = as_seconds("now", now)
         cdef Path *path = self.open_path()
-        return bool(path_has_pending(path) or (path.sealer.is_set and ack_is_due(path, now)))
+        return bool(path_has_pending(path) or (path.sealer.is_set and ack_is_due(path, at)))
 
     @property
     def has_news(self):

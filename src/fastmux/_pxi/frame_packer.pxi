@@ -51,9 +51,10 @@ cdef uint8_t *put_ack(uint8_t *at, Received *received, uint32_t count, double de
     """An ACK of the newest `count` ranges."""
     cdef Range *item = range_at(&received.ranges, received.ranges.count - 1)
     cdef int64_t start = item.start
+    cdef uint64_t units = <uint64_t>min(delay * ACK_DELAY_UNITS + 0.5, <double>MAX_VARINT)  # up to 2^62
     at[0] = FRAME_ACK
     at = put_varint(at + 1, item.stop - 1)
-    at = put_varint(at, <uint64_t>(delay * ACK_DELAY_UNITS + 0.5))
+    at = put_varint(at, min(units, <uint64_t>MAX_VARINT))
     at = put_varint(at, count - 1)
     at = put_varint(at, item.stop - 1 - start)
     while count > 1:

@@ -68,9 +68,11 @@ cdef class ReceivedPackets:
     def __reduce__(self):
         raise TypeError("cannot pickle or copy ReceivedPackets")
 
-    def add(self, packet_number, double now, bint ack_eliciting):
+    def add(self, packet_number, now, bint ack_eliciting):
         """False for a duplicate or a number below the floor."""
-        cdef int status = received_add(&self.received, as_wire(packet_number), now)
+        cdef int64_t number = as_wire(packet_number)
+        cdef double at = as_seconds("now", now)
+        cdef int status = received_add(&self.received, number, at)
         if status < 0:
             raise_status(status)
         return status == 1
