@@ -132,3 +132,39 @@ def test_no_more_frames_are_made_than_were_asked_for(core: Any, frame: bytes) ->
 def test_a_number_of_frames_is_an_integer(core: Any, most: object, error: type[Exception]) -> None:
     with pytest.raises(error):
         core.parse_frames(b"\x01", most)
+
+
+def is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def takes_label(core: Any, label: bytes) -> bool:
+    """True if an OPEN frame with this label is parsed, to the very label; False if it is an encoding error."""
+    payload = bytes((c.FRAME_OPEN, 0, 0, 1, 0)) + core.encode_varint(len(label)) + label
+    try:
+        ((*_, parsed),) = core.parse_frames(payload)
+    except ProtocolError as error:
+        assert error.code == c.FRAME_ENCODING_ERROR
+        return False
+    return bool(parsed == label)
+
+
+@pytest.mark.parametrize("tail", [b"", b"\x80", b"\xbf", b"\x80\x80", b"\xbf\xbf", b"\x7f\x80", b"\x80\xc0", b"aaa"])
+def test_a_label_is_text_exactly_if_python_can_decode_it(core: Any, tail: bytes) -> None:
+    """Every pair of first bytes: overlong forms, surrogates, what is above U+10FFFF, what is cut off."""
+    for first in range(256):
+        for second in range(256) if first >= 0x80 else (0x00, 0x7F, 0x80, 0xC2, 0xFF):
+            label = bytes((first, second)) + tail
+            assert takes_label(core, label) == is_utf8(label), label.hex()
+
+
+pieces = st.characters().map(lambda character: character.encode("utf-8", "surrogatepass")) | st.binary(max_size=2)
+
+
+@given(label=st.lists(pieces, max_size=20).map(lambda parts: b"".join(parts)[: c.MAX_LABEL_SIZE]))
+def test_any_label_is_text_exactly_if_python_can_decode_it(core: Any, label: bytes) -> None:
+    assert takes_label(core, label) == is_utf8(label)

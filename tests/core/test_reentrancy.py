@@ -5,14 +5,16 @@ A compiled core that gets this wrong reads freed memory: with luck the process e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from conftest import load_core
 from core.pump import Pump
 from fastmux import constants as c
-from fastmux.exceptions import ClosedResourceError
+from fastmux.exceptions import ClosedResourceError, ProtocolError
 
 
 class Closing:
@@ -68,3 +70,56 @@ def test_a_message_channels_id_may_close_the_path(core: Any) -> None:
         with pytest.raises(ClosedResourceError):
             call(pump.client, Closing(pump.client, channel))
         pump.server.close()
+
+
+class Garbage:
+    """What only the collector frees; it runs `call` then."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.myself = self
+        self.call = call
+
+    def __del__(self) -> None:
+        self.call()
+
+
+@pytest.fixture
+def eager() -> Iterator[Callable[[Callable[[], object], Callable[[], object]], None]]:
+    """Makes a call with a collection at every allocation that may set one off, and garbage to be found."""
+    before = gc.get_threshold()
+
+    def run(finalizer: Callable[[], object], call: Callable[[], object]) -> None:
+        gc.collect()
+        gc.disable()
+        Garbage(finalizer)
+        gc.set_threshold(1, 10, 10)
+        gc.enable()
+        try:
+            call()
+        finally:
+            gc.disable()
+            gc.set_threshold(*before)
+
+    yield run
+    gc.set_threshold(*before)
+    gc.enable()
+    gc.collect()
+
+
+def test_the_compiled_core_lets_no_python_in_while_it_takes_a_packet(eager: Any) -> None:
+    """An ACK for the first packet is due when the train ends: who sees none is in the middle of it."""
+    pump = Pump(load_core("cython"))
+    pump.server.set_ack_policy(0, 0.0, 1)
+    train = bytearray(200)
+    label = pump.core.encode_frame((c.FRAME_OPEN, 0, 0, True, 0, 0, b"aa"))[:-1] + b"\xff"
+    for at, payload in ((0, b"\x01"), (100, b"\x01" + label)):
+        assert pump.client.build_packet(memoryview(train)[at:], payload, 100, 0, pump.now) == 100
+    seen: list[float | None] = []
+
+    with pytest.raises(ProtocolError):
+        eager(
+            lambda: seen.append(pump.server.deadlines().ack_at),
+            lambda: pump.server.receive(train, 0, 200, 100, 100.0),
+        )
+    assert None not in seen
+    pump.close()

@@ -1,17 +1,6 @@
 # Frame syntax (docs/wire-format.md §7): one decoder for the packet reader and for parse_frames.
 # Owns: the layout of every frame type. May not know: what a frame does.
 
-cdef extern from *:
-    """
-    static int fm_is_utf8(const void *data, Py_ssize_t size) {
-        PyObject *text = PyUnicode_DecodeUTF8((const char *)data, size, NULL);
-        if (text == NULL) { PyErr_Clear(); return 0; }
-        Py_DECREF(text);
-        return 1;
-    }
-    """
-    bint fm_is_utf8(const void *data, Py_ssize_t size) noexcept nogil
-
 # One decoded frame. `type` has no STREAM, MESSAGE or DATAGRAM flags. Channel frames have `channel_id`; the
 # other integers are a, b, c, d in the order of the wire; `data` is the blob, which stays where the payload
 # is; the whole frame is [begin, end). ACK: a largest, b delay, and `range_count` ranges, newest first, in the
@@ -182,7 +171,7 @@ cdef int parse_open(Parser *self, Frame *frame) noexcept nogil:
         return fail(FRAME_ENCODING_ERROR, b"reserved OPEN flags")
     if frame.size > MAX_LABEL_SIZE:
         return fail(FRAME_ENCODING_ERROR, b"label too long")
-    if not fm_is_utf8(frame.data, frame.size):
+    if not is_utf8(frame.data, frame.size):
         return fail(FRAME_ENCODING_ERROR, b"label is not UTF-8")
     return OK
 
