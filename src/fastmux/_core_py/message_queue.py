@@ -7,6 +7,7 @@ connection's credit.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from fastmux._core_py.range_set import RangeSet
@@ -52,7 +53,8 @@ def unit_count(size: int) -> int:
 
 # Invariant: a message is in `waiting` (no id yet), else in `active` until it is over. `current` is the one
 # started message that has units never sent. `lost` names the active messages that may have lost units.
-# `abandoned` holds what the peer must still confirm to know of, `abandon_due` what of it is to be sent.
+# `abandoned` holds what the peer must still confirm to know of, `abandon_due` what of it is to be sent; the
+# heap `_due_order` has the ids of that, and some that are due no more.
 # `unsent_size` is 128 times the units never sent; `held_size` the bytes of waiting and active messages;
 # `released` 128 times the units of those that were acknowledged, or whose end the peer has confirmed to know
 # of. `_deadlines` has the waiting and active messages with a lifetime, and some that are over.
@@ -63,6 +65,7 @@ class MessageQueue:
         "_active",
         "_current",
         "_deadlines",
+        "_due_order",
         "_is_finished",
         "_lost",
         "_waiting",
@@ -91,6 +94,7 @@ class MessageQueue:
         self._deadlines: deque[OutgoingMessage] = deque()
         self.abandoned: dict[int, int] = {}
         self.abandon_due: dict[int, int] = {}
+        self._due_order: list[int] = []
         self.abandoned_count = 0
         self.next_id = self.charged = self.released = self.unsent_size = self.held_size = 0
         self._is_finished = self.is_fin_queued = self.fin_acked = False
@@ -241,20 +245,26 @@ class MessageQueue:
 
     def take_abandoned(self, count: int) -> list[tuple[int, int]]:
         """At most `count` messages that the peer is to be told were given up: (id, fragment count)."""
-        due = self.abandon_due
-        return [(message_id, due.pop(message_id)) for message_id in sorted(due)[: max(count, 0)]]
+        taken: list[tuple[int, int]] = []
+        while self.abandon_due and len(taken) < count:
+            message_id = heappop(self._due_order)
+            if message_id in self.abandon_due:
+                taken.append((message_id, self.abandon_due.pop(message_id)))
+        return taken
 
     def on_abandon_acked(self, message_ids: tuple[int, ...]) -> None:
         """The peer knows that these were given up."""
         for message_id in message_ids:
             self.released += self.abandoned.pop(message_id, 0) * FRAGMENT_UNIT
             self.abandon_due.pop(message_id, None)
+        if not self.abandon_due:
+            self._due_order.clear()
 
     def on_abandon_lost(self, message_ids: tuple[int, ...]) -> None:
         """These must be told again."""
         for message_id in message_ids:
             if message_id in self.abandoned:
-                self.abandon_due[message_id] = self.abandoned[message_id]
+                self._tell(message_id)
 
     def drop(self) -> None:
         """Forgets everything: the channel's direction was reset."""
@@ -265,6 +275,7 @@ class MessageQueue:
         self._deadlines.clear()
         self.abandoned.clear()
         self.abandon_due.clear()
+        self._due_order.clear()
         self.unsent_size = self.held_size = 0
         self.released = self.charged
         self._is_finished = False
@@ -274,9 +285,16 @@ class MessageQueue:
             self._current = None
             self.unsent_size -= (message.count - message.next_unit) * FRAGMENT_UNIT
         if message.id is not None:
-            self.abandoned[message.id] = self.abandon_due[message.id] = message.count
+            self.abandoned[message.id] = message.count
+            self._tell(message.id)
         self.abandoned_count += 1
         self._end(message)
+
+    def _tell(self, message_id: int) -> None:
+        """The peer is to be told that this message was given up."""
+        if message_id not in self.abandon_due:
+            self.abandon_due[message_id] = self.abandoned[message_id]
+            heappush(self._due_order, message_id)
 
     def _end(self, message: OutgoingMessage) -> None:
         if message.id is not None:

@@ -121,39 +121,13 @@ cdef int queue_acked(MessageQueue *self, int64_t message_id, int64_t start, int6
     return OK
 
 
-cdef Abandoned *queue_find_abandoned(MessageQueue *self, int64_t message_id) noexcept nogil:
-    """The first entry with that id or a later one; it may be the end."""
-    cdef uint32_t low = 0
-    cdef uint32_t high = self.abandoned_size
-    cdef uint32_t middle
-    while low < high:
-        middle = (low + high) >> 1
-        if self.abandoned[middle].id < message_id:
-            low = middle + 1
-        else:
-            high = middle
-    return self.abandoned + low
-
-
 cdef int queue_abandon(MessageQueue *self, OutMessage *message) noexcept nogil:
-    """Gives a started message up."""
-    cdef uint32_t capacity
-    cdef Abandoned *place
-    if self.abandoned_size == self.abandoned_capacity:
-        capacity = self.abandoned_capacity * 2 if self.abandoned_capacity else 4
-        place = <Abandoned *>mem_resize(
-            self.abandoned, self.abandoned_capacity * sizeof(Abandoned), capacity * sizeof(Abandoned)
-        )
-        if place == NULL:
-            return NO_MEMORY
-        self.abandoned = place
-        self.abandoned_capacity = capacity
-    place = queue_find_abandoned(self, message.id)
-    memmove(place + 1, place, (self.abandoned + self.abandoned_size - place) * sizeof(Abandoned))
-    place.id = message.id
-    place.count = message.count
-    place.is_due = True
-    self.abandoned_size += 1
+    """Gives a started message up; a fault changes nothing."""
+    if map_put(&self.abandoned, message.id, <void *><size_t>message.count) < 0:
+        return NO_MEMORY
+    if ranges_add(&self.due, message.id, message.id + 1) < 0:
+        map_pop(&self.abandoned, message.id)
+        return NO_MEMORY
     self.due_count += 1
     self.abandoned_count += 1
     if message == self.current:
@@ -219,21 +193,39 @@ cdef int queue_expire(MessageQueue *self, double now) noexcept nogil:
     return OK
 
 
-cdef void queue_abandon_acked(MessageQueue *self, int64_t message_id) noexcept nogil:
+cdef int64_t queue_take_due(MessageQueue *self) noexcept nogil:
+    """The lowest id that is to be told; there is one."""
+    cdef Range *front = range_at(&self.due, 0)
+    cdef int64_t message_id = front.start
+    front.start += 1
+    if front.start == front.stop:
+        ranges_drop_at(&self.due, 0, 1)
+    self.due_count -= 1
+    return message_id
+
+
+cdef inline int64_t queue_abandoned_units(MessageQueue *self, int64_t message_id) noexcept nogil:
+    """The count of units of a message that was given up, 0 if the peer knows of it."""
+    return <int64_t><size_t>map_get(&self.abandoned, message_id)
+
+
+cdef int queue_abandon_acked(MessageQueue *self, int64_t message_id) noexcept nogil:
     """The peer knows that this message was given up."""
-    cdef Abandoned *place = queue_find_abandoned(self, message_id)
-    cdef Abandoned *stop = self.abandoned + self.abandoned_size
-    if place == stop or place.id != message_id:
-        return
-    self.due_count -= place.is_due
-    self.released += place.count * FRAGMENT_UNIT
-    memmove(place, place + 1, (stop - place - 1) * sizeof(Abandoned))
-    self.abandoned_size -= 1
+    if queue_abandoned_units(self, message_id) == 0:
+        return OK
+    if ranges_contain(&self.due, message_id):  # it seemed lost
+        if ranges_remove(&self.due, message_id, message_id + 1) < 0:
+            return NO_MEMORY
+        self.due_count -= 1
+    self.released += <int64_t><size_t>map_pop(&self.abandoned, message_id) * FRAGMENT_UNIT
+    return OK
 
 
-cdef void queue_abandon_lost(MessageQueue *self, int64_t message_id) noexcept nogil:
+cdef int queue_abandon_lost(MessageQueue *self, int64_t message_id) noexcept nogil:
     """This must be told again."""
-    cdef Abandoned *place = queue_find_abandoned(self, message_id)
-    if place < self.abandoned + self.abandoned_size and place.id == message_id and not place.is_due:
-        place.is_due = True
-        self.due_count += 1
+    if queue_abandoned_units(self, message_id) == 0 or ranges_contain(&self.due, message_id):
+        return OK
+    if ranges_add(&self.due, message_id, message_id + 1) < 0:
+        return NO_MEMORY
+    self.due_count += 1
+    return OK

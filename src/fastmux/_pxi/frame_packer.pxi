@@ -148,20 +148,17 @@ cdef bint pack_abandoned(Packing *self, Channel *channel) noexcept nogil:
     """Messages that were given up, as many as fit; True if none is left to be told of."""
     cdef MessageQueue *queue = &as_messages(channel).sending
     cdef int64_t count = min((packing_room(self) - 20) // 12, <int64_t>queue.due_count)
-    cdef Abandoned *entry = queue.abandoned
+    cdef int64_t message_id
     if count <= 0:
         return queue.due_count == 0
     self.at[0] = FRAME_MESSAGE_ABANDON
     self.at = put_varint(put_varint(self.at + 1, channel.id), count)
     while count > 0:
-        if entry.is_due:
-            entry.is_due = False
-            queue.due_count -= 1
-            count -= 1
-            self.at = put_varint(put_varint(self.at, entry.id), entry.count)
-            if not packing_record(self, FRAME_MESSAGE_ABANDON, channel.id, entry.id, 0):
-                return False
-        entry += 1
+        message_id = queue_take_due(queue)
+        count -= 1
+        self.at = put_varint(put_varint(self.at, message_id), queue_abandoned_units(queue, message_id))
+        if not packing_record(self, FRAME_MESSAGE_ABANDON, channel.id, message_id, 0):
+            return False
     return queue.due_count == 0
 
 

@@ -28,17 +28,12 @@ cdef struct OutMessage:
     uint16_t lost_capacity
     bint is_in_lost
 
-cdef struct Abandoned:
-    int64_t id
-    int64_t count
-    bint is_due
-
 # Invariant: a message is in the chain of `waiting` (no id yet), else in `active` by its id until it is over:
 # one that is never acknowledged costs nothing for those after it. `current` is the started message that has
 # units never sent.
 # `lost_first` chains the active messages that may have lost units, `deadline_first` those with a lifetime,
-# oldest first. `abandoned` ascends by id: what the peer must still confirm to know of, `due_count` of them to
-# be sent. unsent_size is 128 times the units never sent; held_size the bytes of waiting and active messages;
+# oldest first. `abandoned` has the counts of units by id of what the peer must still confirm to know of, `due`
+# the `due_count` ids of it that are to be sent: the first ones are found, and taken out, at once. unsent_size is 128 times the units never sent; held_size the bytes of waiting and active messages;
 # `released` 128 times the units of those that were acknowledged, or whose end the peer has confirmed to know
 # of.
 cdef struct MessageQueue:
@@ -57,9 +52,8 @@ cdef struct MessageQueue:
     int64_t unsent_size
     int64_t held_size
     int64_t abandoned_count
-    Abandoned *abandoned
-    uint32_t abandoned_size
-    uint32_t abandoned_capacity
+    Map abandoned
+    Ranges due
     uint32_t due_count
     bint is_finished
     bint is_fin_queued
@@ -204,15 +198,13 @@ cdef void queue_drop(MessageQueue *self) noexcept nogil:
         if self.active.entries[place].value != NULL:
             message_free(<OutMessage *>self.active.entries[place].value)
     map_free(&self.active)
-    mem_free(self.abandoned, self.abandoned_capacity * sizeof(Abandoned))
+    map_free(&self.abandoned)
+    ranges_free(&self.due)
     self.current = NULL
     self.lost_first = NULL
     self.lost_last = NULL
     self.deadline_first = NULL
     self.deadline_last = NULL
-    self.abandoned = NULL
-    self.abandoned_size = 0
-    self.abandoned_capacity = 0
     self.due_count = 0
     self.unsent_size = 0
     self.held_size = 0
@@ -223,7 +215,7 @@ cdef void queue_drop(MessageQueue *self) noexcept nogil:
 cdef int64_t queue_message_count(MessageQueue *self) noexcept nogil:
     """Messages that are not over, and those given up that the peer has yet to confirm: O(waiting)."""
     cdef OutMessage *message = self.waiting_first
-    cdef int64_t count = <int64_t>self.active.count + <int64_t>self.abandoned_size
+    cdef int64_t count = <int64_t>self.active.count + <int64_t>self.abandoned.count
     while message != NULL:
         count += 1
         message = message.next
@@ -237,7 +229,7 @@ cdef inline bint queue_is_fin_ready(MessageQueue *self) noexcept nogil:
 
 cdef inline bint queue_is_acknowledged(MessageQueue *self) noexcept nogil:
     """True when nothing taken is unsent or unacknowledged."""
-    return self.waiting_first == NULL and self.active.count == 0 and self.abandoned_size == 0
+    return self.waiting_first == NULL and self.active.count == 0 and self.abandoned.count == 0
 
 
 cdef inline bint queue_has_started(MessageQueue *self) noexcept nogil:

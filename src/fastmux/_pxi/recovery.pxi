@@ -15,8 +15,9 @@ cdef int stream_or_message_lost(Path *path, Channel *channel, Record *record, bi
         if not as_messages(channel).sending.fin_acked:
             status = pending_add(path, PENDING_MESSAGE_FIN, channel)
     elif record.kind == FRAME_MESSAGE_ABANDON:
-        queue_abandon_lost(&as_messages(channel).sending, record.start)
-        status = messages_after_abandon(path, channel)
+        status = queue_abandon_lost(&as_messages(channel).sending, record.start)
+        if status == OK:
+            status = messages_after_abandon(path, channel)
     elif is_probe:
         status = queue_again(
             &as_messages(channel).sending, record.start, record.stop >> 32, <uint32_t>record.stop, record.aux
@@ -85,7 +86,7 @@ cdef int channel_frame_acked(Path *path, Channel *channel, Record *record) noexc
             if record.kind == FRAME_MESSAGE_FIN:
                 queue.fin_acked = True
             elif record.kind == FRAME_MESSAGE_ABANDON:
-                queue_abandon_acked(queue, record.start)
+                status = queue_abandon_acked(queue, record.start)
             else:
                 status = queue_acked(queue, record.start, record.stop >> 32, <uint32_t>record.stop)
             path.sent_released += queue.released - released
