@@ -141,3 +141,17 @@ def test_many_ranges_that_come_and_go_anywhere_are_those_of_a_set(core: Any, see
     held = [number for start, stop in ranges for number in range(start, stop)]
     assert held == sorted(model)
     assert all(before[1] < after[0] for before, after in itertools.pairwise(ranges))
+
+
+class Four:
+    """The number 4 in all but name."""
+
+    def __index__(self) -> int:
+        return 4
+
+
+def test_any_integer_may_be_looked_for(core: Any) -> None:
+    found = core.RangeSet([(2, 5)])
+    assert Four() in found
+    assert True not in found
+    assert [value in found for value in (4, 5, -1, 2**70, 4.0, "4", None)] == [True] + [False] * 6

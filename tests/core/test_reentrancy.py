@@ -123,3 +123,30 @@ def test_the_compiled_core_lets_no_python_in_while_it_takes_a_packet(eager: Any)
         )
     assert None not in seen
     pump.close()
+
+
+LISTED: dict[str, Callable[[Any, Any], object]] = {
+    "iter": lambda found, _: iter(found),
+    "repr": lambda found, _: repr(found),
+    "missing": lambda found, _: found.missing(0, 1 << 40),
+    "eq": lambda found, same: found == same,
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_set_that_a_collection_clears_is_listed_as_it_was(eager: Any, name: str) -> None:
+    """The compiled core walked memory that was free by then. What stands there now comes from others."""
+    core = load_core("cython")
+    pairs = [(2 * number, 2 * number + 1) for number in range(20_000)]
+    found, whole = core.RangeSet(pairs), core.RangeSet(pairs)
+    expected = {"iter": pairs, "repr": repr(whole), "missing": whole.missing(0, 1 << 40), "eq": True}
+    cleared, listed = list[bool](), list[Any]()
+
+    def clear() -> None:
+        cleared.append(True)
+        found.clear()
+        core.RangeSet([(place << 40, (place << 40) + 1) for place in range(20_000)])
+
+    eager(clear, lambda: listed.append(LISTED[name](found, whole)))
+    assert cleared
+    assert [list(way) if name == "iter" else way for way in listed] == [expected[name]]

@@ -371,3 +371,13 @@ def test_any_order_of_acknowledgement_and_loss_finds_each_packet_once(core: Any)
             for number in sent.detect_losses(50.0, float(step)):
                 del model[number]
         assert (len(sent), sent.bytes_in_flight) == (len(model), sum(model.values()))
+
+
+@pytest.mark.parametrize("ranges", [[(0, 1.9)], [(0.0, 1)], [(0, "1")], [(0, 1), (1, None)]])
+def test_what_is_no_integer_acknowledges_nothing(core: Any, ranges: Any) -> None:
+    sent = core.SentPackets()
+    for _ in range(3):
+        sent.add(1200, 1.0)
+    with pytest.raises(TypeError):
+        sent.acknowledge(ranges, 0.0, 2.0)
+    assert (sent.largest_acked, len(sent)) == (-1, 3)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from operator import index
 from typing import NamedTuple, final
 
 from fastmux._core_py._arguments import Uncopied, integer, seconds
@@ -138,13 +139,16 @@ class SentPackets(Uncopied):
         ProtocolError(PROTOCOL_VIOLATION) for a number never sent or skipped; nothing changes then.
         """
         delay, at = seconds("ack_delay", ack_delay), seconds("now", now)
-        self._check(ranges)
+        if not ranges:
+            raise ValueError("no ranges")
+        acked = sorted((index(start), index(stop)) for start, stop in ranges)
+        self._check(acked)
         newly: list[int] = []
-        for start, stop in sorted(ranges):
+        for start, stop in acked:
             for first, last in self._outstanding._overlaps(start, stop):
                 newly.extend(range(first, last))
                 self._outstanding._cut(first, last)
-        largest = max(stop for _, stop in ranges) - 1
+        largest = max(stop for _, stop in acked) - 1
         self._largest_acked = max(self._largest_acked, largest)
         if newly:
             self._on_acknowledged(newly, largest, delay, at)
@@ -290,8 +294,6 @@ class SentPackets(Uncopied):
 
     def _check(self, ranges: Sequence[tuple[int, int]]) -> None:
         """ProtocolError for a number that was never sent."""
-        if not ranges:
-            raise ValueError("no ranges")
         for start, stop in ranges:
             if not 0 <= start < stop:
                 raise ValueError("an empty range")

@@ -75,7 +75,8 @@ cdef class SentPackets:
         if not ranges:
             raise ValueError("no ranges")
         try:
-            for start, stop in sorted(ranges, reverse=True):
+            pairs = [(index(start), index(stop)) for start, stop in ranges]
+            for start, stop in sorted(pairs, reverse=True):
                 if not 0 <= start < stop:
                     raise ValueError("an empty range")
                 if stop > self.sent.next_number:

@@ -210,9 +210,39 @@ cdef int64_t ranges_covered(Ranges *self) noexcept nogil:
     return covered
 
 
-cdef list ranges_list(Ranges *self):
+cdef list range_tuples(const Range *items, uint32_t count):
+    """As tuples, of a copy: making one may set off the collector, and so any code, which may change a set."""
     cdef uint32_t position
-    return [(range_at(self, position).start, range_at(self, position).stop) for position in range(self.count)]
+    cdef Range *taken
+    if count == 0:
+        return []
+    taken = <Range *>mem_alloc(count * sizeof(Range))
+    if taken == NULL:
+        raise MemoryError
+    memcpy(taken, items, count * sizeof(Range))
+    try:
+        return [(taken[position].start, taken[position].stop) for position in range(count)]
+    finally:
+        mem_free(taken, count * sizeof(Range))
+
+
+cdef list ranges_list(Ranges *self):
+    return range_tuples(self.items + self.first, self.count)
+
+
+cdef int ranges_gaps(Ranges *self, int64_t start, int64_t stop, Ranges *gaps) noexcept nogil:
+    """Adds to `gaps` the parts of [start, stop) that are not held, all above those that it has."""
+    cdef uint32_t position = ranges_find(self, start + 1)
+    cdef Range *held
+    while position < self.count and start < stop:
+        held = range_at(self, position)
+        if held.start >= stop:
+            break
+        if held.start > start and ranges_insert_at(gaps, gaps.count, start, held.start) < 0:
+            return NO_MEMORY
+        start = held.stop
+        position += 1
+    return ranges_insert_at(gaps, gaps.count, start, stop) if start < stop else OK
 
 
 cdef int as_range(object start, object stop, Range *result) except -1:
@@ -221,6 +251,10 @@ cdef int as_range(object start, object stop, Range *result) except -1:
     if result.start >= result.stop:
         raise ValueError("an empty range")
     return 0
+
+
+cdef extern from "Python.h":
+    bint PyIndex_Check(object value) noexcept
 
 
 @final
@@ -257,22 +291,15 @@ cdef class RangeSet:
     def missing(self, start, stop):
         """The parts of [start, stop) that are not held, ascending."""
         cdef Range item
-        cdef Range *held
-        cdef uint32_t position
+        cdef Ranges gaps
+        memset(&gaps, 0, sizeof(Ranges))
         as_range(start, stop, &item)
-        found = []
-        position = ranges_find(&self.ranges, item.start + 1)
-        while position < self.ranges.count and item.start < item.stop:
-            held = range_at(&self.ranges, position)
-            if held.start >= item.stop:
-                break
-            if held.start > item.start:
-                found.append((item.start, held.start))
-            item.start = held.stop
-            position += 1
-        if item.start < item.stop:
-            found.append((item.start, item.stop))
-        return found
+        try:
+            if ranges_gaps(&self.ranges, item.start, item.stop, &gaps) < 0:
+                raise MemoryError
+            return ranges_list(&gaps)
+        finally:
+            ranges_free(&gaps)
 
     def pop_first(self, max_size):
         """Removes and gives at most `max_size` integers from the front range; IndexError if there is none."""
@@ -303,9 +330,9 @@ cdef class RangeSet:
     def __contains__(self, value):
         cdef int overflow = 0
         cdef int64_t number
-        if not isinstance(value, int):
+        if not PyIndex_Check(value):
             return False
-        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        number = PyLong_AsLongLongAndOverflow(index(value), &overflow)
         return not overflow and 0 <= number <= MAX_VARINT and ranges_contain(&self.ranges, number)
 
     def __len__(self):

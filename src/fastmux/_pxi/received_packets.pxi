@@ -84,15 +84,14 @@ cdef class ReceivedPackets:
     def ack_ranges(self, max_ranges):
         """At most `max_ranges` ranges, newest first."""
         cdef int64_t limit = as_wire(max_ranges)
-        cdef uint32_t position = self.received.ranges.count
-        cdef Range *item
-        found = []
-        while position > 0 and len(found) < limit:
-            position -= 1
-            item = range_at(&self.received.ranges, position)
-            if item.stop <= self.received.report_from:
+        cdef Ranges *ranges = &self.received.ranges
+        cdef uint32_t first = ranges.count
+        while first > 0 and ranges.count - first < limit:
+            if range_at(ranges, first - 1).stop <= self.received.report_from:
                 break
-            found.append((item.start, item.stop))
+            first -= 1
+        found = range_tuples(ranges.items + ranges.first + first, ranges.count - first)
+        found.reverse()
         return found
 
     def on_ack_acknowledged(self, largest):
