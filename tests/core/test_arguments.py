@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy
 import pytest
 
 from fastmux.exceptions import ClosedResourceError
@@ -90,9 +91,69 @@ def test_what_is_no_buffer_is_a_type_error(core: Any, data: object) -> None:
         core.parse_frames(data)
 
 
-def test_a_buffer_with_gaps_is_a_buffer_error(core: Any) -> None:
-    with pytest.raises(BufferError):
-        core.ReceiveStream().receive(0, memoryview(b"abcd")[::2])
+NUMBERS = numpy.arange(2400, dtype=numpy.uint8)
+DATES = numpy.arange(300).astype("M8[s]")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        memoryview(bytearray(b"abcd"))[::2],
+        NUMBERS[::2],
+        NUMBERS[::-1],
+        NUMBERS.reshape(40, 60).T,
+        NUMBERS.view("i4").reshape(20, 30).T,
+        DATES[::2],
+        pickle.PickleBuffer(NUMBERS[::2]),
+        pickle.PickleBuffer(numpy.asfortranarray(NUMBERS.reshape(40, 60))),
+    ],
+)
+def test_a_buffer_with_gaps_is_a_buffer_error(core: Any, data: Any) -> None:
+    path = core.DataPath(True, b"12345678")
+    for call in (
+        lambda: core.ReceiveStream().receive(0, data),
+        lambda: core.SendStream().write(data),
+        lambda: core.ReceiveStream().read_into(data),
+        lambda: path.fill(data, 512, 10**6, 1.0),
+        lambda: path.receive(data, 0, 0, 1200, 1.0),
+        lambda: path.send_datagram(data),
+    ):
+        with pytest.raises(BufferError):
+            call()
+    path.close()
+
+
+def test_a_view_that_was_released_is_a_value_error(core: Any) -> None:
+    view = memoryview(b"abcd")
+    view.release()
+    with pytest.raises(ValueError):
+        core.SendStream().write(view)
+
+
+@pytest.mark.parametrize("count", [3, 127, 128, 300])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_the_bytes_of_dates_are_data_though_numpy_shows_no_view_of_them(
+    core: Any, count: int, read_only: bool
+) -> None:
+    dates = DATES[:count].copy()
+    dates.setflags(write=not read_only)
+    stream, sent = core.ReceiveStream(), core.SendStream()
+    stream.receive(0, dates)
+    assert sent.write(dates) == 8 * count
+    assert sent.next_range(10**6, 10**6)[1] == dates.tobytes()
+    again = numpy.zeros(count, "M8[s]")
+    assert stream.read_into(again) == 8 * count
+    assert (again == dates).all()
+    if read_only:
+        with pytest.raises(BufferError):
+            stream.read_into(dates)
+
+
+def test_dates_in_exact_bytes_are_kept_or_copied_like_any_array_on_them(core: Any) -> None:
+    sent, dates = core.SendStream(), numpy.frombuffer(DATES.tobytes(), "M8[s]")
+    for part in (dates, dates[5:], dates[:20]):
+        sent.write(part)
+        assert sent.next_range(10**6, 10**6)[1] == part.tobytes()
 
 
 def test_a_read_only_buffer_cannot_be_read_into(core: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from math import inf
 from operator import index
-from typing import TYPE_CHECKING, NoReturn, SupportsFloat, SupportsIndex
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsFloat, SupportsIndex
 
 from fastmux.constants import KEEP_FROM, KEEP_SHARE, MAX_OWNERS, MAX_VARINT
 
@@ -46,12 +46,24 @@ def seconds(name: str, value: float) -> float:
 
 def octets(data: Buffer) -> memoryview:
     """A view of single bytes on any contiguous buffer; TypeError for what is none, else BufferError."""
-    view = memoryview(data)
+    view = _shown(data)
     if not view.c_contiguous:
         raise BufferError("the buffer is not contiguous")
     if view.nbytes == 0:
         return memoryview(b"")
     return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+
+
+def _shown(data: Buffer) -> memoryview:
+    """A view of any buffer. numpy shows nobody its dates, but the same bytes without a meaning."""
+    try:
+        return memoryview(data)
+    except ValueError:
+        array_type = getattr(sys.modules.get("numpy"), "ndarray", None)
+        if array_type is None or not isinstance(data, array_type):
+            raise  # a memoryview that was released
+        array: Any = data
+        return memoryview(array.view(f"V{array.itemsize}"))
 
 
 def immutable(data: Buffer) -> bytes:
@@ -103,7 +115,7 @@ def _exporter(view: memoryview) -> object:
 
 def writable(data: Buffer) -> memoryview:
     """A view of single bytes that may be written; BufferError for a read-only buffer."""
-    view = memoryview(data)
+    view = _shown(data)
     if view.readonly:
         raise BufferError("the buffer is not writable")
     if not view.c_contiguous:

@@ -29,13 +29,28 @@ cdef inline double as_seconds(str name, object value) except? -1.0:
 
 cdef int take_buffer(object data, Py_buffer *view) except -1:
     """Contiguous bytes; TypeError without the buffer protocol, BufferError where it is not contiguous."""
-    return PyObject_GetBuffer(data, view, PyBUF_SIMPLE)
+    try:
+        return PyObject_GetBuffer(data, view, PyBUF_SIMPLE)
+    except ValueError:  # numpy's word for it, and that of a memoryview that was released
+        if not has_gaps(data):
+            raise
+    raise BufferError("the buffer is not contiguous")
+
+
+cdef bint has_gaps(object data):
+    """True for a buffer of which there is a view only with strides."""
+    cdef Py_buffer view
+    try:
+        PyObject_GetBuffer(data, &view, PyBUF_STRIDES)
+    except (BufferError, ValueError):
+        return False
+    PyBuffer_Release(&view)
+    return True
 
 
 cdef int take_writable(object data, Py_buffer *view) except -1:
     """Contiguous bytes that may be written, else BufferError."""
-    if PyObject_GetBuffer(data, view, PyBUF_SIMPLE) < 0:
-        return -1
+    take_buffer(data, view)
     if view.readonly:
         PyBuffer_Release(view)
         raise BufferError("the buffer is not writable")
@@ -104,7 +119,7 @@ cdef bytes bytes_behind(object data):
     Types are compared exactly: a class of somebody else's may say anything about its memory.
     """
     array_type = getattr(sys.modules.get("numpy"), "ndarray", None)
-    owner = memoryview(data).obj
+    owner = data if array_type is not None and type(data) is array_type else shown_by(data)
     for _ in range(MAX_OWNERS):
         if PyBytes_CheckExact(owner):
             return owner
@@ -115,6 +130,13 @@ cdef bytes bytes_behind(object data):
         else:
             break
     return None
+
+
+cdef object shown_by(object data):
+    try:
+        return memoryview(data).obj
+    except ValueError:  # of dates, for one, numpy shows no more than the bytes
+        return None
 
 
 cdef object exporter_of(object view):
