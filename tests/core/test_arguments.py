@@ -91,8 +91,8 @@ def test_what_is_no_buffer_is_a_type_error(core: Any, data: object) -> None:
         core.parse_frames(data)
 
 
-NUMBERS = numpy.arange(2400, dtype=numpy.uint8)
-DATES = numpy.arange(300).astype("M8[s]")
+NUMBERS: Any = numpy.arange(2400, dtype=numpy.uint8)
+DATES: Any = numpy.arange(300).astype("M8[s]")
 
 
 @pytest.mark.parametrize(
@@ -105,19 +105,20 @@ DATES = numpy.arange(300).astype("M8[s]")
         NUMBERS.view("i4").reshape(20, 30).T,
         DATES[::2],
         pickle.PickleBuffer(NUMBERS[::2]),
-        pickle.PickleBuffer(numpy.asfortranarray(NUMBERS.reshape(40, 60))),
+        pickle.PickleBuffer(NUMBERS.reshape(40, 60).T),
     ],
 )
 def test_a_buffer_with_gaps_is_a_buffer_error(core: Any, data: Any) -> None:
     path = core.DataPath(True, b"12345678")
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: core.ReceiveStream().receive(0, data),
         lambda: core.SendStream().write(data),
         lambda: core.ReceiveStream().read_into(data),
         lambda: path.fill(data, 512, 10**6, 1.0),
         lambda: path.receive(data, 0, 0, 1200, 1.0),
         lambda: path.send_datagram(data),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(BufferError):
             call()
     path.close()

@@ -143,7 +143,7 @@ def is_utf8(text: bytes) -> bool:
 
 
 def takes_label(core: Any, label: bytes) -> bool:
-    """True if an OPEN frame with this label is parsed, to the very label; False if it is an encoding error."""
+    """True if an OPEN frame with this label is parsed to it; False if it is a FRAME_ENCODING_ERROR."""
     payload = bytes((c.FRAME_OPEN, 0, 0, 1, 0)) + core.encode_varint(len(label)) + label
     try:
         ((*_, parsed),) = core.parse_frames(payload)
@@ -153,7 +153,7 @@ def takes_label(core: Any, label: bytes) -> bool:
     return bool(parsed == label)
 
 
-@pytest.mark.parametrize("tail", [b"", b"\x80", b"\xbf", b"\x80\x80", b"\xbf\xbf", b"\x7f\x80", b"\x80\xc0", b"aaa"])
+@pytest.mark.parametrize("tail", [b"", b"\x80", b"\x80\x80", b"\xbf\xbf", b"\x7f\x80", b"\x80\xc0", b"aaa"])
 def test_a_label_is_text_exactly_if_python_can_decode_it(core: Any, tail: bytes) -> None:
     """Every pair of first bytes: overlong forms, surrogates, what is above U+10FFFF, what is cut off."""
     for first in range(256):
@@ -162,7 +162,8 @@ def test_a_label_is_text_exactly_if_python_can_decode_it(core: Any, tail: bytes)
             assert takes_label(core, label) == is_utf8(label), label.hex()
 
 
-pieces = st.characters().map(lambda character: character.encode("utf-8", "surrogatepass")) | st.binary(max_size=2)
+characters = st.characters().map(lambda character: character.encode("utf-8", "surrogatepass"))
+pieces = characters | st.binary(max_size=2)
 
 
 @given(label=st.lists(pieces, max_size=20).map(lambda parts: b"".join(parts)[: c.MAX_LABEL_SIZE]))

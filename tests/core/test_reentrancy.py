@@ -59,12 +59,13 @@ def test_a_channel_id_may_close_the_path(core: Any, name: str) -> None:
 
 
 def test_a_message_channels_id_may_close_the_path(core: Any) -> None:
-    for call in (
+    calls: list[Callable[[Any, Any], object]] = [
         lambda path, number: path.send_message(number, b"x", 1.0),
         lambda path, number: path.send_messages(number, [b"x"], 1.0),
         lambda path, number: path.take_message(number),
         lambda path, number: path.take_messages(number, 5),
-    ):
+    ]
+    for call in calls:
         pump = Pump(core)
         channel = pump.client.open(c.KIND_MESSAGE)
         with pytest.raises(ClosedResourceError):

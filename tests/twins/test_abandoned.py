@@ -13,7 +13,7 @@ from fastmux import constants as c
 
 
 def story(core: Any, seed: int, mode: int, value: int) -> list[object]:
-    """All that the sender of messages sends over a wire that loses and delays, and what is left in the end."""
+    """All that a sender of messages sends over a wire that loses and delays, and what is left at the end."""
     rng = random.Random(seed)
     pump = Pump(core)
     channel = pump.client.open(c.KIND_MESSAGE, b"", 0, False, mode, value)

@@ -35,7 +35,7 @@ def integer(value: SupportsIndex, lowest: int = 0, highest: int = MAX_VARINT) ->
 
 
 def seconds(name: str, value: float) -> float:
-    """A time or a delay; ValueError unless it is finite and not negative (NaN comes before and after nothing)."""
+    """A time or a delay; ValueError unless it is finite and not negative: the rest has no order."""
     if not isinstance(value, SupportsFloat | SupportsIndex):  # float() takes strings too
         raise TypeError(f"must be real number, not {type(value).__name__}")
     number = float(value)

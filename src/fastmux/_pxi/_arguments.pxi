@@ -19,8 +19,8 @@ cdef inline int64_t as_wire(object value) except? -1:
     return as_integer(value, 0, MAX_VARINT)
 
 
-cdef inline double as_seconds(str name, object value) except? -1.0:
-    """A time or a delay; ValueError unless it is finite and not negative (NaN comes before and after nothing)."""
+cdef double as_seconds(str name, object value) except? -1.0:
+    """A time or a delay; ValueError unless it is finite and not negative: the rest has no order."""
     cdef double seconds = value
     if not 0.0 <= seconds < INFINITY:
         raise ValueError(f"{name} must be finite and not negative")

@@ -1,6 +1,7 @@
 # Whether bytes are UTF-8 (RFC 3629), exactly as CPython's strict decoder has it.
-# Owns: the rule. May not know: what the text is. Nothing here makes an object: an error of Python's decoder is
-# one, which may set off the collector, and so any code, in the middle of a packet.
+# Owns: the rule. May not know: what the text is.
+# Nothing here makes an object: an error of Python's decoder is one, which may set off the collector, and so
+# any code, in the middle of a packet.
 
 cdef inline bint is_continuation(uint8_t byte) noexcept nogil:
     return byte & 0xC0 == 0x80
@@ -39,3 +40,8 @@ cdef bint is_utf8(const uint8_t *at, Py_ssize_t size) noexcept nogil:
             return False
         at += more + 1
     return True
+
+
+# By pointer: as fill_trains.
+ctypedef bint (*IsText)(const uint8_t *at, Py_ssize_t size) noexcept nogil
+cdef IsText is_text = is_utf8

@@ -200,7 +200,7 @@ cdef class DataPath:
             PyBuffer_Release(&view)
             self.open_path()
             raise ValueError("the train is not inside the buffer")
-        taken = reader_receive(self.path, <const uint8_t *>view.buf + first, length, segment, at)
+        taken = receive_train(self.path, <const uint8_t *>view.buf + first, length, segment, at)
         PyBuffer_Release(&view)
         if taken < 0:
             raise_status(<int>taken)
@@ -221,7 +221,7 @@ cdef class DataPath:
         if self.path == NULL:
             PyBuffer_Release(&view)
             self.open_path()
-        status = writer_fill(self.path, &train, <uint8_t *>view.buf, view.len, segment, limit, at)
+        status = fill_trains(self.path, &train, <uint8_t *>view.buf, view.len, segment, limit, at)
         PyBuffer_Release(&view)
         if status < 0:
             raise_status(status)

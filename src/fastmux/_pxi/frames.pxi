@@ -171,7 +171,7 @@ cdef int parse_open(Parser *self, Frame *frame) noexcept nogil:
         return fail(FRAME_ENCODING_ERROR, b"reserved OPEN flags")
     if frame.size > MAX_LABEL_SIZE:
         return fail(FRAME_ENCODING_ERROR, b"label too long")
-    if not is_utf8(frame.data, frame.size):
+    if not is_text(frame.data, frame.size):
         return fail(FRAME_ENCODING_ERROR, b"label is not UTF-8")
     return OK
 

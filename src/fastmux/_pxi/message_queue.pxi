@@ -32,10 +32,10 @@ cdef struct OutMessage:
 # one that is never acknowledged costs nothing for those after it. `current` is the started message that has
 # units never sent.
 # `lost_first` chains the active messages that may have lost units, `deadline_first` those with a lifetime,
-# oldest first. `abandoned` has the counts of units by id of what the peer must still confirm to know of, `due`
-# the `due_count` ids of it that are to be sent: the first ones are found, and taken out, at once. unsent_size is 128 times the units never sent; held_size the bytes of waiting and active messages;
-# `released` 128 times the units of those that were acknowledged, or whose end the peer has confirmed to know
-# of.
+# oldest first. `abandoned` has by id the units of what the peer must still confirm to know of, `due` the
+# `due_count` ids of it that are to be sent. unsent_size is 128 times the units never sent; held_size the
+# bytes of waiting and active messages; `released` 128 times the units of those that were acknowledged, or
+# whose end the peer has confirmed to know of.
 cdef struct MessageQueue:
     int reliability
     int64_t value

@@ -240,3 +240,9 @@ cdef Py_ssize_t reader_receive(
         at += part
     ack_on_train(path, now)
     return at if status == OK else status
+
+# By pointer: as fill_trains.
+ctypedef Py_ssize_t (*ReceiveTrain)(
+    Path *path, const uint8_t *train, Py_ssize_t size, Py_ssize_t segment_size, double now
+) noexcept nogil
+cdef ReceiveTrain receive_train = reader_receive

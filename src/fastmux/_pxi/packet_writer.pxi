@@ -172,6 +172,15 @@ cdef int writer_fill(
     return min(status, 0)
 
 
+# By pointer, like receive_train: the compiler would otherwise put the loop over packets into the method and
+# have it share its registers with Python's arguments and errors.
+ctypedef int (*FillTrains)(
+    Path *path, Train *train, uint8_t *out, Py_ssize_t size,
+    Py_ssize_t segment_size, int64_t size_limit, double now
+) noexcept nogil
+cdef FillTrains fill_trains = writer_fill
+
+
 cdef Py_ssize_t writer_build(
     Path *path, uint8_t *out, Py_ssize_t room, const uint8_t *payload, Py_ssize_t payload_size,
     Py_ssize_t size, int64_t token, double now
