@@ -156,13 +156,13 @@ class SentPackets(Uncopied):
 
     def detect_losses(self, loss_delay: float, now: float) -> list[int]:
         """The numbers now lost, ascending (RFC 9002 §6.1); sets `loss_at` for the next one."""
-        delay, at = seconds("loss_delay", loss_delay), seconds("now", now)
+        loss_delay, now = seconds("loss_delay", loss_delay), seconds("now", now)
         lost: list[int] = []
         self._loss_at = None
         for start, stop in self._outstanding:
             for number in range(start, min(stop, self._largest_acked)):
-                due_at = self._packets[number].sent_at + delay
-                if number > self._largest_acked - K_PACKET_THRESHOLD and due_at > at:
+                due_at = self._packets[number].sent_at + loss_delay
+                if number > self._largest_acked - K_PACKET_THRESHOLD and due_at > now:
                     self._loss_at = due_at
                     break
                 lost.append(number)
