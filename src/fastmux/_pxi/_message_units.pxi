@@ -109,7 +109,7 @@ cdef int queue_acked(MessageQueue *self, int64_t message_id, int64_t start, int6
         return OK
     if ranges_add(&message.acked, start, stop) < 0:
         return NO_MEMORY
-    if ranges_covered(&message.acked) == message.count:
+    if message.acked.covered == message.count:
         self.released += message.count * FRAGMENT_UNIT
         queue_end(self, message)
         return OK

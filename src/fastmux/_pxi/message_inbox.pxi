@@ -67,7 +67,7 @@ cdef inline uint32_t inbox_spans(Inbox *self) noexcept nogil:
 cdef bint inbox_is_finished(Inbox *self) noexcept nogil:
     """True when every message of the direction was taken, abandoned or discarded."""
     return self.is_reset or (
-        self.final_count >= 0 and self.ready.count == 0 and ranges_covered(&self.done) == self.final_count
+        self.final_count >= 0 and self.ready.count == 0 and self.done.covered == self.final_count
     )
 
 

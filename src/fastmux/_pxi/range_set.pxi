@@ -10,9 +10,11 @@ cdef struct Range:
     int64_t stop
 
 
-# Invariant: items[first : first + count] ascend, items[i].stop < items[i + 1].start, none is empty.
+# Invariant: items[first : first + count] ascend, items[i].stop < items[i + 1].start, none is empty; `covered`
+# is the sum of their sizes.
 cdef struct Ranges:
     Range *items
+    int64_t covered
     uint32_t first
     uint32_t count
     uint32_t capacity
@@ -93,10 +95,14 @@ cdef int ranges_insert_at(Ranges *self, uint32_t position, int64_t start, int64_
     place.start = start
     place.stop = stop
     self.count += 1
+    self.covered += stop - start
     return OK
 
 
 cdef void ranges_drop_at(Ranges *self, uint32_t position, uint32_t count) noexcept nogil:
+    cdef uint32_t dropped
+    for dropped in range(position, position + count):
+        self.covered -= range_at(self, dropped).stop - range_at(self, dropped).start
     if position < self.count - position - count:  # the ranges before it are fewer: they move
         memmove(range_at(self, count), range_at(self, 0), position * sizeof(Range))
         self.first += count
@@ -111,6 +117,13 @@ cdef void ranges_drop_at(Ranges *self, uint32_t position, uint32_t count) noexce
         self.first = 0
 
 
+cdef inline void ranges_drop_front(Ranges *self) noexcept nogil:
+    """Drops the first range; there is one."""
+    self.covered -= range_at(self, 0).stop - range_at(self, 0).start
+    self.count -= 1
+    self.first = self.first + 1 if self.count else 0
+
+
 cdef int ranges_add(Ranges *self, int64_t start, int64_t stop) noexcept nogil:
     """Adds [start, stop), which is not empty."""
     cdef Range *item
@@ -121,6 +134,7 @@ cdef int ranges_add(Ranges *self, int64_t start, int64_t stop) noexcept nogil:
             return ranges_insert_at(self, self.count, start, stop)
         if start >= item.start:
             if stop > item.stop:
+                self.covered += stop - item.stop
                 item.stop = stop
             return OK
     position = ranges_find(self, start)
@@ -128,6 +142,7 @@ cdef int ranges_add(Ranges *self, int64_t start, int64_t stop) noexcept nogil:
         return ranges_insert_at(self, position, start, stop)
     item = range_at(self, position)
     if start < item.start:
+        self.covered += item.start - start
         item.start = start
     if stop > item.stop:
         last = position + 1
@@ -135,6 +150,7 @@ cdef int ranges_add(Ranges *self, int64_t start, int64_t stop) noexcept nogil:
             last += 1
         if range_at(self, last - 1).stop > stop:
             stop = range_at(self, last - 1).stop
+        self.covered += stop - item.stop
         item.stop = stop
         if last > position + 1:
             ranges_drop_at(self, position + 1, last - position - 1)
@@ -155,14 +171,17 @@ cdef int ranges_remove(Ranges *self, int64_t start, int64_t stop) noexcept nogil
         if rest > stop:
             if ranges_insert_at(self, position + 1, stop, rest) < 0:
                 return NO_MEMORY
+            self.covered -= rest - start
             range_at(self, position).stop = start
             return OK
+        self.covered -= rest - start
         item.stop = start
         position += 1
     last = position
     while last < self.count and range_at(self, last).stop <= stop:
         last += 1
     if last < self.count and range_at(self, last).start < stop:
+        self.covered -= stop - range_at(self, last).start
         range_at(self, last).start = stop
     if last > position:
         ranges_drop_at(self, position, last - position)
@@ -200,14 +219,6 @@ cdef int64_t ranges_missing_size(Ranges *self, int64_t start, int64_t stop) noex
         missing -= min(item.stop, stop) - max(item.start, start)
         position += 1
     return missing
-
-
-cdef int64_t ranges_covered(Ranges *self) noexcept nogil:
-    cdef int64_t covered = 0
-    cdef uint32_t position
-    for position in range(self.count):
-        covered += range_at(self, position).stop - range_at(self, position).start
-    return covered
 
 
 cdef list range_tuples(const Range *items, uint32_t count):
@@ -314,8 +325,9 @@ cdef class RangeSet:
         start = item.start
         stop = min(item.stop, start + size)
         if stop == item.stop:
-            ranges_drop_at(&self.ranges, 0, 1)
+            ranges_drop_front(&self.ranges)
         else:
+            self.ranges.covered -= stop - start
             item.start = stop
         return start, stop
 
@@ -325,7 +337,7 @@ cdef class RangeSet:
     @property
     def covered(self):
         """How many integers are held."""
-        return ranges_covered(&self.ranges)
+        return self.ranges.covered
 
     def __contains__(self, value):
         cdef int overflow = 0

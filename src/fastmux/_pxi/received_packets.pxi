@@ -42,7 +42,7 @@ cdef int received_add(Received *self, int64_t number, double now) noexcept nogil
         self.report_from = number  # it came late: its range is news again
     if self.ranges.count > self.max_ranges:
         self.floor = range_at(&self.ranges, 0).stop
-        ranges_drop_at(&self.ranges, 0, 1)
+        ranges_drop_front(&self.ranges)
     return 1
 
 

@@ -147,10 +147,7 @@ cdef inline bint stream_out_next(StreamOut *self, int64_t max_size, int64_t limi
         lost = range_at(&self.lost, 0)
         run.start = lost.start
         run.stop = min(lost.stop, lost.start + max_size)
-        if run.stop == lost.stop:
-            ranges_drop_at(&self.lost, 0, 1)
-        else:
-            lost.start = run.stop
+        ranges_remove(&self.lost, run.start, run.stop)
     else:
         run.start = self.next
         run.stop = max(self.next, min(min(self.written, limit), self.next + max_size))
@@ -230,7 +227,7 @@ cdef void stream_out_advance(StreamOut *self) noexcept nogil:
     cdef Range *front = range_at(&self.acked, 0)
     if front.start <= self.base:
         self.base = front.stop
-        ranges_drop_at(&self.acked, 0, 1)
+        ranges_drop_front(&self.acked)
         stream_out_drop_pieces(self)
 
 

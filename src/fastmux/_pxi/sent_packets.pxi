@@ -205,7 +205,7 @@ cdef void sent_advance(Sent *self) noexcept nogil:
         front = range_at(&self.done, 0)
         if front.start <= self.first:
             self.first = front.stop
-            ranges_drop_at(&self.done, 0, 1)
+            ranges_drop_front(&self.done)
 
 
 cdef int sent_pass_over(Sent *self) noexcept nogil:
@@ -220,7 +220,7 @@ cdef int sent_pass_over(Sent *self) noexcept nogil:
 cdef int sent_skip(Sent *self) noexcept nogil:
     if ranges_add(&self.skipped, self.next_number, self.next_number + 1) < 0:
         return NO_MEMORY
-    if ranges_covered(&self.skipped) > MAX_SKIPPED_NUMBERS:
+    if self.skipped.covered > MAX_SKIPPED_NUMBERS:
         ranges_remove(&self.skipped, range_at(&self.skipped, 0).start, range_at(&self.skipped, 0).start + 1)
     return sent_pass_over(self)
 

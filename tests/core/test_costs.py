@@ -1,0 +1,90 @@
+"""What a packet costs does not follow what the peer made of the state before: ratios of the best of runs.
+
+Each test compares small with large, or a choice of the peer with dice, in the same process. A cost that
+follows would be twenty times as much and more; what is allowed is far from both.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import count, islice
+from random import Random
+from typing import Any
+
+import pytest
+
+from core.pump import CLIENT_ID, SERVER_ID, Pump
+from fastmux import constants as c
+
+STREAM, CHANNEL = 0, 2
+MOST = 6.0
+ROUNDS = 30
+FIBONACCI = 0x9E3779B97F4A7C15  # a well-known multiplier; many tables have used it without a secret
+WIDE = {"max_channel_data": 2**24, "max_data": 2**26}
+
+
+def cost(path: Any, packets: Iterator[bytes], now: float) -> float:
+    """Seconds that the cheapest of some packets takes."""
+    best = float("inf")
+    for packet in islice(packets, ROUNDS):
+        started_at = time.perf_counter()
+        path.receive(packet, 0, len(packet), len(packet), now)
+        best = min(best, time.perf_counter() - started_at)
+    return best
+
+
+def packet(pump: Pump, *frames: tuple[Any, ...]) -> bytes:
+    """A packet of the client's, of any size."""
+    buffer = bytearray(c.MAX_UDP_PAYLOAD)
+    payload = b"".join(map(pump.core.encode_frame, frames))
+    return bytes(buffer[: pump.client.build_packet(buffer, payload, 0, 0, pump.now)])
+
+
+def give(pump: Pump, frames: list[tuple[Any, ...]], at_once: int = 50) -> None:
+    """Has the server take these frames."""
+    for at in range(0, len(frames), at_once):
+        data = packet(pump, *frames[at : at + at_once])
+        pump.server.receive(data, 0, len(data), len(data), pump.now)
+    assert pump.server.counters()["dropped_packets"] == 0
+
+
+def in_one_row(number: int) -> list[int]:
+    """Ids that a table without a secret puts into one row: they differ in what the multiplier shifts out."""
+    inverse = pow(FIBONACCI, -1, 2**64)
+    found = (place * inverse % 2**64 for place in count())
+    return list(islice((value for value in found if value < 2**62), number))
+
+
+def anywhere(number: int) -> list[int]:
+    dice = Random(1)
+    return [dice.randrange(2**61, 2**62) for _ in range(number)]
+
+
+def test_whether_a_channel_is_over_costs_the_same_with_many_gaps(make_pump: Callable[..., Pump]) -> None:
+    def taken(gaps: int) -> float:
+        pump = make_pump(**WIDE)
+        ids = range(0, 2 * gaps, 2)
+        give(pump, [(c.FRAME_MESSAGE_ABANDON, CHANNEL, ((number, 1),)) for number in ids])
+        give(pump, [(c.FRAME_MESSAGE_FIN, CHANNEL, 2**40)])
+        more = count(3 * gaps, 2)
+        frames = iter(
+            lambda: [(c.FRAME_MESSAGE_ABANDON, CHANNEL, ((next(more), 1),)) for _ in range(8)], None
+        )
+        return cost(pump.server, (packet(pump, *row) for row in frames), pump.now)
+
+    assert taken(12_000) < MOST * taken(100)
+
+
+def test_the_size_of_a_set_costs_the_same_with_many_ranges(core: Any) -> None:
+    def taken(number: int) -> float:
+        held = core.RangeSet((2 * n, 2 * n + 1) for n in range(number))
+        best = float("inf")
+        for _ in range(ROUNDS):
+            started_at = time.perf_counter()
+            for _ in range(20):
+                assert held.covered == number
+            best = min(best, time.perf_counter() - started_at)
+        return best
+
+    assert taken(20_000) < MOST * taken(20)
