@@ -61,6 +61,16 @@ def anywhere(number: int) -> list[int]:
     return [dice.randrange(2**61, 2**62) for _ in range(number)]
 
 
+def test_ids_that_were_chosen_to_collide_cost_what_any_ids_do(make_pump: Callable[..., Pump]) -> None:
+    def taken(ids: list[int]) -> float:
+        pump = make_pump(**WIDE)
+        give(pump, [(c.FRAME_MESSAGE, CHANNEL, number, 0, 2, bytes(128)) for number in ids])
+        again = (c.FRAME_MESSAGE, CHANNEL, ids[-1], 0, 2, bytes(128))
+        return cost(pump.server, (packet(pump, *[again] * 8) for _ in count()), pump.now)
+
+    assert taken(in_one_row(3000)) < MOST * taken(anywhere(3000))
+
+
 def test_whether_a_channel_is_over_costs_the_same_with_many_gaps(make_pump: Callable[..., Pump]) -> None:
     def taken(gaps: int) -> float:
         pump = make_pump(**WIDE)

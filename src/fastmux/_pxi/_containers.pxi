@@ -13,8 +13,16 @@ cdef struct Map:
     uint32_t count
 
 
+# Peers choose ids of messages, and which of ours stay: who knew where a key goes could have them all collide.
+cdef uint64_t map_secret = <uint64_t>int.from_bytes(os.urandom(8), "little")
+
+
 cdef inline uint32_t map_home(Map *self, int64_t key) noexcept nogil:
-    return <uint32_t>((<uint64_t>key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & (self.capacity - 1)
+    """Where a key belongs: the finaliser of MurmurHash3 over the key and a secret of this process."""
+    cdef uint64_t mixed = <uint64_t>key ^ map_secret
+    mixed = (mixed ^ (mixed >> 33)) * <uint64_t>0xFF51AFD7ED558CCD
+    mixed = (mixed ^ (mixed >> 33)) * <uint64_t>0xC4CEB9FE1A85EC53
+    return <uint32_t>(mixed ^ (mixed >> 33)) & (self.capacity - 1)
 
 
 cdef inline void *map_get(Map *self, int64_t key) noexcept nogil:
@@ -50,6 +58,8 @@ cdef int map_put(Map *self, int64_t key, void *value) noexcept nogil:
     cdef Map grown
     cdef uint32_t place
     if (self.count + 1) * 2 > self.capacity:
+        if self.capacity > (<uint32_t>1 << 30):
+            return NO_MEMORY  # what is twice as much has no number
         grown.capacity = self.capacity * 2 if self.capacity else 4
         grown.count = 0
         grown.entries = <MapEntry *>mem_zeroed(grown.capacity * sizeof(MapEntry))
