@@ -98,3 +98,27 @@ def test_the_size_of_a_set_costs_the_same_with_many_ranges(core: Any) -> None:
         return best
 
     assert taken(20_000) < MOST * taken(20)
+
+
+def test_a_packet_that_is_dropped_for_its_gaps_costs_the_same_with_many_channels(
+    make_pump: Callable[..., Pump],
+) -> None:
+    def taken(channels: int) -> float:
+        pump = make_pump(max_streams=channels, budget=2**20, max_data=2**30)
+        streams = [4 * number for number in range(channels)]
+        give(pump, [(c.FRAME_STREAM, stream, 0, b"x", False) for stream in streams])
+        limit = max(c.MIN_RECEIVED_SPANS, 2**20 // c.RECEIVED_SPAN_DIVISOR) + channels
+        gaps = [
+            (c.FRAME_STREAM, streams[n % channels], 2 + 2 * (n // channels), b"x", False)
+            for n in range(limit)
+        ]
+        give(pump, gaps[: limit - 50])
+        for gap in gaps[limit - 50 :]:
+            pump.inject(pump.server, gap)
+        before = pump.server.counters()["dropped_packets"]
+        more = ((c.FRAME_STREAM, streams[-1], 60_000 + 2 * n, b"x", False) for n in count())
+        best = cost(pump.server, (packet(pump, frame) for frame in more), pump.now)
+        assert pump.server.counters()["dropped_packets"] == before + ROUNDS
+        return best
+
+    assert taken(5000) < MOST * taken(50)

@@ -37,9 +37,10 @@ Record = tuple[Any, ...]  # (frame type, channel or None, what acknowledgement a
 
 
 # Invariant: the connection's credit holds exactly `_told`, what this channel last told it of charged,
-# consumed and held bytes. The sending direction is over when RESET or everything up to FIN is acknowledged,
-# the receiving one when everything up to the end was taken, discarded or reset. `level`, `weight`,
-# `is_sender` and `quota` (what is left of the channel's turn, or saved for its next one) are the scheduler's.
+# consumed and held bytes, and of its gap_count. The sending direction is over when RESET or everything up to
+# FIN is acknowledged, the receiving one when everything up to the end was taken, discarded or reset. `level`,
+# `weight`, `is_sender` and `quota` (what is left of the channel's turn, or saved for its next one) are the
+# scheduler's.
 class Channel(ABC):
     """One channel. `fields` is None until the peer's OPEN is here: until then nobody is told of it."""
 
@@ -86,7 +87,7 @@ class Channel(ABC):
         self.level = self.quota = 0
         self.weight = PRIORITY_WEIGHTS
         self._is_done = self._watching = self._writer_waits = False
-        self._told = (0, 0, 0)
+        self._told = (0, 0, 0, 0)
 
     # --- what the subclasses know ------------------------------------------------------------------
 
@@ -389,10 +390,12 @@ class Channel(ABC):
 
     def after_receiving(self) -> None:
         """Tells the connection's credit what changed, and the world when the channel is over."""
-        charged, consumed, held = self.charged, self.consumed, self.held_size
+        charged, consumed, held, gaps = self.charged, self.consumed, self.held_size, self.gap_count
         credit, told = self.table.credit, self._told
+        self._told = (charged, consumed, held, gaps)
         credit.charged += charged - told[0]
         credit.held_size += held - told[2]
+        credit.gap_count += gaps - told[3]
         if consumed != told[1]:
             credit.consumed += consumed - told[1]
             wants_more = consumed + self.window - self.limit >= credit_step(self.window)
@@ -401,9 +404,13 @@ class Channel(ABC):
             self.check_done()
         elif self.is_receive_over:
             self.check_done()
-        self._told = (charged, consumed, held)
 
     # --- both ----------------------------------------------------------------------------------------
+
+    @property
+    def told_gaps(self) -> int:
+        """What the connection's credit holds of `gap_count`."""
+        return self._told[3]
 
     def notify(self, flags: int) -> None:
         """Puts the channel on the ready list, once the application may know of it."""

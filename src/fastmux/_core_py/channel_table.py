@@ -183,6 +183,7 @@ class ChannelTable:
         self.scheduler.unlist(channel)
         self.scheduler.dismiss(channel)
         self.credit.forget(channel)
+        self.credit.gap_count -= channel.told_gaps  # the ids of its messages that are done
         for frame_type in _CHANNEL_FRAMES:
             self.cancel(frame_type, channel)
         if channel.id & 1 != self.role:
@@ -209,10 +210,6 @@ class ChannelTable:
             return False
         self.peer_limits[kind] = limit
         return True
-
-    def gap_count(self) -> int:
-        """Runs of what was received in all channels, but for stream bytes that can be read."""
-        return sum(channel.gap_count for channel in self.channels.values())
 
     # --- lists --------------------------------------------------------------------------------------
 

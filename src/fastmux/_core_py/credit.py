@@ -30,7 +30,7 @@ def credit_step(window: int) -> int:
 # Invariant: consumed <= charged; charged, consumed and held_size are the sums of those of all channels,
 # released ones included (they hold nothing). sent_released is what of sent_charged the peer has confirmed so
 # that nothing of it is kept: of streams from the front, of messages whole. sent_charged may pass peer_limit,
-# and sent_released + max_unacked, by one message. `span_bound` is at or above the runs in all channels.
+# and sent_released + max_unacked, by one message. `gap_count` is the sum of that of all channels there are.
 class Credit:
     """Bytes that may be sent and received over all channels of one connection."""
 
@@ -40,6 +40,7 @@ class Credit:
         "budget",
         "charged",
         "consumed",
+        "gap_count",
         "held_size",
         "limit",
         "max_message_charge",
@@ -47,7 +48,6 @@ class Credit:
         "peer_limit",
         "sent_charged",
         "sent_released",
-        "span_bound",
         "window",
     )
 
@@ -57,7 +57,7 @@ class Credit:
         self.max_message_charge = (max_message_size + FRAGMENT_UNIT - 1) // FRAGMENT_UNIT * FRAGMENT_UNIT
         self.charged = self.consumed = self.held_size = 0
         self.max_unacked = max(budget, MAX_UNACKED_SIZE)
-        self.peer_limit = self.sent_charged = self.sent_released = self.span_bound = 0
+        self.peer_limit = self.sent_charged = self.sent_released = self.gap_count = 0
         self._due: dict[int, Channel] = {}
         self._listed_at: int | None = None  # `consumed` when the connection was listed
 

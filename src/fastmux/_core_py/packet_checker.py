@@ -103,6 +103,7 @@ class PacketChecker:
         "_datagrams",
         "_max_units",
         "_messages",
+        "_new_spans",
         "_reported",
         "_sent",
         "_stored",
@@ -125,11 +126,11 @@ class PacketChecker:
         self._max_units = max(1, (max_message_size + FRAGMENT_UNIT - 1) // FRAGMENT_UNIT)
         self._streams: dict[int, _StreamView] = {}
         self._messages: dict[int, _MessagesView] = {}
-        self._charged = self._stored = self._reported = 0
+        self._charged = self._stored = self._reported = self._new_spans = 0
 
     def check(self, frames: list[Frame]) -> None:
         """ProtocolError if a frame breaks a rule, MemoryLimit if there is no room for the packet."""
-        self._charged = self._stored = self._reported = 0
+        self._charged = self._stored = self._reported = self._new_spans = 0
         self._streams.clear()
         self._messages.clear()
         for frame in frames:
@@ -143,26 +144,23 @@ class PacketChecker:
             raise MemoryLimit("the budget is used up")
         if self._reported and not self._control.has_room(self._reported):
             raise MemoryLimit("too many control frames wait")
-        self._check_spans([*self._streams.values(), *self._messages.values()])
+        if self._new_spans:
+            self._check_spans()
 
-    def _check_spans(self, views: list[_View]) -> None:
-        """Runs of each channel, and of all; what fills a gap is always taken."""
-        total = 0
-        for view in views:
-            limit = max(MIN_RECEIVED_SPANS, view.window // RECEIVED_SPAN_DIVISOR)
-            if view.new_spans and view.spans + view.new_spans > limit:
-                raise MemoryLimit("too many spans")
-            total += view.new_spans
-        if not total:
-            return
+    def _add_span(self, view: _View) -> None:
+        """One run more; above the channel's limit nothing else in the packet matters."""
+        view.new_spans += 1
+        self._new_spans += 1
+        if view.spans + view.new_spans > max(MIN_RECEIVED_SPANS, view.window // RECEIVED_SPAN_DIVISOR):
+            raise MemoryLimit("too many spans")
+
+    def _check_spans(self) -> None:
+        """Runs of all channels; what fills a gap is always taken."""
         table, credit = self._table, self._table.credit
-        most = credit.max_spans + len(table.channels) + len(views)
-        if credit.span_bound + 2 * total > most:
-            credit.span_bound = table.gap_count()
-            if credit.span_bound + 2 * total > most:
-                raise MemoryLimit("too many spans in all")
+        most = credit.max_spans + len(table.channels) + len(self._streams) + len(self._messages)
         # a whole message right behind one that is new and partial makes a run that was not counted
-        credit.span_bound += 2 * total
+        if credit.gap_count + 2 * self._new_spans > most:
+            raise MemoryLimit("too many spans in all")
 
     def _held_limit(self) -> int:
         """What a peer within its credit can make us hold: dropping less than that could go on for ever.
@@ -217,9 +215,9 @@ class PacketChecker:
         view, stream = found
         start, size = frame[2], len(frame[3])
         self._end_stream(view, start + size, frame[4])
-        if size and (stream is None or not stream.received._touches(start, start + size)):
-            view.new_spans += 1
         self._stored += size
+        if size and (stream is None or not stream.received._touches(start, start + size)):
+            self._add_span(view)
 
     def _end_stream(self, view: _StreamView, stop: int, fin: bool) -> None:
         check_final_size(view.highest, view.final_size, stop, fin)
@@ -265,11 +263,13 @@ class PacketChecker:
             last_size = len(data) - (count - 1 - index) * FRAGMENT_UNIT
             if view.last_sizes.setdefault(message_id, last_size) != last_size:
                 raise ProtocolError(FINAL_SIZE_ERROR, "message size changed")
-        if known is not None:
-            view.new_spans += not known[0]._touches(index, stop)
-        elif index > 0 or stop < count or not _is_next(view, channel, message_id):
-            view.new_spans += 1
         self._stored += len(data)
+        if known is not None:
+            makes_new = not known[0]._touches(index, stop)
+        else:
+            makes_new = index > 0 or stop < count or not _is_next(view, channel, message_id)
+        if makes_new:
+            self._add_span(view)
 
     def _abandon(self, frame: Frame) -> None:
         found = self._messages_view(frame[1])
@@ -279,7 +279,8 @@ class PacketChecker:
             if found is not None and self._see(*found, message_id, count):
                 view, channel = found
                 view.over.add(message_id)
-                view.new_spans += not _is_next(view, channel, message_id)
+                if not _is_next(view, channel, message_id):
+                    self._add_span(view)
 
     def _see(self, view: _MessagesView, channel: MessageChannel | None, message_id: int, count: int) -> bool:
         """Charges a message never seen; False if it is done."""

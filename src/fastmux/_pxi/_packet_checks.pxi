@@ -98,26 +98,13 @@ cdef int check_rare(Checker *self, Path *path, Frame *frame, Parser *parser) noe
 
 
 cdef int check_spans(Checker *self, Path *path) noexcept nogil:
-    """Runs of each channel, and of all.
+    """Runs of all channels; those of each were checked as they came.
 
     A packet may make twice as many as are counted: a whole message right behind one that is new and partial.
     """
-    cdef View *view
-    cdef uint32_t position
-    cdef int64_t total = self.new_spans
     cdef int64_t most = max(<int64_t>MIN_RECEIVED_SPANS, path.budget // RECEIVED_SPAN_DIVISOR)
     most += <int64_t>path.channels.count + <int64_t>self.view_count
-    for position in range(self.view_count):
-        view = self.views + position
-        if view.new_spans and view.spans + view.new_spans > MIN_RECEIVED_SPANS:
-            if view.spans + view.new_spans > view.window // RECEIVED_SPAN_DIVISOR:
-                return CHECK_NO_ROOM
-    if path.span_bound + 2 * total > most:
-        path.span_bound = table_gap_count(path)
-        if path.span_bound + 2 * total > most:
-            return CHECK_NO_ROOM
-    path.span_bound += 2 * total
-    return CHECK_OK
+    return CHECK_NO_ROOM if path.gap_count + 2 * self.new_spans > most else CHECK_OK
 
 
 cdef int check_limits(Checker *self, Path *path) noexcept nogil:

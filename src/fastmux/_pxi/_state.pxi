@@ -60,6 +60,7 @@ cdef struct Channel:
     int64_t told_charged
     int64_t told_consumed
     int64_t told_held
+    int64_t told_gaps
     int64_t our_reset_code
     int64_t our_final_size
     int64_t our_charged
@@ -120,10 +121,15 @@ cdef struct ControlFrame:
     int64_t token
     void *frame
 
-# For take_control: a raw frame of the peer (held bytes), or CONTROL_ACKED or CONTROL_LOST with a token.
+# For take_control: a raw frame of the peer (held bytes), or CONTROL_ACKED or CONTROL_LOST with a token. Of
+# PATH_CHALLENGE frames the newest are kept, beside the others: the oldest of them goes without a search.
 cdef struct Report:
     int64_t kind
     int64_t token
+    void *frame
+
+cdef struct Challenge:
+    uint32_t position  # how many other reports came before it
     void *frame
 
 cdef struct DatagramQueue:
@@ -171,7 +177,7 @@ cdef struct KeyUpdate:
 # and ours below next_index[kind], are those of `channels` or over. sent_released is what of sent_charged the
 # peer has confirmed, so that none of it is kept: of streams from the front, of messages whole. send_limit is
 # the smaller of peer_limit and sent_released + max_unacked; sent_charged may pass it by one message.
-# `span_bound` is at or above the runs in all channels, but for stream bytes that can be read.
+# `gap_count` are the runs of what was received in all channels, but for stream bytes that can be read.
 cdef struct Path:
     int status
     int64_t role
@@ -236,7 +242,7 @@ cdef struct Path:
     int64_t sent_released
     int64_t max_unacked
     int64_t send_limit
-    int64_t span_bound
+    int64_t gap_count
     # datagrams
     DatagramQueue incoming
     DatagramQueue outgoing
@@ -252,6 +258,7 @@ cdef struct Path:
     uint32_t report_count
     uint32_t report_capacity
     int64_t report_size
+    Challenge challenges[MAX_PATH_CHALLENGES]
     uint32_t challenge_count
 
 

@@ -224,24 +224,28 @@ cdef int channel_on_reset(
 
 cdef inline int channel_after_receiving(Path *path, Channel *channel) noexcept nogil:
     """Tells the connection's credit what changed; the channel may be over, and gone, after it."""
-    cdef int64_t charged, consumed, held
+    cdef int64_t charged, consumed, held, gaps
     if is_message_id(channel.id):
         charged = as_messages(channel).inbox.charged
         consumed = as_messages(channel).inbox.consumed
         held = as_messages(channel).inbox.held_size
+        gaps = inbox_spans(&as_messages(channel).inbox)
     else:
         charged = as_stream(channel).received.highest
         consumed = as_stream(channel).received.consumed
         held = <int64_t>as_stream(channel).received.block_count << BLOCK_SHIFT
+        gaps = as_stream(channel).received.ranges.count
     path.charged += charged - channel.told_charged
     path.held_size += held - channel.told_held
+    path.gap_count += gaps - channel.told_gaps
     channel.told_charged = charged
     channel.told_held = held
+    channel.told_gaps = gaps
     if consumed != channel.told_consumed:
         path.consumed += consumed - channel.told_consumed
         channel.told_consumed = consumed
         if channel.stopped_code < 0 and not channel_is_size_known(channel):
-            if consumed + channel.window - channel.limit >= credit_step(channel.window):
+            if consumed - channel.limit + channel.window >= credit_step(channel.window):
                 list_append(path, LIST_DUE, channel)
         return channel_check_done(path, channel)
     if channel_is_size_known(channel) and channel_is_receive_over(channel):

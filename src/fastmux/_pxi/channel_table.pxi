@@ -113,6 +113,7 @@ cdef int table_remove(Path *path, Channel *channel) noexcept nogil:
         pending_cancel(path, which, channel)
     if path.newest == channel:
         path.newest = NULL
+    path.gap_count -= channel.told_gaps  # the ids of its messages that are done
     channel_free(channel)
     if channel_id & 1 != path.role:
         return table_raise_limit(path, kind, path.local_limits[kind] + 1)
@@ -141,21 +142,6 @@ cdef int table_free(Path *path) noexcept nogil:
     mem_free(path.pending_frames.items, path.pending_frames.capacity * sizeof(PendingFrame))
     mem_free(path.expiries, path.expiry_capacity * sizeof(Expiry))
     return OK
-
-
-cdef int64_t table_gap_count(Path *path) noexcept nogil:
-    """Runs of what was received in all channels, but for stream bytes that can be read."""
-    cdef uint32_t place
-    cdef int64_t count = 0
-    cdef Channel *channel
-    for place in range(path.channels.capacity):
-        channel = <Channel *>path.channels.entries[place].value
-        if channel != NULL:
-            if is_message_id(channel.id):
-                count += inbox_spans(&as_messages(channel).inbox)
-            else:
-                count += as_stream(channel).received.ranges.count
-    return count
 
 
 # --- lifetimes: a binary heap with one entry a channel at the most, and some of channels that are gone ---

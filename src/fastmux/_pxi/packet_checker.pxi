@@ -204,9 +204,14 @@ cdef int checker_end_messages(View *view, int64_t count) noexcept nogil:
 
 # --- frames ------------------------------------------------------------------------------------------------
 
-cdef inline void checker_add_span(Checker *self, View *view) noexcept nogil:
+cdef inline int checker_add_span(Checker *self, View *view) noexcept nogil:
+    """One run more: CHECK_NO_ROOM above the channel's limit, where nothing else in the packet matters."""
     view.new_spans += 1
     self.new_spans += 1
+    if view.spans + view.new_spans > MIN_RECEIVED_SPANS:
+        if view.spans + view.new_spans > view.window // RECEIVED_SPAN_DIVISOR:
+            return CHECK_NO_ROOM
+    return CHECK_OK
 
 
 cdef int check_stream(Checker *self, Path *path, Frame *frame) noexcept nogil:
@@ -222,7 +227,7 @@ cdef int check_stream(Checker *self, Path *path, Frame *frame) noexcept nogil:
         view.channel == NULL
         or not stream_in_touches(&as_stream(view.channel).received, start, start + frame.size)
     ):
-        checker_add_span(self, view)
+        return checker_add_span(self, view)
     return OK
 
 
@@ -345,12 +350,11 @@ cdef int check_message(Checker *self, Path *path, Frame *frame) noexcept nogil:
         if seen.last_size >= 0 and seen.last_size != last_size:
             return fail(FINAL_SIZE_ERROR, b"message size changed")
         seen.last_size = last_size
-    if known != NULL:
-        if not ranges_touch(&known.units, first, stop):
-            checker_add_span(self, view)
-    elif first > 0 or stop < count or not checker_is_next(self, view, message_id):
-        checker_add_span(self, view)
     self.stored += frame.size
+    if known != NULL:
+        return OK if ranges_touch(&known.units, first, stop) else checker_add_span(self, view)
+    if first > 0 or stop < count or not checker_is_next(self, view, message_id):
+        return checker_add_span(self, view)
     return OK
 
 
@@ -377,7 +381,8 @@ cdef int check_abandon(Checker *self, Path *path, Frame *frame) noexcept nogil:
         if status == 1:
             seen.is_over = True
             if not checker_is_next(self, view, <int64_t>message_id):
-                checker_add_span(self, view)
+                if checker_add_span(self, view) == CHECK_NO_ROOM:
+                    return CHECK_NO_ROOM
     return OK
 
 
