@@ -57,6 +57,17 @@ def test_only_the_newest_path_challenges_are_kept(pump: Pump) -> None:
     assert [frame[1][0] for frame in pump.server.take_control()] == [17, 18, 19]
 
 
+def test_challenges_keep_their_places_among_the_other_reports(pump: Pump) -> None:
+    frames = [
+        (c.FRAME_PATH_CHALLENGE, bytes(8)) if place % 3 else (c.FRAME_RETIRE_ID, place) for place in range(11)
+    ]
+    frames[7:9] = [(c.FRAME_PATH_CHALLENGE, b"in a row"), (c.FRAME_PATH_CHALLENGE, b"the next")]
+    pump.inject(pump.server, *frames)
+    assert pump.server.take_control() == [frames[0], frames[3], frames[6], *frames[7:]]
+    pump.inject(pump.server, frames[8], frames[9])
+    assert pump.server.take_control() == [frames[8], frames[9]]
+
+
 @pytest.mark.parametrize("frame", [(c.FRAME_HANDSHAKE, 0, b"x"), (c.FRAME_PARAMETERS, b"x")])
 def test_a_frame_of_the_handshake_is_a_violation(pump: Pump, frame: tuple[object, ...]) -> None:
     assert pump.forbidden(pump.server, frame) == c.PROTOCOL_VIOLATION

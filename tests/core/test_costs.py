@@ -122,3 +122,13 @@ def test_a_packet_that_is_dropped_for_its_gaps_costs_the_same_with_many_channels
         return best
 
     assert taken(5000) < MOST * taken(50)
+
+
+def test_a_challenge_costs_the_same_behind_many_other_reports(make_pump: Callable[..., Pump]) -> None:
+    def taken(others: int) -> float:
+        pump = make_pump()
+        give(pump, [(c.FRAME_RETIRE_ID, number) for number in range(others)])
+        row = [(c.FRAME_PATH_CHALLENGE, bytes(8))] * 100
+        return cost(pump.server, (packet(pump, *row) for _ in count()), pump.now)
+
+    assert taken(3900) < MOST * taken(1)

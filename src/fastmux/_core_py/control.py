@@ -57,7 +57,8 @@ def report_charge(report: Sequence[Any]) -> int:
 
 
 # Invariant: `queued_size` is the sum of the sizes in `queued`, `report_size` that of what the reports are
-# charged; at most MAX_PATH_CHALLENGES reports are PATH_CHALLENGE frames.
+# charged. Of PATH_CHALLENGE frames the newest are in `challenges`, beside the other reports, each with how
+# many of those came before it: the oldest one goes without a search.
 class Control:
     """Frames and reports between Python and the packets."""
 
@@ -68,7 +69,7 @@ class Control:
         self.queued_size = 0
         self._reports: list[tuple[Any, ...]] = []
         self.report_size = 0
-        self._challenges = 0
+        self._challenges: deque[tuple[int, tuple[Any, ...]]] = deque()  # at most MAX_PATH_CHALLENGES
 
     def queue(self, token: int, frame: bytes) -> None:
         """An encoded frame to be sent once; ProtocolError(RESOURCE_LIMIT) when too much waits."""
@@ -93,16 +94,17 @@ class Control:
     def report(self, *report: Any) -> None:
         """Something for take(); of PATH_CHALLENGE frames the newest are kept."""
         if report[0] == FRAME_PATH_CHALLENGE:
-            self._challenges += 1
-            if self._challenges > MAX_PATH_CHALLENGES:
-                self._challenges -= 1
-                kinds = [item[0] for item in self._reports]
-                del self._reports[kinds.index(FRAME_PATH_CHALLENGE)]
+            if len(self._challenges) == MAX_PATH_CHALLENGES:
+                self._challenges.popleft()
                 self.report_size -= REPORT_CHARGE
-        self._reports.append(report)
+            self._challenges.append((len(self._reports), report))
+        else:
+            self._reports.append(report)
         self.report_size += report_charge(report)
 
     def take(self) -> list[tuple[Any, ...]]:
         """The reports since the last call."""
-        reports, self._reports, self._challenges, self.report_size = self._reports, [], 0, 0
+        reports, self._reports, self.report_size = self._reports, [], 0
+        while self._challenges:
+            reports.insert(*self._challenges.pop())  # the last one first: the places before it stay right
         return reports

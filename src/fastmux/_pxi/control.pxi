@@ -48,9 +48,23 @@ cdef int64_t report_charge(Frame *frame) noexcept nogil:
     return REPORT_CHARGE
 
 
+cdef void challenge_add(Path *path, void *frame) noexcept nogil:
+    """A PATH_CHALLENGE, whose reference is taken over; the oldest goes if they are too many."""
+    if path.challenge_count == MAX_PATH_CHALLENGES:
+        let_go(path.challenges[0].frame)
+        path.report_size -= REPORT_CHARGE
+        path.challenge_count -= 1
+        memmove(path.challenges, path.challenges + 1, path.challenge_count * sizeof(Challenge))
+    hold_new(frame)
+    path.challenges[path.challenge_count].position = path.report_count
+    path.challenges[path.challenge_count].frame = frame
+    path.challenge_count += 1
+    path.report_size += REPORT_CHARGE
+
+
 cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame, int64_t charge) noexcept nogil:
-    """Something for take_control; of PATH_CHALLENGE frames the newest are kept. `frame` is taken over."""
-    cdef uint32_t capacity, position
+    """Something for take_control, but a PATH_CHALLENGE. `frame` is taken over."""
+    cdef uint32_t capacity
     cdef Report *grown
     if path.report_count == path.report_capacity:
         capacity = path.report_capacity * 2 if path.report_capacity else 4
@@ -63,18 +77,6 @@ cdef int report_add(Path *path, int64_t kind, int64_t token, void *frame, int64_
             return NO_MEMORY
         path.reports = grown
         path.report_capacity = capacity
-    if kind == FRAME_PATH_CHALLENGE:
-        path.challenge_count += 1
-        if path.challenge_count > MAX_PATH_CHALLENGES:
-            path.challenge_count -= 1
-            position = 0
-            while path.reports[position].kind != FRAME_PATH_CHALLENGE:
-                position += 1
-            let_go(path.reports[position].frame)
-            path.report_size -= REPORT_CHARGE
-            path.report_count -= 1
-            grown = path.reports + position
-            memmove(grown, grown + 1, (path.report_count - position) * sizeof(Report))
     if frame != NULL:
         hold_new(frame)
     path.reports[path.report_count].kind = kind
@@ -94,7 +96,16 @@ cdef int report_frame(Path *path, Frame *frame) noexcept nogil:
     if copy == NULL:
         fm_clear_error()
         return NO_MEMORY
+    if frame.type == FRAME_PATH_CHALLENGE:
+        challenge_add(path, copy)
+        return OK
     return report_add(path, frame.type, 0, copy, report_charge(frame))
+
+
+cdef object report_tuple(void *held):
+    """A held frame as a tuple."""
+    frame = hand_over(held)
+    return tuples_of(<const uint8_t *>PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), 1)[0]
 
 
 cdef list take_reports(Path *path):
@@ -102,17 +113,25 @@ cdef list take_reports(Path *path):
     cdef Report *reports = path.reports
     cdef uint32_t count = path.report_count
     cdef uint32_t capacity = path.report_capacity
+    cdef Challenge challenges[MAX_PATH_CHALLENGES]
+    cdef uint32_t challenge_count = path.challenge_count
+    cdef uint32_t challenge = 0
     cdef uint32_t position
+    memcpy(challenges, path.challenges, sizeof(challenges))
     path.reports = NULL
     path.report_count = 0
     path.report_capacity = 0
     path.report_size = 0
     path.challenge_count = 0
     taken = []
-    for position in range(count):
+    for position in range(count + 1):
+        while challenge < challenge_count and challenges[challenge].position == position:
+            taken.append(report_tuple(challenges[challenge].frame))
+            challenge += 1
+        if position == count:
+            break
         if reports[position].frame != NULL:
-            frame = hand_over(reports[position].frame)
-            taken.append(tuples_of(<const uint8_t *>PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), 1)[0])
+            taken.append(report_tuple(reports[position].frame))
         else:
             taken.append((reports[position].kind, reports[position].token))
     mem_free(reports, capacity * sizeof(Report))
@@ -128,6 +147,8 @@ cdef void control_free(Path *path) noexcept nogil:
         if path.reports[position].frame != NULL:
             let_go(path.reports[position].frame)
     mem_free(path.reports, path.report_capacity * sizeof(Report))
+    for position in range(path.challenge_count):
+        let_go(path.challenges[position].frame)
 
 
 # --- datagrams -------------------------------------------------------------------------------------------
