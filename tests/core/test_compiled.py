@@ -49,6 +49,7 @@ def test_its_large_numbers_are_those_of_the_constants() -> None:
     assert macros == {
         "FM_MAX_VARINT": constants.MAX_VARINT,
         "FM_MAX_CHANNELS_LIMIT": constants.MAX_CHANNELS_LIMIT,
+        "FM_MAX_SIZE_SETTING": constants.MAX_SIZE_SETTING,
         "FM_FAILURE_LIMIT": constants.CHACHA20_FAILURE_LIMIT,
     }
 

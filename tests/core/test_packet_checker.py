@@ -132,6 +132,28 @@ def test_more_gaps_between_messages_than_allowed_are_dropped_unacknowledged(
     assert not pump.dropped(pump.server, message(1, b"x"))
 
 
+@pytest.mark.parametrize("kind", [stream, message])
+def test_beyond_a_gap_too_many_nothing_of_a_packet_matters(
+    pump: Pump, kind: Callable[[int, bytes], tuple[Any, ...]]
+) -> None:
+    """A peer must not have a packet of thousands of gaps checked to its end."""
+    for number in range(1, 1001):
+        assert not pump.dropped(pump.server, kind(2 * number, b"x"))
+    broken = (c.FRAME_HANDSHAKE, 0, b"x")
+    assert pump.dropped(pump.server, kind(3000, b"x"), broken)
+    assert pump.forbidden(pump.server, kind(2, b"x"), broken) == c.PROTOCOL_VIOLATION
+
+
+def test_the_largest_sizes_that_can_be_set_leave_room_for_data(make_pump: Callable[..., Pump]) -> None:
+    """Sums of them must not pass what 63 bits hold."""
+    most = c.MAX_SIZE_SETTING
+    pump = make_pump(max_data=most, max_channel_data=most, max_message_size=most, budget=most)
+    assert not pump.dropped(pump.server, stream(0, bytes(1000)))
+    assert not pump.dropped(pump.server, message(0, bytes(1000), 0, 8))
+    assert not pump.dropped(pump.server, message(1, bytes(128), 0, most // c.FRAGMENT_UNIT))
+    assert pump.server.held_size > 2000
+
+
 def test_good_traffic_at_a_tenth_lost_never_meets_the_span_limit(make_pump: Callable[..., Pump]) -> None:
     pump = make_pump(max_channel_data=2**20)
     numbers = [n for n in range(3000) if n % 10]

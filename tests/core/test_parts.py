@@ -24,7 +24,15 @@ def test_the_defaults_are_those_of_the_constants(core: Any) -> None:
 
 @pytest.mark.parametrize(
     "limits",
-    [{"max_data": -1}, {"max_streams": 2**61}, {"max_message_size": 2**62}, {"initial_packet_number": -1}],
+    [
+        {"max_data": -1},
+        {"max_data": 2**60 + 1},
+        {"max_channel_data": 2**60 + 1},
+        {"max_streams": 2**61},
+        {"max_message_size": 2**60 + 1},
+        {"budget": 2**60 + 1},
+        {"initial_packet_number": -1},
+    ],
 )
 def test_a_limit_out_of_range_is_an_overflow_error(core: Any, limits: dict[str, int]) -> None:
     with pytest.raises(OverflowError):

@@ -32,6 +32,7 @@ from fastmux.constants import (
     MAX_CHANNELS_LIMIT,
     MAX_DATAGRAM_FRAME_SIZE,
     MAX_MESSAGE_SIZE,
+    MAX_SIZE_SETTING,
     PACKET_CHARGE,
     SPAN_CHARGE,
     WRITE_LIMIT,
@@ -89,8 +90,9 @@ class Parts:
         if unknown:
             raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
         limits: Limits = {**DEFAULTS, **given}
-        max_message_size = integer(limits["max_message_size"])
-        self.credit = Credit(integer(limits["max_data"]), integer(limits["budget"]), max_message_size)
+        max_message_size = integer(limits["max_message_size"], 0, MAX_SIZE_SETTING)
+        max_data = integer(limits["max_data"], 0, MAX_SIZE_SETTING)
+        self.credit = Credit(max_data, integer(limits["budget"], 0, MAX_SIZE_SETTING), max_message_size)
         channel_limits = {
             KIND_STREAM: integer(limits["max_streams"], 0, MAX_CHANNELS_LIMIT),
             KIND_MESSAGE: integer(limits["max_message_channels"], 0, MAX_CHANNELS_LIMIT),
@@ -98,7 +100,7 @@ class Parts:
         self.table = ChannelTable(
             is_client,
             channel_limits,
-            integer(limits["max_channel_data"]),
+            integer(limits["max_channel_data"], 0, MAX_SIZE_SETTING),
             integer(limits["write_limit"]),
             self.credit,
         )

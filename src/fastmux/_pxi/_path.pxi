@@ -42,8 +42,8 @@ cdef int path_set_limits(Path *path, tuple limits) except -1:
     cdef int64_t values[8]
     cdef int position
     highest = (
-        MAX_VARINT, MAX_VARINT, MAX_CHANNELS_LIMIT, MAX_CHANNELS_LIMIT,
-        MAX_VARINT, MAX_VARINT, MAX_VARINT, MAX_VARINT,
+        MAX_SIZE_SETTING, MAX_SIZE_SETTING, MAX_CHANNELS_LIMIT, MAX_CHANNELS_LIMIT,
+        MAX_SIZE_SETTING, MAX_VARINT, MAX_VARINT, MAX_SIZE_SETTING,
     )
     for position in range(8):
         values[position] = as_integer(limits[position], 0, highest[position])

@@ -28,7 +28,7 @@ cdef inline int64_t credit_step(int64_t window) noexcept nogil:
 
 cdef inline bint path_is_due(Path *path) noexcept nogil:
     """True if the connection's limit wants raising, and was not listed with as much consumed."""
-    cdef int64_t gain = path.charged + path.window - path.limit
+    cdef int64_t gain = path.charged - path.limit + path.window
     return path.consumed > path.listed_at and gain >= credit_step(path.window)
 
 
