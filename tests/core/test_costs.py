@@ -132,3 +132,40 @@ def test_a_challenge_costs_the_same_behind_many_other_reports(make_pump: Callabl
         return cost(pump.server, (packet(pump, *row) for _ in count()), pump.now)
 
     assert taken(3900) < MOST * taken(1)
+
+
+@pytest.mark.parametrize("offset", [2**36, 2**45, 2**61])
+def test_one_byte_far_ahead_in_a_wide_window_takes_a_block_and_little_more(core: Any, offset: int) -> None:
+    """The array of blocks was as wide as the span, and without end where its size did not fit 32 bits."""
+    wide = c.MAX_SIZE_SETTING
+    path = core.DataPath(False, SERVER_ID, max_data=wide, max_channel_data=wide, budget=wide)
+    path.set_keys(c.SUITE_NULL, b"", bytes(12), b"", bytes(12))
+    peer = core.DataPath(True, CLIENT_ID)
+    peer.set_peer(SERVER_ID, **NOTHING)
+    peer.set_keys(c.SUITE_NULL, b"", bytes(12), b"", bytes(12))
+    path.set_limit(c.CONNECTION_CHANNEL, c.MAX_VARINT, wide)
+    path_held, charged = core.live()[0], sum(path.charges())
+    data = bytearray(1500)
+    frames = [
+        (c.FRAME_OPEN, STREAM, 0, True, 0, 0, b""),
+        (c.FRAME_STREAM, STREAM, min(offset, wide - 1), b"x", False),
+    ]
+    size = peer.build_packet(data, b"".join(map(core.encode_frame, frames)), 0, 0, 1.0)
+    path.receive(data, 0, size, size, 1.0)
+    assert path.held_size == c.BLOCK_SIZE
+    assert core.live()[0] - path_held <= sum(path.charges()) - charged + 4096  # what a first channel makes
+    path.close()
+    peer.close()
+
+
+NOTHING = dict.fromkeys(
+    (
+        "max_data",
+        "max_channel_data",
+        "max_streams",
+        "max_message_channels",
+        "max_message_size",
+        "max_datagram_frame_size",
+    ),
+    0,
+)

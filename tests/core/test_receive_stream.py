@@ -135,6 +135,31 @@ def test_memory_is_what_blocks_with_unread_bytes_take(core: Any) -> None:
     assert stream.held_size == 4096
 
 
+@pytest.mark.parametrize("far", [200, 2**12, 2**24, 2**49])
+def test_blocks_that_lie_far_apart_give_their_bytes_back(core: Any, far: int) -> None:
+    """Some in order, some where nothing is around them, and then all of them in order again."""
+    stream = core.ReceiveStream()
+    size, at = len(DATA), far * 4096 + 100
+    stream.receive(0, DATA[:5000])
+    for start in range(0, size, 7000):
+        stream.receive(at + start, DATA[start : start + 3500])
+    stream.receive(4000, DATA[4000:])
+    assert stream.held_size <= 4096 * (size // 4096 + 2 + 2 * (size // 7000 + 1))
+    assert b"".join(iter(lambda: stream.read(999), b"")) == DATA
+    assert stream.span_count == len(range(0, size, 7000))
+    for start in range(3500, size, 7000):
+        stream.receive(at + start, DATA[start : start + 3500])
+    if far < 1000:
+        stream.receive(size, bytes(at - size))
+        assert stream.read(at - size) == bytes(at - size)
+        assert stream.read(size) == DATA
+        stream.receive(at + size, DATA)  # an empty stream begins anew
+        assert stream.read(size) == DATA
+        assert stream.held_size == 0
+    else:
+        stream.reset(at + size)
+
+
 def test_an_idle_stream_holds_nothing(core: Any) -> None:
     stream = core.ReceiveStream()
     for at in range(0, 20_000, 100):

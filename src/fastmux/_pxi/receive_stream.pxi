@@ -3,14 +3,18 @@
 
 cdef enum:
     SMALL_DIRECTORY = 16  # block pointers that an empty stream keeps
+    ARRAY_BLOCKS = 128  # an array of pointers may cover so many blocks however few are held,
+    ARRAY_SHARE = 4  # or else as many times those that are: what a peer announces costs nothing
 
 # Invariant: [consumed, contiguous) is here and `ranges` holds what is here above it, never touching it; each
-# such byte is in block (offset >> BLOCK_SHIFT), found at blocks[number & (capacity - 1)]. A byte is written
-# once. No block is kept that holds nothing unread. consumed <= contiguous, highest <= final_size once that is
-# known (else -1).
+# such byte is in block (offset >> BLOCK_SHIFT), found at blocks[number & (capacity - 1)], or by its number in
+# `scattered` where capacity is 0: from the first block too far from the others until the stream is empty.
+# A byte is written once. No block is kept that holds nothing unread. consumed <= contiguous, highest <=
+# final_size once that is known (else -1).
 cdef struct StreamIn:
     uint8_t **blocks
-    uint32_t capacity
+    int64_t capacity
+    Map scattered
     uint32_t block_count
     bint discarding
     int64_t consumed
@@ -26,31 +30,65 @@ cdef void stream_in_init(StreamIn *self) noexcept nogil:
 
 
 cdef void stream_in_give_block(StreamIn *self, int64_t number) noexcept nogil:
-    cdef uint8_t **place = self.blocks + (number & (self.capacity - 1))
-    if self.block_count and place[0] != NULL:
-        pool_give(&block_pool, place[0])
-        place[0] = NULL
+    cdef uint8_t *block
+    if self.capacity:
+        block = self.blocks[number & (self.capacity - 1)]
+        self.blocks[number & (self.capacity - 1)] = NULL
+    else:
+        block = <uint8_t *>map_pop(&self.scattered, number)
+    if block != NULL:
+        pool_give(&block_pool, block)
         self.block_count -= 1
 
 
 cdef void stream_in_free(StreamIn *self) noexcept nogil:
     """Drops every block and range."""
-    cdef uint32_t place = 0
-    while self.block_count:
+    cdef int64_t place
+    for place in range(self.capacity):
+        if self.block_count == 0:
+            break
         stream_in_give_block(self, place)
-        place += 1
+    for place in range(self.scattered.capacity):
+        if self.scattered.entries[place].value != NULL:
+            pool_give(&block_pool, self.scattered.entries[place].value)
+    map_free(&self.scattered)
+    self.block_count = 0
     mem_free(self.blocks, self.capacity * sizeof(uint8_t *))
     self.blocks = NULL
     self.capacity = 0
     ranges_free(&self.ranges)
 
 
-cdef int stream_in_widen(StreamIn *self, int64_t last) noexcept nogil:
-    """A directory that covers the blocks from the first unread one to `last`."""
+cdef int stream_in_scatter(StreamIn *self) noexcept nogil:
+    """Puts the blocks from the array into the map; a fault leaves them where they are."""
+    cdef int64_t number
     cdef int64_t first = self.consumed >> BLOCK_SHIFT
-    cdef uint32_t capacity = self.capacity if self.capacity else 4
-    cdef uint32_t place
+    cdef uint8_t *block
+    for number in range(first, first + self.capacity):
+        block = self.blocks[number & (self.capacity - 1)]
+        if block != NULL and map_put(&self.scattered, number, block) < 0:
+            map_free(&self.scattered)
+            return NO_MEMORY
+    mem_free(self.blocks, self.capacity * sizeof(uint8_t *))
+    self.blocks = NULL
+    self.capacity = 0
+    return OK
+
+
+cdef int stream_in_widen(StreamIn *self, int64_t last, int64_t size) noexcept nogil:
+    """An array that covers the blocks from the first unread one to `last`, in which `size` bytes end.
+
+    Where it would be nearly empty the blocks go into the map: capacity is 0 then.
+    """
+    cdef int64_t first = self.consumed >> BLOCK_SHIFT
+    cdef int64_t blocks_then = <int64_t>self.block_count + (size >> BLOCK_SHIFT) + 1
+    cdef int64_t capacity = self.capacity if self.capacity else 4
+    cdef int64_t place
     cdef uint8_t **blocks
+    if self.scattered.count:
+        return OK
+    if last - first >= max(<int64_t>ARRAY_BLOCKS, ARRAY_SHARE * blocks_then):
+        return stream_in_scatter(self)
     while last - first >= capacity:
         capacity *= 2
     if capacity == self.capacity:
@@ -66,13 +104,40 @@ cdef int stream_in_widen(StreamIn *self, int64_t last) noexcept nogil:
     return OK
 
 
+cdef int stream_in_store_scattered(
+    StreamIn *self, int64_t offset, const uint8_t *data, int64_t size
+) noexcept nogil:
+    """As stream_in_store, into the map."""
+    cdef int64_t part, within
+    cdef uint8_t *block
+    while size > 0:
+        within = offset & (BLOCK_SIZE - 1)
+        part = min(size, BLOCK_SIZE - within)
+        block = <uint8_t *>map_get(&self.scattered, offset >> BLOCK_SHIFT)
+        if block == NULL:
+            block = <uint8_t *>pool_take(&block_pool)
+            if block == NULL:
+                return NO_MEMORY
+            if map_put(&self.scattered, offset >> BLOCK_SHIFT, block) < 0:
+                pool_give(&block_pool, block)
+                return NO_MEMORY
+            self.block_count += 1
+        fm_copy(block + within, data, part)
+        data += part
+        offset += part
+        size -= part
+    return OK
+
+
 cdef int stream_in_store(StreamIn *self, int64_t offset, const uint8_t *data, int64_t size) noexcept nogil:
     """Copies bytes that are not here yet into their blocks; size > 0."""
     cdef int64_t number, part, within
     cdef uint8_t **place
     if ((offset + size - 1) >> BLOCK_SHIFT) - (self.consumed >> BLOCK_SHIFT) >= self.capacity:
-        if stream_in_widen(self, (offset + size - 1) >> BLOCK_SHIFT) < 0:
+        if stream_in_widen(self, (offset + size - 1) >> BLOCK_SHIFT, size) < 0:
             return NO_MEMORY
+        if self.capacity == 0:
+            return stream_in_store_scattered(self, offset, data, size)
     while size > 0:
         number = offset >> BLOCK_SHIFT
         within = offset & (BLOCK_SIZE - 1)
@@ -126,7 +191,7 @@ cdef int stream_in_keep(StreamIn *self, int64_t start, int64_t stop, const uint8
     front = range_at(&self.ranges, 0)
     if front.start <= self.contiguous:
         self.contiguous = front.stop
-        ranges_drop_at(&self.ranges, 0, 1)
+        ranges_drop_front(&self.ranges)
     return OK
 
 
@@ -179,6 +244,13 @@ cdef inline bint stream_in_touches(StreamIn *self, int64_t start, int64_t stop) 
     return self.ranges.count > 0 and ranges_touch(&self.ranges, start, stop)
 
 
+cdef inline uint8_t *stream_in_block(StreamIn *self, int64_t number) noexcept nogil:
+    """A block that is held."""
+    if self.capacity:
+        return self.blocks[number & (self.capacity - 1)]
+    return <uint8_t *>map_get(&self.scattered, number)
+
+
 cdef void stream_in_read(StreamIn *self, uint8_t *target, int64_t size) noexcept nogil:
     """Copies out `size` readable bytes and gives back the blocks behind them."""
     cdef int64_t number, part, within
@@ -186,7 +258,7 @@ cdef void stream_in_read(StreamIn *self, uint8_t *target, int64_t size) noexcept
         number = self.consumed >> BLOCK_SHIFT
         within = self.consumed & (BLOCK_SIZE - 1)
         part = min(size, BLOCK_SIZE - within)
-        fm_copy(target, self.blocks[number & (self.capacity - 1)] + within, part)
+        fm_copy(target, stream_in_block(self, number) + within, part)
         target += part
         self.consumed += part
         size -= part
