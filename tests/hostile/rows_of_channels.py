@@ -9,6 +9,7 @@ from hostile.row import Row
 
 _HERE = "hostile/test_streams.py::"
 _FRAGMENTS = "hostile/test_fragments.py::"
+_COSTS = "core/test_costs.py::"
 _SPANS = "core/test_packet_checker.py::"
 _FULL = (_HERE + "test_a_good_sender_uses_every_byte_of_ten_windows_and_is_not_closed",)
 _ANY_ORDER = "core/test_receive_stream.py::test_any_cut_order_and_overlap_gives_the_bytes_back"
@@ -39,6 +40,7 @@ ROWS = (
         (
             _HERE + "test_a_window_grows_by_what_is_read_and_not_by_where_bytes_lie",
             _HERE + "test_what_the_connection_is_granted_beyond_what_was_read_ends_with_the_budget",
+            _COSTS + "test_one_byte_far_ahead_in_a_wide_window_takes_a_block_and_little_more",
         ),
         _FULL,
     ),
@@ -71,6 +73,8 @@ ROWS = (
         (
             _HERE + "test_gaps_are_kept_up_to_the_limit_and_no_packet_beyond_it_is_acknowledged",
             _SPANS + "test_more_gaps_in_a_stream_than_allowed_are_dropped",
+            _SPANS + "test_beyond_a_gap_too_many_nothing_of_a_packet_matters",
+            _COSTS + "test_a_packet_that_is_dropped_for_its_gaps_costs_the_same_with_many_channels",
             "core/test_receive_stream.py::test_ten_thousand_gaps_are_no_trouble",
         ),
         (_SPANS + "test_good_traffic_at_a_tenth_lost_never_meets_the_span_limit",),
@@ -186,6 +190,8 @@ ROWS = (
             _FRAGMENTS
             + "test_partial_messages_are_kept_up_to_the_limit_and_no_packet_beyond_it_is_acknowledged",
             _SPANS + "test_a_limit_may_be_passed_by_just_one_largest_message",
+            _COSTS + "test_ids_that_were_chosen_to_collide_cost_what_any_ids_do",
+            _COSTS + "test_whether_a_channel_is_over_costs_the_same_with_many_gaps",
         ),
         (_EIGHT, _MANY),
         "A partial reliable message is never dropped, for parts of it were acknowledged: credit bounds it. A "

@@ -100,6 +100,7 @@ ROWS = (
         ("MAX_PATH_CHALLENGES", "ID_FRAME_BURST", "ID_FRAME_RATE"),
         (
             "core/test_control.py::test_only_the_newest_path_challenges_are_kept",
+            "core/test_costs.py::test_a_challenge_costs_the_same_behind_many_other_reports",
             _LIMITS + "test_a_flood_of_challenges_is_stopped",
             _LIMITS + "test_of_many_challenges_at_once_a_few_are_answered",
         ),
