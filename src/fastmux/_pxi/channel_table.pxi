@@ -75,6 +75,7 @@ cdef Channel *table_create(Path *path, int64_t channel_id) noexcept nogil:
     channel.stopped_code = -1
     if messages:
         inbox_init(&as_messages(channel).inbox)
+        as_messages(channel).sending.active.is_counted = True
     else:
         stream_in_init(&as_stream(channel).received)
         path.counters.streams_opened += 1
