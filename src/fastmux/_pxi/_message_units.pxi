@@ -128,7 +128,6 @@ cdef int queue_abandon(MessageQueue *self, OutMessage *message) noexcept nogil:
     if ranges_add(&self.due, message.id, message.id + 1) < 0:
         map_pop(&self.abandoned, message.id)
         return NO_MEMORY
-    self.due_count += 1
     self.abandoned_count += 1
     if message == self.current:
         self.current = NULL
@@ -198,9 +197,9 @@ cdef int64_t queue_take_due(MessageQueue *self) noexcept nogil:
     cdef Range *front = range_at(&self.due, 0)
     cdef int64_t message_id = front.start
     front.start += 1
+    self.due.covered -= 1
     if front.start == front.stop:
         ranges_drop_at(&self.due, 0, 1)
-    self.due_count -= 1
     return message_id
 
 
@@ -216,7 +215,6 @@ cdef int queue_abandon_acked(MessageQueue *self, int64_t message_id) noexcept no
     if ranges_contain(&self.due, message_id):  # it seemed lost
         if ranges_remove(&self.due, message_id, message_id + 1) < 0:
             return NO_MEMORY
-        self.due_count -= 1
     self.released += <int64_t><size_t>map_pop(&self.abandoned, message_id) * FRAGMENT_UNIT
     return OK
 
@@ -227,5 +225,4 @@ cdef int queue_abandon_lost(MessageQueue *self, int64_t message_id) noexcept nog
         return OK
     if ranges_add(&self.due, message_id, message_id + 1) < 0:
         return NO_MEMORY
-    self.due_count += 1
     return OK

@@ -147,10 +147,10 @@ cdef Py_ssize_t put_channel_frame(uint8_t *frame, Channel *channel, int what) no
 cdef bint pack_abandoned(Packing *self, Channel *channel) noexcept nogil:
     """Messages that were given up, as many as fit; True if none is left to be told of."""
     cdef MessageQueue *queue = &as_messages(channel).sending
-    cdef int64_t count = min((packing_room(self) - 20) // 12, <int64_t>queue.due_count)
+    cdef int64_t count = min((packing_room(self) - 20) // 12, queue.due.covered)
     cdef int64_t message_id
     if count <= 0:
-        return queue.due_count == 0
+        return queue.due.covered == 0
     self.at[0] = FRAME_MESSAGE_ABANDON
     self.at = put_varint(put_varint(self.at + 1, channel.id), count)
     while count > 0:
@@ -159,7 +159,7 @@ cdef bint pack_abandoned(Packing *self, Channel *channel) noexcept nogil:
         self.at = put_varint(put_varint(self.at, message_id), queue_abandoned_units(queue, message_id))
         if not packing_record(self, FRAME_MESSAGE_ABANDON, channel.id, message_id, 0):
             return False
-    return queue.due_count == 0
+    return queue.due.covered == 0
 
 
 cdef bint pack_connection_frame(Path *path, Packing *self, int what) noexcept nogil:

@@ -30,7 +30,7 @@ cdef int messages_after_abandon(Path *path, Channel *channel) noexcept nogil:
     cdef MessageQueue *queue = &as_messages(channel).sending
     path.counters.messages_abandoned += queue.abandoned_count
     queue.abandoned_count = 0
-    if queue.due_count and pending_add(path, PENDING_MESSAGE_ABANDON, channel) < 0:
+    if queue.due.covered and pending_add(path, PENDING_MESSAGE_ABANDON, channel) < 0:
         return NO_MEMORY
     if messages_after_sending(path, channel) < 0:
         return NO_MEMORY

@@ -33,7 +33,7 @@ cdef struct OutMessage:
 # units never sent.
 # `lost_first` chains the active messages that may have lost units, `deadline_first` those with a lifetime,
 # oldest first. `abandoned` has by id the units of what the peer must still confirm to know of, `due` the
-# `due_count` ids of it that are to be sent. unsent_size is 128 times the units never sent; held_size the
+# ids of it that are to be sent. unsent_size is 128 times the units never sent; held_size the
 # bytes of waiting and active messages; `released` 128 times the units of those that were acknowledged, or
 # whose end the peer has confirmed to know of.
 cdef struct MessageQueue:
@@ -54,7 +54,6 @@ cdef struct MessageQueue:
     int64_t abandoned_count
     Map abandoned
     Ranges due
-    uint32_t due_count
     bint is_finished
     bint is_fin_queued
     bint fin_acked
@@ -205,7 +204,6 @@ cdef void queue_drop(MessageQueue *self) noexcept nogil:
     self.lost_last = NULL
     self.deadline_first = NULL
     self.deadline_last = NULL
-    self.due_count = 0
     self.unsent_size = 0
     self.held_size = 0
     self.released = self.charged
