@@ -18,7 +18,7 @@ cdef struct Map:
 cdef uint64_t map_secret = <uint64_t>int.from_bytes(os.urandom(8), "little")
 
 
-cdef inline uint32_t map_home(Map *self, int64_t key) noexcept nogil:
+cdef uint32_t map_home(Map *self, int64_t key) noexcept nogil:
     """Where a key belongs: the finaliser of MurmurHash3 over the key and a secret of this process."""
     cdef uint64_t mixed = <uint64_t>key ^ map_secret
     if self.is_counted:
@@ -28,7 +28,7 @@ cdef inline uint32_t map_home(Map *self, int64_t key) noexcept nogil:
     return <uint32_t>(mixed ^ (mixed >> 33)) & (self.capacity - 1)
 
 
-cdef inline void *map_get(Map *self, int64_t key) noexcept nogil:
+cdef void *map_get(Map *self, int64_t key) noexcept nogil:
     """The value, NULL if there is none."""
     cdef uint32_t place
     if self.count == 0:
