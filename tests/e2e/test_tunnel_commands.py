@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -176,6 +177,40 @@ def test_a_tunnel_is_steered_while_it_runs_and_drains(credentials: Path, tmp_pat
                 code, output, _ = await finished(*ctl, "drain")
                 assert (code, await tunnel.ended()) == (0, 0)
             assert not control.exists()
+
+    run(main())
+
+
+def test_a_connection_through_a_tunnel_that_is_killed_is_reset(credentials: Path) -> None:
+    async def main() -> None:
+        async with echo_target() as target, command(*serving(credentials)) as server:
+            gate = f"127.0.0.1:{await server.port(SERVING)}"
+            arguments = ("tunnel", gate, *files(credentials, "client"), "--control", "none")
+            async with command(*arguments, "-L", f"0:127.0.0.1:{target}") as tunnel:
+                reader, writer = await asyncio.open_connection("127.0.0.1", await tunnel.port(LOCAL))
+                writer.write(b"hello")
+                assert await reader.readexactly(5) == b"hello"
+                tunnel.signal(signal.SIGKILL)
+                with pytest.raises(ConnectionResetError):
+                    await reader.read(1)
+                writer.transport.abort()
+
+    run(main())
+
+
+def test_a_refused_reverse_forward_is_an_error_of_ctl(credentials: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        control = tmp_path / "tunnel.sock"
+        async with command(*serving(credentials)) as server:
+            gate = f"127.0.0.1:{await server.port(SERVING)}"
+            async with command("tunnel", gate, *files(credentials, "client"), "--control", control) as tunnel:
+                await tunnel.line("control socket at")
+                ctl = ("ctl", "--control", control, "forward", "-R")
+                code, output, errors = await finished(*ctl, "127.0.0.2:2201:127.0.0.1:22")
+                assert (code, output) == (3, b"") and "is refused" in errors
+                code, output, errors = await finished(*ctl, "0:127.0.0.1:22")
+                assert (code, errors) == (0, "")
+                assert re.match(rb"-R 127\.0\.0\.1:[1-9]\d* at the server goes to", output)
 
     run(main())
 
