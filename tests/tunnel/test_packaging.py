@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,12 @@ def test_the_page_of_the_tunnel_says_which_type_the_units_are() -> None:
     page = (PACKAGING.parent / "docs" / "tunnel.md").read_text()
     types = {line for unit in UNITS for line in unit.read_text().splitlines() if line.startswith("Type=")}
     assert [f"units for systemd (`{each}`" in page for each in types] == [True]
+
+
+def test_the_extra_has_no_h11_that_takes_other_bytes_for_the_end_of_a_chunk() -> None:
+    """CVE-2025-43859: before 0.16 what follows a chunk was not looked at, and could be another request."""
+    project = tomllib.loads((PACKAGING.parent / "pyproject.toml").read_text())
+    assert "h11>=0.16" in project["project"]["optional-dependencies"]["tunnel"]
 
 
 def test_the_container_starts_the_command_as_a_user_of_its_own() -> None:
