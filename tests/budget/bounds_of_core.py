@@ -95,6 +95,7 @@ _BOUNDS: dict[str, Bound] = {
     ),
     "message_queue.MessageQueue.abandoned": _messages,
     "message_queue.MessageQueue.abandon_due": _messages,
+    "message_queue.MessageQueue._due_order": _messages,
     "message_queue.OutgoingMessage.lost": at_most(OWN, "once for each retransmission that OPEN allows"),
     "message_queue.OutgoingMessage.data": at_most(OWN, "the application's"),
     "recovery.Recovery.records": Bound(

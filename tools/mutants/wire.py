@@ -129,16 +129,16 @@ WIRE: tuple[Mutant, ...] = (
     ),
     one(
         "path-challenges",
-        "one PATH_CHALLENGE more than allowed is kept",
+        "one PATH_CHALLENGE fewer than allowed is kept",
         (
             "control.py",
-            "if self._challenges > MAX_PATH_CHALLENGES:",
-            "if self._challenges > MAX_PATH_CHALLENGES + 1:",
+            "if len(self._challenges) == MAX_PATH_CHALLENGES:",
+            "if len(self._challenges) == MAX_PATH_CHALLENGES - 1:",
         ),
         (
             "control.pxi",
-            "if path.challenge_count > MAX_PATH_CHALLENGES:",
-            "if path.challenge_count > MAX_PATH_CHALLENGES + 1:",
+            "if path.challenge_count == MAX_PATH_CHALLENGES:",
+            "if path.challenge_count == MAX_PATH_CHALLENGES - 1:",
         ),
     ),
 )
