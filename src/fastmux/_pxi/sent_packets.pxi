@@ -115,6 +115,7 @@ ledger_pool.size = sizeof(SentChunk)
 
 cdef void sent_init(Sent *self, int64_t first_number) noexcept nogil:
     memset(self, 0, sizeof(Sent))
+    self.chunks.is_counted = True
     self.origin = first_number
     self.first = first_number
     self.next_number = first_number

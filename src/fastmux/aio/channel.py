@@ -30,7 +30,7 @@ class Channel:
     """The part of a channel that does not depend on its kind. Not made by users.
 
     Invariant: until `_is_closed` the core knows the channel's id; from then on it may not, and is not asked.
-    `_was_lost` is what `is_lost` was then.
+    `_was_lost` is what `is_lost` says from then on.
     `_is_full` is True if the last write left at least `write_limit` unsent (it may have fallen since).
     """
 
@@ -185,8 +185,11 @@ class Channel:
         """What `aclose` does, for callers that are no coroutine."""
         if self._begin_close():
             data_path = self._host.data_path
-            if not self._is_send_finished and data_path.stop_code(self._id) is None:
-                data_path.finish(self._id)
+            if not self._is_send_finished:
+                if data_path.stop_code(self._id) is None:
+                    data_path.finish(self._id)
+                else:
+                    self._was_lost = True
             self._end_close()
 
     def reset(self, code: int = c.CANCELLED) -> None:
@@ -197,7 +200,9 @@ class Channel:
         a code that is no integer from 0 to 2**62 - 1.
         """
         check_code(code)
+        was_lost = self.is_lost
         if self._begin_close():
+            self._was_lost = was_lost
             data_path = self._host.data_path
             data_path.reset(self._id, code)
             data_path.stop(self._id, code)
@@ -207,10 +212,13 @@ class Channel:
         """Close this object. False if there is nothing more to tell the core."""
         if self._is_closed:
             return False
-        self._was_lost = self.is_lost
         self._is_closed = True
         self.wake_all()
-        return self._host.closed_error is None
+        if self._host.closed_error is not None:
+            self._was_lost = True
+            return False
+        self._was_lost = self._host.is_closing
+        return True
 
     def _end_close(self) -> None:
         self._is_send_finished = True
@@ -260,7 +268,8 @@ class Channel:
     def is_lost(self) -> bool:
         """True if the peer has reset it or takes no more of it, or the connection is over or being closed.
 
-        After `aclose` or `reset` of this end: whether that was so before.
+        After `reset` of this end: whether that was so before; after `aclose`, which asks for less because it
+        comes for each channel: whether the peer took no more.
         """
         if self._is_closed:
             return self._was_lost
