@@ -10,8 +10,9 @@ A figure is (long run - short run) / (difference in packets), so what a run cost
 is `write` and `fill`, *receiving* is `receive` and `read_into`; the one ACK of a train of 44 counts where it
 is built and taken. Without a cipher everything counts, libc's and the interpreter's share too; with
 AES-128-GCM only what the extension itself executes, for the rest is OpenSSL's and changes with its release.
-The same binary on the same libc gives the same figures to the last instruction; the key of a figure names all
-that can move it, and where nothing is committed under it, figures are only reported.
+The same binary on the same libc gives the same figures, but for some tenths by the secret of the hash tables;
+the key of a figure names all that can move it, and where nothing is committed under it, figures are only
+reported.
 """
 
 from __future__ import annotations
