@@ -20,8 +20,6 @@ from fastmux.aio.settings import (
     server_configuration,
 )
 from fastmux.protocol.configuration import Configuration
-from fastmux.trio import connect as trio_connect
-from fastmux.trio import listen as trio_listen
 
 
 async def nothing(_connection: object) -> None: ...
@@ -46,7 +44,6 @@ def test_what_a_user_says_is_kept_and_what_he_does_not_say_is_set(tmp_path: Path
             configure({"congestion": "none"}, None)
 
 
-
 @pytest.mark.parametrize(
     ("wrong", "nearest"),
     [("keepalive", "keep_alive"), ("max_stream", "max_streams"), ("close_timout", "close_timeout")],
@@ -54,11 +51,10 @@ def test_what_a_user_says_is_kept_and_what_he_does_not_say_is_set(tmp_path: Path
 def test_a_name_that_is_no_setting_is_refused_with_the_nearest_that_is(wrong: str, nearest: str) -> None:
     calls: list[Callable[..., object]] = [
         partial(listen, nothing, "127.0.0.1", 0),
-        partial(trio_listen, nothing, "127.0.0.1", 0),
         partial(portmux.listen, nothing, "127.0.0.1", 0),
     ]
     if nearest != "close_timeout":
-        calls += [partial(call, "127.0.0.1", 1) for call in (connect, trio_connect, portmux.connect)]
+        calls += [partial(call, "127.0.0.1", 1) for call in (connect, portmux.connect)]
     for call in calls:
         with pytest.raises(TypeError, match=f"no setting '{wrong}': did you mean '{nearest}'"):
             call(tls=PLAINTEXT, **{wrong: 1})

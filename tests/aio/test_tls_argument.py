@@ -1,4 +1,4 @@
-"""What makes no handshakes is refused where it is given, on every loop and by every way."""
+"""What makes no handshakes is refused where it is given, by every way of asyncio."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 import fastmux
-import fastmux.anyio
 import fastmux.portmux
-import fastmux.trio
 from fastmux.aio.tls_argument import check_tls
 
 
@@ -21,9 +19,6 @@ async def nothing(_connection: object) -> None: ...
 CALLS: dict[str, Callable[[Any], object]] = {
     "connect": lambda tls: fastmux.connect("127.0.0.1", 1, tls=tls),
     "listen": lambda tls: fastmux.listen(nothing, "127.0.0.1", 0, tls=tls),
-    "anyio.listen": lambda tls: fastmux.anyio.listen(nothing, "127.0.0.1", 0, tls=tls),
-    "trio.connect": lambda tls: fastmux.trio.connect("127.0.0.1", 1, tls=tls),
-    "trio.listen": lambda tls: fastmux.trio.listen(nothing, "127.0.0.1", 0, tls=tls),
     "portmux.connect": lambda tls: fastmux.portmux.connect("127.0.0.1", 1, tls=tls),
     "portmux.listen": lambda tls: fastmux.portmux.listen(nothing, "127.0.0.1", 0, tls=tls),
 }
