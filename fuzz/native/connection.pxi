@@ -4,11 +4,15 @@
 
 cdef const char *check_ranges_order(Ranges *ranges) noexcept nogil:
     cdef uint32_t position
+    cdef int64_t covered = 0
     for position in range(ranges.count):
+        covered += range_at(ranges, position).stop - range_at(ranges, position).start
         if range_at(ranges, position).start >= range_at(ranges, position).stop:
             return b"an empty range"
         if position and range_at(ranges, position - 1).stop >= range_at(ranges, position).start:
             return b"ranges touch or do not ascend"
+    if covered != ranges.covered:
+        return b"ranges cover another number"
     return NULL
 
 
@@ -22,6 +26,7 @@ cdef const char *check_inbox(Inbox *inbox) noexcept nogil:
     cdef int64_t size
     cdef MapEntry *entry
     cdef Assembly *partial
+    cdef const char *broken
     for place in range(inbox.partial.capacity):
         entry = inbox.partial.entries + place
         if entry.value == NULL:
@@ -29,7 +34,10 @@ cdef const char *check_inbox(Inbox *inbox) noexcept nogil:
         partial = <Assembly *>entry.value
         if ranges_contain(&inbox.done, entry.key) or map_get(&inbox.complete, entry.key) != NULL:
             return b"a message is partial and done"
-        if ranges_covered(&partial.units) != partial.held_units or assembly_is_complete(partial):
+        broken = check_ranges_order(&partial.units)
+        if broken != NULL:
+            return broken
+        if partial.units.covered != partial.held_units or assembly_is_complete(partial):
             return b"a partial message has another number of units, or all"
         spans += partial.units.count
         held += partial.held_size
@@ -59,15 +67,20 @@ cdef bint has_blocks(StreamIn *stream, int64_t start, int64_t stop) noexcept nog
     if start >= stop:
         return True
     for number in range(start >> BLOCK_SHIFT, ((stop - 1) >> BLOCK_SHIFT) + 1):
-        if stream.capacity == 0 or stream.blocks[number & (stream.capacity - 1)] == NULL:
+        if stream.capacity == 0:
+            if map_get(&stream.scattered, number) == NULL:
+                return False
+        elif stream.blocks[number & (stream.capacity - 1)] == NULL:
             return False
     return True
 
 
 cdef const char *check_stream_in(StreamIn *stream) noexcept nogil:
-    cdef uint32_t place
-    cdef uint32_t blocks = 0
+    cdef int64_t place
+    cdef uint32_t blocks = stream.scattered.count
     cdef Range *item
+    if stream.capacity and blocks:
+        return b"blocks are in the array and in the map"
     for place in range(stream.capacity):
         blocks += stream.blocks[place] != NULL
     if blocks != stream.block_count:
