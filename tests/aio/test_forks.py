@@ -59,6 +59,7 @@ def descriptors(*connections: Connection) -> list[int]:
 def test_every_call_of_a_connection_says_that_it_stays_with_the_parent(loop_factory: LoopFactory) -> None:
     async def main() -> None:
         async with connected() as (_, connection):
+            await connection.ping()  # something was sent, which the child's copy of the figures shows
             stream = await connection.open_stream()
             messages = await connection.open_message_channel()
             calls: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
