@@ -348,6 +348,22 @@ async def test_a_fault_in_one_connection_ends_that_one_and_no_other() -> None:
             client.abort()
 
 
+@virtual
+async def test_a_fault_that_is_met_while_closing_leaves_no_socket_open() -> None:
+    async with pair() as ends:
+        driver, faulty = ends.client._driver, ends.client._connection
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(faulty), "transmit", fault_of(faulty, type(faulty).transmit))
+            driver.schedule(faulty)
+            with pytest.raises(ZeroDivisionError):
+                driver.close()
+        assert driver.is_closed
+        assert ends.client.is_closed
+        assert isinstance(driver.transport, LinkTransport)
+        assert driver.transport.is_closed
+        ends.server.abort()
+
+
 def fault_of(faulty: Any, transmit: Callable[..., Any]) -> Callable[..., Any]:
     """What raises for one connection."""
 

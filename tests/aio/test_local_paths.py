@@ -6,8 +6,16 @@ import asyncio
 
 from aio.counting_transport import CountingTransport, make_driver
 from aio.link import Link
-from aio.pair import pair
+from aio.pair import Pair, pair
 from aio.virtual_loop import settle, virtual
+from fastmux.aio.driver import Driver
+
+
+def with_second(ends: Pair) -> tuple[Driver, CountingTransport, int]:
+    """The client's driver with one more socket, and its local path."""
+    driver = ends.client._driver
+    second = CountingTransport(Link(), ("second", 1))
+    return driver, second, driver.paths.add(second)
 
 
 @virtual
@@ -37,9 +45,7 @@ async def test_a_driver_may_have_several_transports_of_which_one_is_used() -> No
 @virtual
 async def test_what_goes_by_a_transport_that_is_gone_or_blocked_is_lost() -> None:
     async with pair() as ends:
-        driver = ends.client._driver
-        second = CountingTransport(Link(), ("second", 1))
-        via = driver.paths.add(second)
+        driver, second, via = with_second(ends)
         second.block()
         ends.client._connection.migrate(via, driver.clock())
         driver.schedule(ends.client._connection)
@@ -56,9 +62,7 @@ async def test_what_goes_by_a_transport_that_is_gone_or_blocked_is_lost() -> Non
 @virtual
 async def test_a_socket_that_is_not_in_use_may_be_lost() -> None:
     async with pair() as ends:
-        driver = ends.client._driver
-        second = CountingTransport(Link(), ("second", 1))
-        via = driver.paths.add(second)
+        driver, second, via = with_second(ends)
         driver._on_lost(second, OSError(9, "Bad file descriptor"))
         assert driver.paths.get(via) is None
         assert second.is_closed

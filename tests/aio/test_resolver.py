@@ -72,9 +72,10 @@ def test_what_is_no_port_is_refused_instead_of_taken_modulo(port: int) -> None:
 def test_a_listeners_port_may_be_0_and_every_port_is_an_integer() -> None:
     assert check_port(0, 0) == 0
     assert check_port(65535) == 65535
-    for port in ("4433", None, 1.5):
+    wrong: Any
+    for wrong in ("4433", None, 1.5):
         with pytest.raises(TypeError):
-            check_port(port)  # type: ignore[arg-type]
+            check_port(wrong)
 
 
 def test_where_there_is_no_ipv6_any_address_is_that_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -386,13 +386,15 @@ class Driver:
         """Send what may go at once and free the transport; may be called twice."""
         if self.is_closed:
             return
-        self._loop_end.cancel()
-        self._flush()
-        self.is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._unsent.clear()
-        self.paths.close()
+        try:
+            self._flush()
+        finally:  # a fault that is met now must not keep the sockets open
+            self.is_closed = True
+            self._loop_end.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._unsent.clear()
+            self.paths.close()
 
     def forsake(self) -> None:
         """In a child of fork: all of this is the parent's. Nothing is sent, and who waits here is told.

@@ -25,6 +25,16 @@ async def upstream_of(ends: Pair, *limits: RateLimit) -> tuple[Upstream, Stream,
     return Upstream(mine, record, limits), theirs, record
 
 
+async def answered(ends: Pair, answer: bytes) -> tuple[Upstream, Stream]:
+    """A whole request, and an origin that has sent this and its end."""
+    upstream, origin, _ = await upstream_of(ends)
+    await upstream.send(GET)
+    await upstream.send(h11.EndOfMessage())
+    await origin.send(answer)
+    await origin.send_eof()
+    return upstream, origin
+
+
 @virtual
 async def test_a_request_goes_out_and_its_answer_comes_in_parts() -> None:
     async with pair() as ends:
@@ -68,11 +78,7 @@ def test_an_answer_that_is_none_or_not_whole_is_a_failure(answer: bytes) -> None
     @virtual
     async def run() -> None:
         async with pair() as ends:
-            upstream, origin, _ = await upstream_of(ends)
-            await upstream.send(GET)
-            await upstream.send(h11.EndOfMessage())
-            await origin.send(answer)
-            await origin.send_eof()
+            upstream, origin = await answered(ends, answer)
             with pytest.raises(UpstreamFailed):
                 while not isinstance(await upstream.receive(), h11.EndOfMessage):
                     pass
@@ -136,11 +142,7 @@ def test_an_end_without_an_answer_is_told_as_that(before: bytes) -> None:
     @virtual
     async def run() -> None:
         async with pair() as ends:
-            upstream, origin, _ = await upstream_of(ends)
-            await upstream.send(GET)
-            await upstream.send(h11.EndOfMessage())
-            await origin.send(before)
-            await origin.send_eof()
+            upstream, origin = await answered(ends, before)
             with pytest.raises(UpstreamFailed, match="it ended the connection without an answer"):
                 while isinstance(await upstream.receive(), h11.InformationalResponse):
                     pass
